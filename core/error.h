@@ -1,0 +1,39 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace latentsync {
+
+/// What went wrong, coarse enough to choose a reaction (and, in the plugin, a GStreamer error
+/// domain).
+enum class ErrorCode {
+  kNotFound,         ///< a file or folder is not there
+  kUnreadable,       ///< the system refused to open, map or read it
+  kDamagedFile,      ///< the container is malformed: truncated, inconsistent, over a limit
+  kForeignModel,     ///< well-formed, but not the model that was asked for: names, shapes, dtypes
+  kUnsupported,      ///< well-formed, but a feature this build or version does not do
+  kInvalidArgument,  ///< a caller's value is out of its documented range
+  kOutOfMemory,      ///< host or device memory ran out
+  kDevice,           ///< a device is missing or failed
+  kCancelled,        ///< the caller's cancellation was seen
+  kInternal,         ///< a bug here
+};
+
+/// The one exception type of core/. what() is a sentence for people that says what to do where
+/// something can be done; detail() carries numbers and names for the log.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message, std::string detail = {})
+      : std::runtime_error(message), code_(code), detail_(std::move(detail)) {}
+
+  ErrorCode code() const noexcept { return code_; }
+  const std::string& detail() const noexcept { return detail_; }
+
+ private:
+  ErrorCode code_;
+  std::string detail_;
+};
+
+}  // namespace latentsync

@@ -1,0 +1,34 @@
+#include "core/nn/resnet_block.h"
+
+#include <ATen/TensorOperators.h>
+
+namespace latentsync::nn {
+
+ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
+  const auto& [in, out, time_channels, groups, eps] = options;
+  norm1_ = register_module("norm1", std::make_shared<GroupNorm>(groups, in, eps));
+  conv1_ = register_module("conv1", std::make_shared<Conv2d>(in, out));
+  if (time_channels > 0) {
+    time_emb_proj_ = register_module("time_emb_proj", std::make_shared<Linear>(time_channels, out));
+  }
+  norm2_ = register_module("norm2", std::make_shared<GroupNorm>(groups, out, eps));
+  conv2_ = register_module("conv2", std::make_shared<Conv2d>(out, out));
+  if (in != out) {
+    conv_shortcut_ = register_module(
+        "conv_shortcut",
+        std::make_shared<Conv2d>(in, out, Conv2dOptions{.kernel = 1, .padding = 0}));
+  }
+}
+
+at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& activated_time_embedding,
+                                int64_t frames) {
+  auto h = conv1_->forward(norm1_->forward(x, frames, /*silu=*/true));
+  if (time_emb_proj_ && activated_time_embedding.defined()) {
+    const auto shift = time_emb_proj_->forward(activated_time_embedding);  // [B, out]
+    h = h + shift.repeat_interleave(frames, 0).unsqueeze(-1).unsqueeze(-1);
+  }
+  h = conv2_->forward(norm2_->forward(h, frames, /*silu=*/true));
+  return h + (conv_shortcut_ ? conv_shortcut_->forward(x) : x);
+}
+
+}  // namespace latentsync::nn

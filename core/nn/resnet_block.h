@@ -1,0 +1,38 @@
+#pragma once
+
+#include "core/nn/layers.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace latentsync::nn {
+
+struct ResnetBlockOptions {
+  int64_t in_channels = 0;
+  int64_t out_channels = 0;
+  int64_t time_embedding_channels = 0;  ///< 0: no time embedding (VAE)
+  int64_t groups = 32;
+  double eps = 1e-6;
+};
+
+/// norm1, SiLU, conv1, + time embedding, norm2, SiLU, conv2, + shortcut (a 1x1 convolution where
+/// the width changes). Parameter names: norm1, conv1, time_emb_proj, norm2, conv2, conv_shortcut
+/// (source: latentsync/models/resnet.py, diffusers' ResnetBlock2D).
+class ResnetBlock : public torch::nn::Module {
+ public:
+  explicit ResnetBlock(const ResnetBlockOptions& options);
+
+  /// x [B*F, in, H, W] channels-last, b-major; the group norms' statistics run over each batch
+  /// entry's F frames. activated_time_embedding [B, time_embedding_channels]: SiLU of the time
+  /// embedding (it is the same for all blocks); undefined without one. Returns [B*F, out, H, W]
+  /// channels-last.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& activated_time_embedding = {},
+                     int64_t frames = 1);
+
+ private:
+  std::shared_ptr<GroupNorm> norm1_, norm2_;
+  std::shared_ptr<Conv2d> conv1_, conv2_, conv_shortcut_;
+  std::shared_ptr<Linear> time_emb_proj_;
+};
+
+}  // namespace latentsync::nn
