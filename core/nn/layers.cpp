@@ -1,5 +1,8 @@
 #include "core/nn/layers.h"
 
+#include "core/nn/packed_ops.h"
+
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/group_norm.h>
@@ -9,12 +12,38 @@
 
 namespace latentsync::nn {
 
+void release_weight(at::Tensor& weight) {
+  weight.requires_grad_(false);
+  weight.set_data(at::empty({0}, weight.options()));
+}
+
+at::Tensor to_tokens(const at::Tensor& x) {
+  return x.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2) * x.size(3), x.size(1)});
+}
+
+at::Tensor from_tokens(const at::Tensor& tokens, int64_t height, int64_t width) {
+  return tokens.reshape({tokens.size(0), height, width, tokens.size(2)}).permute({0, 3, 1, 2});
+}
+
 Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias) {
   weight = register_parameter("weight", at::empty({out_features, in_features}));
   if (with_bias) bias = register_parameter("bias", at::empty({out_features}));
 }
 
-at::Tensor Linear::forward(const at::Tensor& x) { return at::linear(x, weight, bias); }
+at::Tensor Linear::forward(const at::Tensor& x) {
+  return packed_.defined() ? packed::linear(x, packed_, bias) : at::linear(x, weight, bias);
+}
+
+at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& residual) {
+  return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
+                           : at::linear(x, weight, bias) + residual;
+}
+
+void Linear::pack() {
+  if (weight.numel() == 0 || !packed::available(weight.device(), weight.scalar_type())) return;
+  packed_ = packed::pack_linear(weight.detach());
+  release_weight(weight);
+}
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options)
     : options_(options) {
@@ -24,9 +53,44 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options)
 }
 
 at::Tensor Conv2d::forward(const at::Tensor& x) {
-  return at::conv2d(x.contiguous(at::MemoryFormat::ChannelsLast), weight, bias, options_.stride,
-                    options_.padding)
+  if (pointwise()) return from_tokens(forward_tokens(to_tokens(x)), x.size(2), x.size(3));
+  const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (packed_.defined()) {
+    return packed::conv2d(input, packed_, bias, options_.stride, options_.padding);
+  }
+  return at::conv2d(input, weight, bias, options_.stride, options_.padding)
       .contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual) {
+  if (pointwise()) {
+    return from_tokens(forward_tokens_add(to_tokens(x), to_tokens(residual)), x.size(2), x.size(3));
+  }
+  // The packed result is nobody else's yet, and oneDNN's convolution with a binary post-operation
+  // fails on some shapes.
+  if (packed_.defined()) return forward(x).add_(residual);
+  return forward(x) + residual;
+}
+
+at::Tensor Conv2d::forward_tokens(const at::Tensor& x) {
+  return packed_.defined() ? packed::linear(x, packed_, bias)
+                           : at::linear(x, weight.flatten(1), bias);
+}
+
+at::Tensor Conv2d::forward_tokens_add(const at::Tensor& x, const at::Tensor& residual) {
+  return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
+                           : at::linear(x, weight.flatten(1), bias) + residual;
+}
+
+void Conv2d::pack() {
+  if (weight.numel() == 0) return;
+  if (packed::available(weight.device(), weight.scalar_type())) {
+    packed_ = pointwise() ? packed::pack_linear(weight.detach().flatten(1))
+                          : packed::pack_conv2d(weight.detach(), options_.stride, options_.padding);
+    release_weight(weight);
+  } else if (weight.is_cuda()) {
+    weight.set_data(weight.detach().contiguous(at::MemoryFormat::ChannelsLast));
+  }
 }
 
 GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(groups), eps_(eps) {
@@ -34,15 +98,18 @@ GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(gro
   bias = register_parameter("bias", at::empty({channels}));
 }
 
-at::Tensor GroupNorm::forward(const at::Tensor& x, int64_t frames, bool silu) {
-  const auto channels = x.size(1);
-  at::Tensor y;
+at::Tensor GroupNorm::forward(const at::Tensor& x, int64_t frames, bool silu,
+                              const at::Tensor& shift) {
+  const auto batch = x.size(0) / frames;
+  auto y = x;
+  if (shift.defined()) {
+    y = y + shift.repeat_interleave(frames, 0).unsqueeze(-1).unsqueeze(-1);
+  }
   if (frames == 1) {
-    y = at::group_norm(x, groups_, weight, bias, eps_);
+    y = at::group_norm(y, groups_, weight, bias, eps_);
   } else {
     // [B*F, C, H, W] -> [B, C, F, H, W]: the statistics run over the frames too.
-    const auto batch = x.size(0) / frames;
-    y = at::group_norm(x.reshape({batch, frames, channels, x.size(2), x.size(3)}).transpose(1, 2),
+    y = at::group_norm(y.reshape({batch, frames, x.size(1), x.size(2), x.size(3)}).transpose(1, 2),
                        groups_, weight, bias, eps_)
             .transpose(1, 2)
             .reshape(x.sizes());

@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
@@ -9,19 +12,34 @@
 /// The few layers that all networks here are made of, as torch::nn modules with the parameter names
 /// of PyTorch.
 ///
-/// Parameters are allocated uninitialised: load them (core/model/state_dict.h) or call
-/// reset_parameters(). Activations are [N, C, H, W] in channels-last memory or [N, tokens, C]; both
-/// share storage without a copy.
+/// Parameters are allocated uninitialised: load them (core/model/state_dict.h) or initialise them
+/// (core/nn/prepare.h). Activations are [N, C, H, W] in channels-last memory, or [N, tokens, C];
+/// both are views of the same storage. Every forward() is differentiable until the weights are
+/// packed.
 namespace latentsync::nn {
 
+/// A layer whose weights can be re-laid for inference: packed for oneDNN on a CPU, channels-last on
+/// a GPU. Afterwards the dense weight is gone: the layer can be neither trained nor saved.
+class Packable {
+ public:
+  virtual ~Packable() = default;
+  virtual void pack() = 0;
+};
+
 /// y = x W^T + b over the last dimension. weight [out, in], bias [out] (optional).
-class Linear : public torch::nn::Module {
+class Linear : public torch::nn::Module, public Packable {
  public:
   Linear(int64_t in_features, int64_t out_features, bool with_bias = true);
   at::Tensor forward(const at::Tensor& x);
+  /// forward(x) + residual; residual has the result's shape.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& residual);
+  void pack() override;
 
   at::Tensor weight;
   at::Tensor bias;  ///< undefined without bias
+
+ private:
+  at::Tensor packed_;
 };
 
 struct Conv2dOptions {
@@ -33,25 +51,39 @@ struct Conv2dOptions {
 
 /// 2D convolution. weight [out, in, k, k], bias [out]. x [N, in, H, W]; the result is
 /// channels-last.
-class Conv2d : public torch::nn::Module {
+class Conv2d : public torch::nn::Module, public Packable {
  public:
   Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options = {});
   at::Tensor forward(const at::Tensor& x);
+  /// forward(x) + residual; residual has the result's shape.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& residual);
+  /// A 1x1 convolution on tokens: x [N, tokens, in] -> [N, tokens, out]. Only with kernel 1 and
+  /// stride 1.
+  at::Tensor forward_tokens(const at::Tensor& x);
+  /// forward_tokens(x) + residual.
+  at::Tensor forward_tokens_add(const at::Tensor& x, const at::Tensor& residual);
+  void pack() override;
 
   at::Tensor weight;
   at::Tensor bias;
 
  private:
+  bool pointwise() const { return options_.kernel == 1 && options_.stride == 1; }
+
   Conv2dOptions options_;
+  at::Tensor packed_;
 };
 
 /// Group normalisation with an optional SiLU behind it.
-/// `frames`: consecutive batch entries that share their statistics ([B*F, C, H, W], b-major); 1:
-/// each its own.
 class GroupNorm : public torch::nn::Module {
  public:
   GroupNorm(int64_t groups, int64_t channels, double eps);
-  at::Tensor forward(const at::Tensor& x, int64_t frames = 1, bool silu = false);
+
+  /// x [B*F, C, H, W], b-major. frames: F, the consecutive entries that share their statistics; 1:
+  /// each its own. shift [B, C]: added to x before the statistics are taken; may be undefined. The
+  /// result is channels-last.
+  at::Tensor forward(const at::Tensor& x, int64_t frames = 1, bool silu = false,
+                     const at::Tensor& shift = {});
 
   at::Tensor weight;
   at::Tensor bias;
@@ -70,5 +102,30 @@ class LayerNorm : public torch::nn::Module {
   at::Tensor weight;
   at::Tensor bias;
 };
+
+/// A list of modules named "0", "1", …; an entry may be missing (nullptr), its number stays.
+template <typename M>
+class ModuleList : public torch::nn::Module {
+ public:
+  void push_back(std::shared_ptr<M> module) {
+    if (module) register_module(std::to_string(items_.size()), module);
+    items_.push_back(std::move(module));
+  }
+  const std::shared_ptr<M>& operator[](size_t i) const { return items_[i]; }
+  size_t size() const { return items_.size(); }
+  auto begin() const { return items_.begin(); }
+  auto end() const { return items_.end(); }
+
+ private:
+  std::vector<std::shared_ptr<M>> items_;
+};
+
+/// Gives a packed layer's dense weight back; the parameter keeps its name, dtype and device, with
+/// no elements.
+void release_weight(at::Tensor& weight);
+
+/// [N, C, H, W] (channels-last) as [N, H*W, C], and back. Views where the memory allows it.
+at::Tensor to_tokens(const at::Tensor& x);
+at::Tensor from_tokens(const at::Tensor& tokens, int64_t height, int64_t width);
 
 }  // namespace latentsync::nn

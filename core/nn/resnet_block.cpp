@@ -1,7 +1,5 @@
 #include "core/nn/resnet_block.h"
 
-#include <ATen/TensorOperators.h>
-
 namespace latentsync::nn {
 
 ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
@@ -22,13 +20,13 @@ ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
 
 at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& activated_time_embedding,
                                 int64_t frames) {
-  auto h = conv1_->forward(norm1_->forward(x, frames, /*silu=*/true));
+  at::Tensor shift;  // [B, out]
   if (time_emb_proj_ && activated_time_embedding.defined()) {
-    const auto shift = time_emb_proj_->forward(activated_time_embedding);  // [B, out]
-    h = h + shift.repeat_interleave(frames, 0).unsqueeze(-1).unsqueeze(-1);
+    shift = time_emb_proj_->forward(activated_time_embedding);
   }
-  h = conv2_->forward(norm2_->forward(h, frames, /*silu=*/true));
-  return h + (conv_shortcut_ ? conv_shortcut_->forward(x) : x);
+  auto h = conv1_->forward(norm1_->forward(x, frames, /*silu=*/true));
+  h = norm2_->forward(h, frames, /*silu=*/true, shift);
+  return conv2_->forward_add(h, conv_shortcut_ ? conv_shortcut_->forward(x) : x);
 }
 
 }  // namespace latentsync::nn

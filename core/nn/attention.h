@@ -1,0 +1,72 @@
+#pragma once
+
+#include "core/nn/layers.h"
+
+#include <cstdint>
+#include <memory>
+
+#include <ATen/core/Tensor.h>
+
+namespace latentsync::nn {
+
+/// How attention is computed, and whether the mouth weighs more than the rest of the face.
+enum class AttentionMode {
+  kStandard,  ///< softmax(QK^T)V written out
+  kFlash,     ///< the fused kernel of the device; equal to kStandard but for rounding
+  /// kFlash with the mouth emphasised in the spatial transformers: in self-attention the keys of
+  /// the mouth region weigh double (ln 2 on their scores); in audio cross-attention the mouth's
+  /// queries have their scores times 1.5.
+  kFlex,
+};
+
+inline constexpr double kFlexCrossAttentionScale = 1.5;
+
+/// The mouth region of a face crop's token grid: rows y >= 0.6 height, columns 0.3 width <= x < 0.7
+/// width. Returns the row-major token numbers, int64 [n], ascending; empty for grids too small to
+/// have one.
+at::Tensor mouth_tokens(int64_t height, int64_t width);
+
+/// What the tokens of one shape need in flex mode; made once per shape and device, then shared.
+struct MouthRegion {
+  at::Tensor tokens;       ///< int64 [n], as mouth_tokens()
+  at::Tensor query_scale;  ///< [height*width, 1]: 1.5 in the region, else 1
+};
+
+/// From a cache that all threads share. dtype is that of query_scale.
+MouthRegion mouth_region(int64_t height, int64_t width, const at::TensorOptions& options);
+
+/// softmax(q k^T / sqrt(d)) v. q, k, v [..., tokens, d]; fused unless mode is kStandard.
+at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                              AttentionMode mode);
+
+/// Multi-head attention with the parameter names to_q, to_k, to_v (without bias) and to_out.0.
+class Attention : public torch::nn::Module {
+ public:
+  /// context_dim: width of the keys' and values' source. heads divides dim.
+  Attention(int64_t dim, int64_t context_dim, int64_t heads);
+
+  /// Spatial self-attention. x [N, tokens, dim] of a height x width grid; returns to_out(...) +
+  /// residual.
+  at::Tensor self_attention(const at::Tensor& x, const at::Tensor& residual, int64_t height,
+                            int64_t width, AttentionMode mode);
+
+  /// Audio cross-attention. context [N, S, context_dim]; returns to_out(...) + residual.
+  at::Tensor cross_attention(const at::Tensor& x, const at::Tensor& context,
+                             const at::Tensor& residual, int64_t height, int64_t width,
+                             AttentionMode mode);
+
+  /// Temporal self-attention: x [B*F, tokens, dim]; each token attends to itself in the other
+  /// frames.
+  at::Tensor temporal_attention(const at::Tensor& x, const at::Tensor& residual, int64_t frames,
+                                AttentionMode mode);
+
+ private:
+  at::Tensor split_heads(const at::Tensor& x) const;
+  at::Tensor project_out(const at::Tensor& heads, const at::Tensor& residual);
+
+  int64_t heads_;
+  std::shared_ptr<Linear> to_q_, to_k_, to_v_;
+  std::shared_ptr<ModuleList<Linear>> to_out_;
+};
+
+}  // namespace latentsync::nn

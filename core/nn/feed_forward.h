@@ -1,0 +1,36 @@
+#pragma once
+
+#include "core/nn/layers.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace latentsync::nn {
+
+/// The first half of a GEGLU feed-forward: proj gives values and gates; the result is values *
+/// gelu(gates), exact GELU. Parameters: proj.weight [2 inner, dim] (values first), proj.bias [2
+/// inner].
+class GatedProjection : public torch::nn::Module, public Packable {
+ public:
+  GatedProjection(int64_t dim, int64_t inner);
+  at::Tensor forward(const at::Tensor& x);  ///< [..., dim] -> [..., inner]
+  void pack() override;
+
+ private:
+  std::shared_ptr<Linear> proj_;
+  at::Tensor packed_values_, packed_gates_;
+};
+
+/// GEGLU feed-forward with the parameter names net.0.proj and net.2; inner width 4 dim.
+class FeedForward : public torch::nn::Module {
+ public:
+  explicit FeedForward(int64_t dim);
+  /// x [N, tokens, dim]; returns the feed-forward of x, plus residual.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual);
+
+ private:
+  std::shared_ptr<GatedProjection> gate_;
+  std::shared_ptr<Linear> out_;
+};
+
+}  // namespace latentsync::nn

@@ -1,0 +1,105 @@
+#include "core/nn/motion_module.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+
+namespace latentsync::nn {
+
+// pe [1, max_frames, dim]: a buffer that the checkpoint has.
+class TemporalAttention::PositionEncoding : public torch::nn::Module {
+ public:
+  PositionEncoding(int64_t dim, int64_t max_frames) {
+    pe = register_buffer("pe", at::empty({1, max_frames, dim}));
+  }
+
+  // x [B*F, tokens, dim]
+  at::Tensor add_to(const at::Tensor& x, int64_t frames) const {
+    const auto by_frame = pe.slice(1, 0, frames).unsqueeze(2);  // [1, F, 1, dim]
+    return (x.unflatten(0, {x.size(0) / frames, frames}) + by_frame).flatten(0, 1);
+  }
+
+  at::Tensor pe;
+};
+
+TemporalAttention::TemporalAttention(int64_t dim, int64_t heads, int64_t max_frames)
+    : Attention(dim, dim, heads) {
+  pos_encoder_ =
+      register_module("pos_encoder", std::make_shared<PositionEncoding>(dim, max_frames));
+}
+
+at::Tensor TemporalAttention::forward(const at::Tensor& x, const at::Tensor& residual,
+                                      int64_t frames, AttentionMode mode) {
+  return temporal_attention(pos_encoder_->add_to(x, frames), residual, frames, mode);
+}
+
+namespace {
+
+class TemporalBlock : public torch::nn::Module {
+ public:
+  explicit TemporalBlock(const MotionModuleOptions& options) {
+    attentions_ =
+        register_module("attention_blocks", std::make_shared<ModuleList<TemporalAttention>>());
+    norms_ = register_module("norms", std::make_shared<ModuleList<LayerNorm>>());
+    for (int64_t i = 0; i < options.attentions; ++i) {
+      attentions_->push_back(
+          std::make_shared<TemporalAttention>(options.channels, options.heads, options.max_frames));
+      norms_->push_back(std::make_shared<LayerNorm>(options.channels));
+    }
+    ff_ = register_module("ff", std::make_shared<FeedForward>(options.channels));
+    ff_norm_ = register_module("ff_norm", std::make_shared<LayerNorm>(options.channels));
+  }
+
+  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
+    auto h = x;
+    for (size_t i = 0; i < attentions_->size(); ++i) {
+      h = (*attentions_)[i]->forward((*norms_)[i]->forward(h), h, frames, mode);
+    }
+    return ff_->forward(ff_norm_->forward(h), h);
+  }
+
+ private:
+  std::shared_ptr<ModuleList<TemporalAttention>> attentions_;
+  std::shared_ptr<ModuleList<LayerNorm>> norms_;
+  std::shared_ptr<FeedForward> ff_;
+  std::shared_ptr<LayerNorm> ff_norm_;
+};
+
+}  // namespace
+
+class MotionModule::TemporalTransformer : public torch::nn::Module {
+ public:
+  explicit TemporalTransformer(const MotionModuleOptions& options) {
+    // 32 groups and eps 1e-6, whatever the rest of the network has.
+    norm_ = register_module("norm", std::make_shared<GroupNorm>(32, options.channels, 1e-6));
+    proj_in_ =
+        register_module("proj_in", std::make_shared<Linear>(options.channels, options.channels));
+    blocks_ = register_module("transformer_blocks", std::make_shared<ModuleList<TemporalBlock>>());
+    for (int64_t i = 0; i < options.transformer_blocks; ++i) {
+      blocks_->push_back(std::make_shared<TemporalBlock>(options));
+    }
+    proj_out_ =
+        register_module("proj_out", std::make_shared<Linear>(options.channels, options.channels));
+  }
+
+  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
+    auto tokens = proj_in_->forward(to_tokens(norm_->forward(x)));
+    for (const auto& block : *blocks_) tokens = block->forward(tokens, frames, mode);
+    return from_tokens(proj_out_->forward_add(tokens, to_tokens(x)), x.size(2), x.size(3));
+  }
+
+ private:
+  std::shared_ptr<GroupNorm> norm_;
+  std::shared_ptr<Linear> proj_in_, proj_out_;
+  std::shared_ptr<ModuleList<TemporalBlock>> blocks_;
+};
+
+MotionModule::MotionModule(const MotionModuleOptions& options) {
+  transformer_ =
+      register_module("temporal_transformer", std::make_shared<TemporalTransformer>(options));
+}
+
+at::Tensor MotionModule::forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
+  return transformer_->forward(x, frames, mode);
+}
+
+}  // namespace latentsync::nn

@@ -1,0 +1,40 @@
+#include "core/nn/transformer_block.h"
+
+namespace latentsync::nn {
+
+TransformerBlock::TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads) {
+  norm1_ = register_module("norm1", std::make_shared<LayerNorm>(dim));
+  attn1_ = register_module("attn1", std::make_shared<Attention>(dim, dim, heads));
+  norm2_ = register_module("norm2", std::make_shared<LayerNorm>(dim));
+  attn2_ = register_module("attn2", std::make_shared<Attention>(dim, audio_dim, heads));
+  norm3_ = register_module("norm3", std::make_shared<LayerNorm>(dim));
+  ff_ = register_module("ff", std::make_shared<FeedForward>(dim));
+}
+
+at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& audio, int64_t height,
+                                     int64_t width, AttentionMode mode) {
+  auto h = attn1_->self_attention(norm1_->forward(x), x, height, width, mode);
+  h = attn2_->cross_attention(norm2_->forward(h), audio, h, height, width, mode);
+  return ff_->forward(norm3_->forward(h), h);
+}
+
+SpatialTransformer::SpatialTransformer(int64_t channels, int64_t audio_dim, int64_t heads,
+                                       int64_t norm_groups) {
+  const Conv2dOptions pointwise{.kernel = 1, .padding = 0};
+  norm_ = register_module("norm", std::make_shared<GroupNorm>(norm_groups, channels, 1e-6));
+  proj_in_ = register_module("proj_in", std::make_shared<Conv2d>(channels, channels, pointwise));
+  blocks_ = register_module("transformer_blocks", std::make_shared<ModuleList<TransformerBlock>>());
+  blocks_->push_back(std::make_shared<TransformerBlock>(channels, audio_dim, heads));
+  proj_out_ = register_module("proj_out", std::make_shared<Conv2d>(channels, channels, pointwise));
+}
+
+at::Tensor SpatialTransformer::forward(const at::Tensor& x, const at::Tensor& audio,
+                                       AttentionMode mode) {
+  const auto height = x.size(2);
+  const auto width = x.size(3);
+  auto tokens = proj_in_->forward_tokens(to_tokens(norm_->forward(x)));
+  for (const auto& block : *blocks_) tokens = block->forward(tokens, audio, height, width, mode);
+  return from_tokens(proj_out_->forward_tokens_add(tokens, to_tokens(x)), height, width);
+}
+
+}  // namespace latentsync::nn

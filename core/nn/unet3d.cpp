@@ -1,0 +1,155 @@
+#include "core/nn/unet3d.h"
+
+#include "core/error.h"
+
+#include <cmath>
+#include <sstream>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/silu.h>
+
+namespace latentsync::nn {
+
+at::Tensor timestep_encoding(int64_t timestep, int64_t channels) {
+  const auto half = channels / 2;
+  const auto frequencies =
+      at::exp(at::arange(half, at::kFloat) * (-std::log(10000.0) / static_cast<double>(half)));
+  const auto angles = (frequencies * static_cast<double>(timestep)).unsqueeze(0);
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+// Parameter names linear_1, linear_2.
+class UNet3D::TimeEmbedding : public torch::nn::Module {
+ public:
+  explicit TimeEmbedding(int64_t channels) : channels_(channels) {
+    linear_1_ = register_module("linear_1", std::make_shared<Linear>(channels, 4 * channels));
+    linear_2_ = register_module("linear_2", std::make_shared<Linear>(4 * channels, 4 * channels));
+  }
+
+  at::Tensor forward(int64_t timestep, const at::TensorOptions& options) {
+    const auto encoding = timestep_encoding(timestep, channels_).to(options);
+    return linear_2_->forward(at::silu(linear_1_->forward(encoding)));
+  }
+
+ private:
+  int64_t channels_;
+  std::shared_ptr<Linear> linear_1_, linear_2_;
+};
+
+UNet3D::UNet3D(const UNet3DConfig& config) : config_(config) {
+  const auto& widths = config.block_out_channels;
+  const size_t stages = widths.size();
+  conv_in_ =
+      register_module("conv_in", std::make_shared<Conv2d>(config.in_channels, widths.front()));
+  time_embedding_ =
+      register_module("time_embedding", std::make_shared<TimeEmbedding>(widths.front()));
+
+  std::vector<int64_t> skip_channels{widths.front()};
+  down_blocks_ = register_module("down_blocks", std::make_shared<ModuleList<DownBlock>>());
+  for (size_t i = 0; i < stages; ++i) {
+    const UNetStageOptions stage{.in_channels = widths[i == 0 ? 0 : i - 1],
+                                 .out_channels = widths[i],
+                                 .layers = config.layers_per_block,
+                                 .cross_attention = config.cross_attention_blocks[i],
+                                 .motion = config.motion_down_blocks[i],
+                                 .resample = i + 1 < stages};
+    down_blocks_->push_back(std::make_shared<DownBlock>(stage, config));
+    skip_channels.insert(skip_channels.end(), stage.layers + (stage.resample ? 1 : 0), widths[i]);
+  }
+  mid_block_ = register_module("mid_block", std::make_shared<MidBlock>(config));
+
+  up_blocks_ = register_module("up_blocks", std::make_shared<ModuleList<UpBlock>>());
+  for (size_t i = 0; i < stages; ++i) {
+    const size_t mirrored = stages - 1 - i;
+    const UNetStageOptions stage{.in_channels = widths[i == 0 ? mirrored : mirrored + 1],
+                                 .out_channels = widths[mirrored],
+                                 .layers = config.layers_per_block + 1,
+                                 .cross_attention = config.cross_attention_blocks[mirrored],
+                                 .motion = config.motion_up_blocks[i],
+                                 .resample = i + 1 < stages};
+    std::vector<int64_t> skips;
+    for (int64_t layer = 0; layer < stage.layers; ++layer) {
+      skips.push_back(skip_channels.back());
+      skip_channels.pop_back();
+    }
+    up_blocks_->push_back(std::make_shared<UpBlock>(stage, skips, config));
+  }
+  conv_norm_out_ = register_module(
+      "conv_norm_out",
+      std::make_shared<GroupNorm>(config.norm_groups, widths.front(), config.norm_eps));
+  conv_out_ =
+      register_module("conv_out", std::make_shared<Conv2d>(widths.front(), config.out_channels));
+}
+
+void UNet3D::check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
+                   const FeatureCache* cache) const {
+  const auto refuse = [](const auto&... parts) {
+    std::ostringstream text;
+    (text << ... << parts);
+    throw Error(ErrorCode::kInvalidArgument, text.str());
+  };
+  if (sample.dim() != 5 || sample.size(1) != config_.in_channels || sample.numel() == 0) {
+    refuse("UNet3D: the sample is ", sample.sizes(), ", expected [B, ", config_.in_channels,
+           ", F, H, W]");
+  }
+  const auto frames = sample.size(2);
+  if (frames > config_.motion_max_frames) {
+    refuse("UNet3D: ", frames, " frames in a window, the model takes ", config_.motion_max_frames,
+           "; set window-frames lower");
+  }
+  if (encoder_hidden_states.dim() != 3 ||
+      encoder_hidden_states.size(0) != sample.size(0) * frames ||
+      encoder_hidden_states.size(2) != config_.cross_attention_dim) {
+    refuse("UNet3D: the audio features are ", encoder_hidden_states.sizes(), ", expected [",
+           sample.size(0) * frames, ", S, ", config_.cross_attention_dim, "]");
+  }
+  if (use != CacheUse::kNone && cache == nullptr)
+    refuse("UNet3D: a cached evaluation without a cache");
+  if (use == CacheUse::kReuse &&
+      (!cache->hidden.defined() || cache->hidden.size(0) != sample.size(0) * frames ||
+       cache->hidden.size(2) != sample.size(3) || cache->hidden.size(3) != sample.size(4))) {
+    refuse("UNet3D: the cached features are not those of a sample of ", sample.sizes());
+  }
+}
+
+UNetContext UNet3D::make_context(const at::Tensor& sample, int64_t timestep,
+                                 const at::Tensor& encoder_hidden_states, AttentionMode attention) {
+  const auto options = conv_in_->bias.options();
+  const auto embedding = at::silu(time_embedding_->forward(timestep, options));
+  return {.frames = sample.size(2),
+          .activated_time_embedding = embedding.expand({sample.size(0), embedding.size(1)}),
+          .audio = encoder_hidden_states.to(options),
+          .attention = attention};
+}
+
+at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
+                           const at::Tensor& encoder_hidden_states, CacheUse use,
+                           FeatureCache* cache, AttentionMode attention) {
+  check(sample, encoder_hidden_states, use, cache);
+  const auto context = make_context(sample, timestep, encoder_hidden_states, attention);
+
+  // [B, C, F, H, W] -> [B*F, C, H, W]
+  auto x = conv_in_->forward(sample.to(conv_in_->bias.scalar_type()).transpose(1, 2).flatten(0, 1));
+  const auto& last_block = (*up_blocks_)[up_blocks_->size() - 1];
+  if (use == CacheUse::kReuse) {
+    return finish(last_block->forward_last_layer(cache->hidden, x, context), context.frames);
+  }
+  std::vector<at::Tensor> skips{x};
+  for (const auto& block : *down_blocks_) x = block->forward(x, context, skips);
+  x = mid_block_->forward(x, context);
+  for (size_t i = 0; i + 1 < up_blocks_->size(); ++i) {
+    x = (*up_blocks_)[i]->forward(x, context, skips);
+  }
+  x = last_block->forward_but_last_layer(x, context, skips);
+  if (use == CacheUse::kStore) cache->hidden = x;
+  return finish(last_block->forward_last_layer(x, skips.back(), context), context.frames);
+}
+
+at::Tensor UNet3D::finish(const at::Tensor& x, int64_t frames) {
+  const auto noise = conv_out_->forward(conv_norm_out_->forward(x, frames, /*silu=*/true));
+  return noise.unflatten(0, {noise.size(0) / frames, frames}).transpose(1, 2).contiguous();
+}
+
+}  // namespace latentsync::nn

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "core/nn/config.h"
+#include "core/nn/feature_cache.h"
+#include "core/nn/unet_blocks.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace latentsync::nn {
+
+/// LatentSync's noise predictor: Stable Diffusion 1.5's UNet over the frames of a window, with
+/// motion modules and audio cross-attention. Parameter names are those of the published checkpoint
+/// (source: latentsync/models/unet.py).
+class UNet3D : public torch::nn::Module {
+ public:
+  explicit UNet3D(const UNet3DConfig& config);
+
+  /// sample [B, in_channels, F, H, W]: noisy latents, mask, masked-image latents, reference
+  /// latents. timestep: of the training schedule, the same for the whole batch.
+  /// encoder_hidden_states [B*F, S, cross_attention_dim], b-major: audio features; zeros for the
+  /// unconditional half. cache: needed unless use is kNone; a kReuse evaluation needs a kStore one
+  /// of the same shapes before it. Returns the predicted noise [B, out_channels, F, H, W] in the
+  /// parameters' dtype. Errors: kInvalidArgument where shapes do not fit the configuration, more
+  /// frames than motion_max_frames included.
+  at::Tensor forward(const at::Tensor& sample, int64_t timestep,
+                     const at::Tensor& encoder_hidden_states, CacheUse use = CacheUse::kNone,
+                     FeatureCache* cache = nullptr,
+                     AttentionMode attention = AttentionMode::kFlash);
+
+  const UNet3DConfig& config() const { return config_; }
+
+ private:
+  class TimeEmbedding;
+
+  UNetContext make_context(const at::Tensor& sample, int64_t timestep,
+                           const at::Tensor& encoder_hidden_states, AttentionMode attention);
+  at::Tensor finish(const at::Tensor& x, int64_t frames);
+  void check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
+             const FeatureCache* cache) const;
+
+  UNet3DConfig config_;
+  std::shared_ptr<Conv2d> conv_in_, conv_out_;
+  std::shared_ptr<TimeEmbedding> time_embedding_;
+  std::shared_ptr<ModuleList<DownBlock>> down_blocks_;
+  std::shared_ptr<MidBlock> mid_block_;
+  std::shared_ptr<ModuleList<UpBlock>> up_blocks_;
+  std::shared_ptr<GroupNorm> conv_norm_out_;
+};
+
+/// [cos, sin] of timestep * 10000^(-k / (channels/2)): float32 [1, channels].
+at::Tensor timestep_encoding(int64_t timestep, int64_t channels);
+
+}  // namespace latentsync::nn
