@@ -2,4 +2,9 @@
 
 // Every op of kernels/ is declared here once; each folder beside this file registers its own
 // implementations.
-TORCH_LIBRARY(latentsync, m) {}
+TORCH_LIBRARY(latentsync, m) {
+  m.def(
+      "group_norm(Tensor x, Tensor? shift, Tensor weight, Tensor bias, int groups, int frames, "
+      "float eps, bool silu)"
+      " -> Tensor");
+}

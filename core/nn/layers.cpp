@@ -1,14 +1,15 @@
 #include "core/nn/layers.h"
 
 #include "core/nn/packed_ops.h"
+#include "kernels/group_norm/group_norm.h"
+
+#include <optional>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/group_norm.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/silu.h>
 
 namespace latentsync::nn {
 
@@ -100,22 +101,8 @@ GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(gro
 
 at::Tensor GroupNorm::forward(const at::Tensor& x, int64_t frames, bool silu,
                               const at::Tensor& shift) {
-  const auto batch = x.size(0) / frames;
-  auto y = x;
-  if (shift.defined()) {
-    y = y + shift.repeat_interleave(frames, 0).unsqueeze(-1).unsqueeze(-1);
-  }
-  if (frames == 1) {
-    y = at::group_norm(y, groups_, weight, bias, eps_);
-  } else {
-    // [B*F, C, H, W] -> [B, C, F, H, W]: the statistics run over the frames too.
-    y = at::group_norm(y.reshape({batch, frames, x.size(1), x.size(2), x.size(3)}).transpose(1, 2),
-                       groups_, weight, bias, eps_)
-            .transpose(1, 2)
-            .reshape(x.sizes());
-  }
-  y = y.contiguous(at::MemoryFormat::ChannelsLast);
-  return silu ? at::silu(y) : y;
+  return kernels::group_norm(x, shift.defined() ? std::optional(shift) : std::nullopt, weight, bias,
+                             groups_, frames, eps_, silu);
 }
 
 LayerNorm::LayerNorm(int64_t features) {

@@ -1,0 +1,88 @@
+#include "kernels/group_norm/group_norm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/silu.h>
+#include <c10/util/Exception.h>
+#include <torch/library.h>
+
+namespace latentsync::kernels {
+
+void check_group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                      const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                      int64_t frames) {
+  TORCH_CHECK(x.dim() == 4 && x.is_floating_point(),
+              "group_norm: x is [B*F, C, H, W] of a floating type");
+  const auto channels = x.size(1);
+  TORCH_CHECK(groups > 0 && channels % groups == 0, "group_norm: ", groups,
+              " groups do not divide ", channels, " channels");
+  TORCH_CHECK(frames > 0 && x.size(0) % frames == 0, "group_norm: ", frames,
+              " frames do not divide ", x.size(0), " entries");
+  TORCH_CHECK(weight.sizes() == at::IntArrayRef({channels}) && bias.sizes() == weight.sizes(),
+              "group_norm: weight and bias are [", channels, "]");
+  TORCH_CHECK(weight.scalar_type() == x.scalar_type() && bias.scalar_type() == x.scalar_type() &&
+                  weight.device() == x.device() && bias.device() == x.device(),
+              "group_norm: x, weight and bias have one dtype and device");
+  if (shift) {
+    TORCH_CHECK(shift->sizes() == at::IntArrayRef({x.size(0) / frames, channels}) &&
+                    shift->scalar_type() == x.scalar_type() && shift->device() == x.device(),
+                "group_norm: shift is [", x.size(0) / frames, ", ", channels,
+                "] of x's dtype and device");
+  }
+}
+
+// The same with ATen's differentiable operators; also what devices and dtypes without a kernel of
+// ours run.
+at::Tensor group_norm_composite(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                                const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                                int64_t frames, double eps, bool silu) {
+  check_group_norm(x, shift, weight, bias, groups, frames);
+  auto y = x.unflatten(0, {x.size(0) / frames, frames}).transpose(1, 2);  // [B, C, F, H, W]
+  if (shift) y = y + shift->unsqueeze(-1).unsqueeze(-1).unsqueeze(-1);
+  y = at::group_norm(y.contiguous(), groups, weight, bias, eps)
+          .transpose(1, 2)
+          .flatten(0, 1)
+          .contiguous(at::MemoryFormat::ChannelsLast);
+  return silu ? at::silu(y) : y;
+}
+
+namespace {
+
+bool wants_gradient(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                    const at::Tensor& weight, const at::Tensor& bias) {
+  return at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad() ||
+                                        bias.requires_grad() || (shift && shift->requires_grad()));
+}
+
+const auto& op() {
+  static const auto handle = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("latentsync::group_norm", "")
+                                 .typed<decltype(group_norm_composite)>();
+  return handle;
+}
+
+at::Tensor autograd(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                    const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                    int64_t frames, double eps, bool silu) {
+  if (wants_gradient(x, shift, weight, bias)) {
+    return group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu);
+  }
+  const at::AutoDispatchBelowAutograd below;
+  return op().call(x, shift, weight, bias, groups, frames, eps, silu);
+}
+
+}  // namespace
+
+at::Tensor group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                      const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                      int64_t frames, double eps, bool silu) {
+  return op().call(x, shift, weight, bias, groups, frames, eps, silu);
+}
+
+TORCH_LIBRARY_IMPL(latentsync, CompositeExplicitAutograd, m) {
+  m.impl("group_norm", group_norm_composite);
+}
+TORCH_LIBRARY_IMPL(latentsync, Autograd, m) { m.impl("group_norm", autograd); }
+
+}  // namespace latentsync::kernels

@@ -1,0 +1,86 @@
+#include "kernels/group_norm/group_norm_loops.h"
+
+#include "kernels/cpu/element.h"
+
+namespace latentsync::kernels::LATENTSYNC_CPU_LEVEL {
+namespace {
+
+// Rows summed in float before they go into the double sums: few enough that no digits are lost.
+constexpr int64_t kBlockRows = 64;
+
+template <typename T>
+void sums(const T* __restrict x, const float* __restrict shift, const float* __restrict pivot,
+          int64_t rows, int64_t channels, float* __restrict block_sum,
+          float* __restrict block_square, double* __restrict sum,
+          double* __restrict sum_of_squares) {
+  for (int64_t begin = 0; begin < rows; begin += kBlockRows) {
+    const int64_t end = begin + kBlockRows < rows ? begin + kBlockRows : rows;
+    for (int64_t c = 0; c < channels; ++c) block_sum[c] = block_square[c] = 0;
+    for (int64_t row = begin; row < end; ++row) {
+      const T* __restrict values = x + row * channels;
+      for (int64_t c = 0; c < channels; ++c) {
+        const float d = to_float(values[c]) + shift[c] - pivot[c];
+        block_sum[c] += d;
+        block_square[c] += d * d;
+      }
+    }
+    for (int64_t c = 0; c < channels; ++c) {
+      sum[c] += block_sum[c];
+      sum_of_squares[c] += block_square[c];
+    }
+  }
+}
+
+template <typename T, bool kSilu>
+void apply(const T* __restrict x, const float* __restrict shift, const float* __restrict mean_high,
+           const float* __restrict mean_low, const float* __restrict scale,
+           const float* __restrict offset, int64_t rows, int64_t channels, T* __restrict y) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* __restrict in = x + row * channels;
+    T* __restrict out = y + row * channels;
+    for (int64_t c = 0; c < channels; ++c) {
+      const float centred = ((to_float(in[c]) + shift[c]) - mean_high[c]) - mean_low[c];
+      const float value = centred * scale[c] + offset[c];
+      out[c] = from_float<T>(kSilu ? silu(value) : value);
+    }
+  }
+}
+
+template <typename T>
+void apply(bool silu, const void* x, const float* shift, const float* mean_high,
+           const float* mean_low, const float* scale, const float* offset, int64_t rows,
+           int64_t channels, void* y) {
+  const auto* in = static_cast<const T*>(x);
+  auto* out = static_cast<T*>(y);
+  if (silu) {
+    apply<T, true>(in, shift, mean_high, mean_low, scale, offset, rows, channels, out);
+  } else {
+    apply<T, false>(in, shift, mean_high, mean_low, scale, offset, rows, channels, out);
+  }
+}
+
+}  // namespace
+
+void group_norm_sums(Element element, const void* x, const float* shift, const float* pivot,
+                     int64_t rows, int64_t channels, float* scratch, double* sum,
+                     double* sum_of_squares) {
+  if (element == Element::kFloat) {
+    sums(static_cast<const float*>(x), shift, pivot, rows, channels, scratch, scratch + channels,
+         sum, sum_of_squares);
+  } else {
+    sums(static_cast<const Bfloat16*>(x), shift, pivot, rows, channels, scratch, scratch + channels,
+         sum, sum_of_squares);
+  }
+}
+
+void group_norm_apply(Element element, const void* x, const float* shift, const float* mean_high,
+                      const float* mean_low, const float* scale, const float* offset, bool silu,
+                      int64_t rows, int64_t channels, void* y) {
+  if (element == Element::kFloat) {
+    apply<float>(silu, x, shift, mean_high, mean_low, scale, offset, rows, channels, y);
+  } else {
+    apply<Bfloat16>(silu, x, shift, mean_high, mean_low, scale, offset, rows, channels, y);
+  }
+}
+
+}  // namespace latentsync::kernels::LATENTSYNC_CPU_LEVEL
