@@ -13,7 +13,8 @@ void prepare_for_inference(torch::nn::Module& module) {
   module.eval();
   for (auto& parameter : module.parameters()) parameter.requires_grad_(false);
   // Parents come before their children: a parent that packs a child's weight leaves nothing for the child.
-  for (const auto& child : module.modules(/*include_self=*/true)) {
+  if (auto* packable = dynamic_cast<Packable*>(&module)) packable->pack();
+  for (const auto& child : module.modules(/*include_self=*/false)) {
     if (auto* packable = dynamic_cast<Packable*>(child.get())) packable->pack();
   }
 }
