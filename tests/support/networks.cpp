@@ -1,13 +1,13 @@
 #include "tests/support/networks.h"
 
-#include <fstream>
-
-#include <nlohmann/json.hpp>
-
 #include "core/model/state_dict.h"
 #include "core/nn/prepare.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+
+#include <fstream>
+
+#include <nlohmann/json.hpp>
 
 namespace latentsync::test {
 namespace {
