@@ -76,9 +76,15 @@ run_suite() {
 }
 
 run_check() {
-  echo "== $1"
+  local name=$1
   shift
-  if "$@" </dev/null; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  echo "== $name"
+  if "$@" </dev/null >"$logs/$name.log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    cat "$logs/$name.log"
+    failed=$((failed + 1))
+  fi
 }
 
 build
@@ -90,7 +96,7 @@ for suite in build/tests/*-tests; do
     *) run_suite "$name" 600 ;;
   esac
 done
-if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild --quiet engine-links; fi
+if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild engine-links; fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
