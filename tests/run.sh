@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Sets up, builds and runs all tests, from nothing or again. The last line is "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'TEXT'
+usage: tests/run.sh [--slow] [--no-setup] [--filter PATTERN] [--help]
+
+  --slow            the real-size suites too: minutes, and 8 GB of memory
+  --no-setup        do not run ./setup.sh first (build/ is configured, or LibTorch is where the compiler finds it)
+  --filter PATTERN  a GoogleTest filter for every suite, e.g. 'Safetensors.*'
+
+$LATENTSYNC_GOLDEN_DIR: another set of golden data than tests/data/golden.
+$LATENTSYNC_TEST_DEVICE, $LATENTSYNC_TEST_PRECISION: cpu, cuda, cuda:N; float32, bfloat16, float16.
+TEXT
+}
+
+slow=no
+setup=yes
+filter='*'
+while [ $# -gt 0 ]; do
+  case $1 in
+    --slow) slow=yes ;;
+    --quick) slow=no ;;
+    --no-setup) setup=no ;;
+    --filter) filter=${2:?--filter needs a pattern}; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+# Threads that wait by spinning starve each other where cores are few or shared.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+export MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-4}
+if ! command -v nvcc >/dev/null && [ -x "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" ]; then
+  PATH=${CUDA_HOME:-/usr/local/cuda}/bin:$PATH
+fi
+
+build() {
+  [ "$setup" = no ] || ./setup.sh
+  local libtorch=${LATENTSYNC_DEPS:-$PWD/deps}/libtorch options=(-Dtests=enabled)
+  [ -z "${LATENTSYNC_DEPS:-}" ] || options+=("-Dlibtorch=$libtorch")
+  if [ ! -f build/build.ninja ]; then
+    rm -rf build
+    meson setup build "${options[@]}"
+  elif [ "$libtorch/.stamp" -nt build/build.ninja ]; then
+    # Another LibTorch than the one that was configured: what meson found is of no use any more.
+    meson setup --wipe build
+  fi
+  ninja -C build
+}
+
+passed=0
+failed=0
+logs=build/tests/logs
+
+# One GoogleTest executable. A crash, a time-out or a suite that ends early counts as a failure.
+run_suite() {
+  local name=$1 limit=$2 log=$logs/$1.log status=0 ok bad
+  echo "== $name"
+  timeout --kill-after=10 "$limit" "build/tests/$name" "--gtest_filter=$filter" </dev/null >"$log" 2>&1 || status=$?
+  ok=$(grep -c '\[       OK \]' "$log" || true)
+  bad=$(grep -cE '\[  FAILED  \] .*\([0-9]+ ms\)$' "$log" || true)
+  if [ "$status" = 0 ]; then
+    tail -n 3 "$log"
+  else
+    cat "$log"
+    [ "$status" != 124 ] || echo "$name: stopped after $limit s"
+    [ "$bad" -gt 0 ] && [ "$status" = 1 ] || bad=$((bad + 1))
+    echo "$name: exit status $status"
+  fi
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+}
+
+run_check() {
+  local name=$1
+  shift
+  echo "== $name"
+  if "$@" </dev/null >"$logs/$name.log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    cat "$logs/$name.log"
+    failed=$((failed + 1))
+  fi
+}
+
+build
+mkdir -p "$logs"
+for suite in build/tests/*-tests; do
+  name=$(basename "$suite")
+  case $name in
+    real-size-*) [ "$slow" = no ] || run_suite "$name" 1800 ;;
+    *) run_suite "$name" 600 ;;
+  esac
+done
+if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild engine-links; fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
