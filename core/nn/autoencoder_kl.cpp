@@ -1,13 +1,15 @@
 #include "core/nn/autoencoder_kl.h"
 
+#include "core/nn/packed_ops.h"
 #include "core/nn/resnet_block.h"
 
-#include <optional>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/upsample_nearest2d.h>
@@ -38,17 +40,57 @@ class Downsampler : public torch::nn::Module {
   std::shared_ptr<Conv2d> conv_;
 };
 
-// Doubles both sides by repeating pixels.
-class Upsampler : public torch::nn::Module {
+// Of a 3x3 kernel behind a doubling along DIM: the two taps that reach the pixels of PARITY (0:
+// even rows, which see the row above and their own twice; 1: odd rows, their own twice and the one
+// below).
+at::Tensor fold_taps(const at::Tensor& kernel, int64_t dim, int64_t parity) {
+  const auto tap = [&](int64_t i) { return kernel.narrow(dim, i, 1); };
+  return parity == 0 ? at::cat({tap(0), tap(1) + tap(2)}, dim)
+                     : at::cat({tap(0) + tap(1), tap(2)}, dim);
+}
+
+// Doubles both sides by repeating pixels and convolves. Packed, the convolution works on the small
+// image, once with a 2x2 kernel for each parity of row and column: the same sums in 4/9 of the
+// multiplications.
+class Upsampler : public torch::nn::Module, public Packable {
  public:
   explicit Upsampler(int64_t channels)
       : conv_(register_module("conv", std::make_shared<Conv2d>(channels, channels))) {}
+
   at::Tensor forward(const at::Tensor& x) {
-    return conv_->forward(at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}));
+    const auto batch = x.size(0), height = x.size(2), width = x.size(3);
+    if (packed_.empty()) {
+      return conv_->forward(at::upsample_nearest2d(x, {height * 2, width * 2}));
+    }
+    const auto y = at::empty({batch, height * 2, width * 2, x.size(1)}, x.options(),
+                             at::MemoryFormat::Contiguous)
+                       .permute({0, 3, 1, 2});
+    const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
+    for (int64_t i = 0; i < 4; ++i) {
+      const int64_t row = i / 2, column = i % 2;
+      // With a border of one, output n covers inputs n - 1 and n.
+      y.slice(2, row, {}, 2)
+          .slice(3, column, {}, 2)
+          .copy_(packed::conv2d(input, packed_[i], conv_->bias, /*stride=*/1, /*padding=*/1)
+                     .narrow(2, row, height)
+                     .narrow(3, column, width));
+    }
+    return y;
+  }
+
+  void pack() override {
+    const auto weight = conv_->weight.detach();
+    if (weight.numel() == 0 || !packed::available(weight.device(), weight.scalar_type())) return;
+    for (int64_t i = 0; i < 4; ++i) {
+      const auto folded = fold_taps(fold_taps(weight.to(at::kFloat), 2, i / 2), 3, i % 2);
+      packed_.push_back(packed::pack_conv2d(folded.to(weight.scalar_type()), 1, 1));
+    }
+    release_weight(conv_->weight);
   }
 
  private:
   std::shared_ptr<Conv2d> conv_;
+  std::vector<at::Tensor> packed_;  // by 2 * (parity of the row) + parity of the column
 };
 
 // Resnets and, in all blocks but the last, a change of resolution behind them.
