@@ -1,0 +1,40 @@
+#pragma once
+
+#include "core/nn/feature_cache.h"
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace latentsync::diffusion {
+
+/// The network as the denoising loop sees it.
+class NoisePredictor {
+ public:
+  virtual ~NoisePredictor() = default;
+
+  /// sample [B, C, F, h, w]: noisy latents and condition channels; encoder_hidden_states
+  /// [B*F, tokens, features], b-major -> the noise in the latents [B, latent channels, F, h, w].
+  /// CACHE is what the same denoising run passed before; kReuse comes only after kStore.
+  virtual at::Tensor predict(const at::Tensor& sample, int64_t timestep,
+                             const at::Tensor& encoder_hidden_states, nn::CacheUse use,
+                             nn::FeatureCache& cache) = 0;
+};
+
+/// A network with UNet3D's forward() as a NoisePredictor; it must outlive this object.
+template <typename Network>
+class NetworkPredictor : public NoisePredictor {
+ public:
+  explicit NetworkPredictor(Network& network) : network_(network) {}
+
+  at::Tensor predict(const at::Tensor& sample, int64_t timestep,
+                     const at::Tensor& encoder_hidden_states, nn::CacheUse use,
+                     nn::FeatureCache& cache) override {
+    return network_.forward(sample, timestep, encoder_hidden_states, use, &cache);
+  }
+
+ private:
+  Network& network_;
+};
+
+}  // namespace latentsync::diffusion

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+namespace latentsync::nn {
+
+/// What the pipeline needs of a variational autoencoder, whichever it is: images in [-1, 1] to the
+/// latents that the UNet works on ("scaled": already multiplied by the VAE's scaling factor), and
+/// back.
+///
+/// Tensors come in the dtype and on the device of the weights. BATCH_SIZE is how many images go
+/// through the network at once (0: all); it bounds memory and changes results by rounding only.
+/// Nothing here stops gradients: put inference under at::InferenceMode.
+class Vae : public torch::nn::Module {
+ public:
+  /// images [N, 3, H, W] in [-1, 1], H and W multiples of downscale_factor() -> scaled latents
+  /// [N, C, H / downscale, W / downscale].
+  /// noise: standard normal, shaped like the latents: the posterior is sampled with it; undefined:
+  /// its mean is taken. A VAE without a posterior ignores it.
+  /// Errors: kInvalidArgument for other shapes.
+  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise = {},
+                           int64_t batch_size = 0);
+
+  /// Scaled latents [N, C, h, w] -> images [N, 3, h * downscale, w * downscale] around [-1, 1], not
+  /// clamped. Errors: kInvalidArgument for other shapes.
+  at::Tensor decode_latents(const at::Tensor& scaled_latents, int64_t batch_size = 0);
+
+  virtual int64_t downscale_factor() const = 0;
+  virtual int64_t image_channels() const = 0;
+  virtual int64_t latent_channels() const = 0;
+
+ protected:
+  virtual at::Tensor encode_batch(const at::Tensor& images, const at::Tensor& noise) = 0;
+  virtual at::Tensor decode_batch(const at::Tensor& scaled_latents) = 0;
+};
+
+}  // namespace latentsync::nn
