@@ -1,0 +1,73 @@
+#include "core/audio/audio_features.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/constant_pad_nd.h>
+
+namespace latentsync::audio {
+namespace {
+
+// A frame's last row and what its two columns and their windows reach into.
+constexpr int64_t kShortestLookaheadNs = (kRowsPerFrame - kRowsBeforeFrame) * kRowDurationNs;
+
+int64_t sample_at(int64_t time_ns) {
+  const auto seconds = time_ns / 1'000'000'000;
+  return seconds * kSampleRate + (time_ns - seconds * 1'000'000'000) * kSampleRate / 1'000'000'000;
+}
+
+}  // namespace
+
+at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double padding) {
+  const at::NoGradGuard no_grad;
+  const auto missing = 2 * encoder.config().n_audio_ctx - mel.size(1);
+  const auto full = at::constant_pad_nd(mel, {0, missing}, padding);
+  return encoder.forward(full.unsqueeze(0).to(encoder.device(), encoder.dtype()))
+      .squeeze(0)
+      .transpose(0, 1);
+}
+
+SlidingAudio::SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns)
+    : encoder_(std::move(encoder)),
+      grid_(BlockGrid::overlapping(encoder_->config().n_audio_ctx)),
+      log_mel_(encoder_->device(), encoder_->config().n_mels),
+      lookahead_ns_(lookahead_ns) {
+  if (lookahead_ns < kShortestLookaheadNs) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "the audio look-ahead must be at least 120 ms: a frame's features reach that far");
+  }
+}
+
+SampleRange SlidingAudio::needed(std::span<const int64_t> frame_times_ns) const {
+  if (frame_times_ns.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "audio features were asked for no frame");
+  }
+  const auto [first, last] = std::minmax_element(frame_times_ns.begin(), frame_times_ns.end());
+  const auto row = std::max<int64_t>(0, first_row_of_frame(*first));
+  const auto begin = grid_.shares(row, std::nullopt)[0].block * grid_.hop * kSamplesPerRow;
+  return {std::max<int64_t>(0, begin - kFourierSize / 2),
+          std::max<int64_t>(0, sample_at(std::max<int64_t>(0, *last) + lookahead_ns_))};
+}
+
+at::Tensor SlidingAudio::features(std::span<const float> context, int64_t context_start,
+                                  std::span<const int64_t> frame_times_ns) {
+  const auto range = needed(frame_times_ns);
+  const auto end = std::min(range.end, context_start + static_cast<int64_t>(context.size()));
+  const Signal signal{context, context_start, std::max<int64_t>(0, end)};
+  const auto encode = [&](int64_t block) {
+    const auto first = block * grid_.hop * 2;
+    const auto columns =
+        std::clamp<int64_t>(signal.end / kSamplesPerColumn - first, 0, grid_.rows * 2);
+    const auto power = log_mel_.log_power(signal, first, columns);
+    // The block's own maximum: with one maximum for two fading blocks, the end of a fade would
+    // show.
+    const double maximum = columns > 0 ? power.max().item<double>() : kSilentLogPower;
+    return encode_block(*encoder_, normalise_log_mel(power, maximum),
+                        (std::max(kSilentLogPower, maximum - 8) + 4) / 4);
+  };
+  return slice_frames(grid_, frame_times_ns, std::nullopt, /*repeat_last=*/false, encode);
+}
+
+}  // namespace latentsync::audio
