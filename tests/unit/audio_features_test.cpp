@@ -177,6 +177,21 @@ TEST(SlidingAudio, SeesExactlyTheLookahead) {
   EXPECT_FALSE(sliding.features(samples, 0, times).equal(expected));
 }
 
+// In steady speech a stream's features are close to the file's: much closer than if the audio ended
+// with the look-ahead.
+TEST(SlidingAudio, UnknownFutureIsNotSilence) {
+  const auto samples = speech(60);
+  auto whole = whole_audio(samples);
+  SlidingAudio sliding(small_whisper_encoder());
+  const auto times = window_at(20);
+  const auto expected = whole.features(times);
+  const auto end = static_cast<size_t>(sliding.needed(times).end);
+  const auto stream = test::difference(sliding.features(samples, 0, times), expected);
+  const auto ended =
+      test::difference(sliding.features(std::span(samples).first(end - 1), 0, times), expected);
+  EXPECT_LT(2 * stream.rel_l2, ended.rel_l2);
+}
+
 // Once the look-ahead reaches the end of the audio, a stream's window is the file's to the bit.
 TEST(SlidingAudio, EqualsWholeAtTheEnd) {
   const auto samples = speech(20);
