@@ -4,8 +4,11 @@
 
 #include <algorithm>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/minimum.h>
 
 namespace latentsync::audio {
 namespace {
@@ -16,6 +19,14 @@ constexpr int64_t kShortestLookaheadNs = (kRowsPerFrame - kRowsBeforeFrame) * kR
 int64_t sample_at(int64_t time_ns) {
   const auto seconds = time_ns / 1'000'000'000;
   return seconds * kSampleRate + (time_ns - seconds * 1'000'000'000) * kSampleRate / 1'000'000'000;
+}
+
+// The spectrogram going back and forth until it has COUNT columns.
+at::Tensor mirrored(const at::Tensor& mel, int64_t count) {
+  const auto known = mel.size(1);
+  if (known == 0 || known >= count) return mel;
+  const auto place = at::arange(count, mel.options().dtype(at::kLong)).remainder(2 * known);
+  return mel.index_select(1, at::minimum(place, 2 * known - 1 - place));
 }
 
 }  // namespace
@@ -54,7 +65,10 @@ SampleRange SlidingAudio::needed(std::span<const int64_t> frame_times_ns) const 
 at::Tensor SlidingAudio::features(std::span<const float> context, int64_t context_start,
                                   std::span<const int64_t> frame_times_ns) {
   const auto range = needed(frame_times_ns);
-  const auto end = std::min(range.end, context_start + static_cast<int64_t>(context.size()));
+  // The look-ahead is a part of the context that was asked for, so an earlier end is the audio's.
+  const auto context_end = context_start + static_cast<int64_t>(context.size());
+  const bool ended = context_end < range.end;
+  const auto end = std::min(range.end, context_end);
   const Signal signal{context, context_start, std::max<int64_t>(0, end)};
   const auto encode = [&](int64_t block) {
     const auto first = block * grid_.hop * 2;
@@ -64,7 +78,8 @@ at::Tensor SlidingAudio::features(std::span<const float> context, int64_t contex
     // The block's own maximum: with one maximum for two fading blocks, the end of a fade would
     // show.
     const double maximum = columns > 0 ? power.max().item<double>() : kSilentLogPower;
-    return encode_block(*encoder_, normalise_log_mel(power, maximum),
+    const auto mel = normalise_log_mel(power, maximum);
+    return encode_block(*encoder_, ended ? mel : mirrored(mel, grid_.rows * 2),
                         (std::max(kSilentLogPower, maximum - 8) + 4) / 4);
   };
   return slice_frames(grid_, frame_times_ns, std::nullopt, /*repeat_last=*/false, encode);

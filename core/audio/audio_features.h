@@ -24,10 +24,12 @@ at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double p
 /// Audio features for streams (`audio-context` sliding): a window of frames sees at most 30 s of
 /// audio, ending `lookahead` after its last frame.
 ///
-/// The blocks lie on the grid of WholeAudio, each one cut where the look-ahead ends and silent
-/// from there on; so a frame has the same place in its block, and the same past, as in WholeAudio,
-/// and a stream differs from a file by the unknown future only. Stateless: the result is a function
-/// of the samples and the times, whatever was asked before and however the samples were buffered.
+/// The blocks lie on the grid of WholeAudio, each one cut where the look-ahead ends; so a frame has
+/// the same place in its block, and the same past, as in WholeAudio, and a stream differs from a
+/// file by the unknown future only. Its place is taken by the block's spectrogram played backwards
+/// and forwards: in front of silence the encoder gives other states (docs/audio.md). Stateless: the
+/// result is a function of the samples and the times, whatever was asked before and however the
+/// samples were buffered.
 class SlidingAudio {
  public:
   /// Errors: kInvalidArgument for a lookahead that is shorter than a frame's own features (120 ms).
@@ -41,7 +43,7 @@ class SlidingAudio {
   /// The frames' slices [F, 10 * layers, d] in the encoder's precision, on its device.
   /// CONTEXT are samples (mono, 16 kHz, full scale 1) from CONTEXT_START on. What is outside
   /// needed() is not looked at; where CONTEXT begins later than that, the missing past is silence;
-  /// where it ends earlier, the audio has ended there, with silence behind it.
+  /// where it ends earlier, the audio has ended there, with silence behind it as in WholeAudio.
   at::Tensor features(std::span<const float> context, int64_t context_start,
                       std::span<const int64_t> frame_times_ns);
 

@@ -37,10 +37,7 @@ int64_t row_at(int64_t time_ns) {
 
 std::array<BlockShare, 2> BlockGrid::shares(int64_t row, std::optional<int64_t> total) const {
   const auto block = std::max<int64_t>(0, floor_divide(row - margin(), hop));
-  if (total) {
-    const auto last = *total <= rows ? 0 : (*total - rows + hop - 1) / hop;
-    if (block > last && row < last * hop + rows) return {BlockShare{last, 1}, BlockShare{last, 0}};
-  }
+  if (total && *total <= rows && row < rows) return {BlockShare{0, 1}, BlockShare{0, 0}};
   const auto into = row - margin() - block * hop;
   if (block == 0 || into >= fade) return {BlockShare{block, 1}, BlockShare{block, 0}};
   const float weight = static_cast<float>(into + 1) / static_cast<float>(fade + 1);

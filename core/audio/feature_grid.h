@@ -46,12 +46,11 @@ struct BlockGrid {
   /// s or more of audio on both sides and 24 s or less behind it.
   static BlockGrid overlapping(int64_t rows) { return {rows, rows / 2, rows / 10}; }
 
-  /// Rows at either end of a block that are not used, but where the clip begins or ends.
+  /// Rows at either end of a block that are not used, but where the clip begins.
   int64_t margin() const { return (rows - hop - fade) / 2; }
 
   /// The one or two blocks (weight 0: none) that a row comes from, in ascending order.
-  /// Where the audio's TOTAL rows are known, the first block that reaches their end is used up to
-  /// its own end, so that up to `rows` rows all come from block 0.
+  /// Audio that is known to have no more than `rows` rows in TOTAL all comes from block 0.
   std::array<BlockShare, 2> shares(int64_t row, std::optional<int64_t> total) const;
 };
 

@@ -134,6 +134,17 @@ Features sliding(std::shared_ptr<audio::WhisperEncoder> encoder, const std::vect
   };
 }
 
+// For comparison: sliding, but silent after the look-ahead. One sample less than was asked for
+// means that the audio ends there.
+Features before_silence(std::shared_ptr<audio::WhisperEncoder> encoder,
+                        const std::vector<float>& samples) {
+  auto state = std::make_shared<audio::SlidingAudio>(std::move(encoder));
+  return [state, &samples](const std::vector<int64_t>& times) {
+    const auto end = std::min<size_t>(samples.size(), state->needed(times).end - 1);
+    return state->features(std::span(samples).first(end), 0, times);
+  };
+}
+
 void time_encoder(audio::WhisperEncoder& encoder, const std::vector<float>& samples) {
   const audio::LogMel log_mel(encoder.device(), encoder.config().n_mels);
   double mel_best = 1e9, encoder_best = 1e9;
@@ -157,6 +168,7 @@ void run(const std::string& clip_path, const std::shared_ptr<audio::WhisperEncod
   const auto seamless = all_frames(whole(encoder, samples, audio::WholeMode::kSeamless));
   const auto cuts = all_frames(whole(encoder, samples, audio::WholeMode::kReference));
   const auto stream = all_frames(sliding(encoder, samples, 500'000'000));
+  const auto silent_future = all_frames(before_silence(encoder, samples));
   const auto moving = all_frames(moving_context(encoder, samples));
 
   std::printf(
@@ -176,6 +188,10 @@ void run(const std::string& clip_path, const std::shared_ptr<audio::WhisperEncod
                      all_frames(sliding(encoder, samples, milliseconds * 1'000'000)), seamless);
   }
   print_difference("sliding, look-ahead 500 ms, against whole", stream, seamless);
+  print_difference("the same, first 5 s", stream.slice(0, 0, 125), seamless.slice(0, 0, 125));
+  print_difference("the same, 5 to 50 s", stream.slice(0, 125, 1250), seamless.slice(0, 125, 1250));
+  print_difference("(the same with silence for the unknown future)",
+                   silent_future.slice(0, 125, 1250), seamless.slice(0, 125, 1250));
   print_difference("(30 s that move with the window, 500 ms, against whole)", moving, seamless);
   const auto frames = static_cast<int64_t>(clip.size()) / (kSampleRate / 25);
   const auto short_frames = [&](audio::WholeMode mode) {
