@@ -7,4 +7,6 @@ TORCH_LIBRARY(latentsync, m) {
       "group_norm(Tensor x, Tensor? shift, Tensor weight, Tensor bias, int groups, int frames, "
       "float eps, bool silu)"
       " -> Tensor");
+  m.def("temporal_attention(Tensor q, Tensor k, Tensor v, int heads, int frames) -> Tensor");
+  m.def("geglu(Tensor x) -> Tensor");
 }

@@ -1,5 +1,7 @@
 #include "core/nn/attention.h"
 
+#include "kernels/temporal_attention/temporal_attention.h"
+
 #include <cmath>
 #include <map>
 #include <mutex>
@@ -96,14 +98,20 @@ at::Tensor Attention::cross_attention(const at::Tensor& x, const at::Tensor& con
 
 at::Tensor Attention::temporal_attention(const at::Tensor& x, const at::Tensor& residual,
                                          int64_t frames, AttentionMode mode) {
+  const auto q = to_q_->forward(x);
+  const auto k = to_k_->forward(x);
+  const auto v = to_v_->forward(x);
+  if (mode != AttentionMode::kStandard) {
+    return (*to_out_)[0]->forward_add(kernels::temporal_attention(q, k, v, heads_, frames),
+                                      residual);
+  }
   // [B*F, tokens, dim] -> [B, tokens, heads, F, dim / heads]
   const auto across_frames = [&](const at::Tensor& y) {
     return y.reshape({y.size(0) / frames, frames, y.size(1), heads_, y.size(2) / heads_})
         .permute({0, 2, 3, 1, 4});
   };
   const auto attended =
-      scaled_dot_product(across_frames(to_q_->forward(x)), across_frames(to_k_->forward(x)),
-                         across_frames(to_v_->forward(x)), mode);
+      scaled_dot_product(across_frames(q), across_frames(k), across_frames(v), mode);
   return (*to_out_)[0]->forward_add(attended.permute({0, 3, 1, 2, 4}).reshape(x.sizes()), residual);
 }
 

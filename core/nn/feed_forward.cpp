@@ -1,9 +1,7 @@
 #include "core/nn/feed_forward.h"
 
 #include "core/nn/packed_ops.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/gelu.h>
+#include "kernels/geglu/geglu.h"
 
 namespace latentsync::nn {
 
@@ -17,8 +15,7 @@ at::Tensor GatedProjection::forward(const at::Tensor& x) {
     const auto gates = packed::linear(x, packed_gates_, biases[1], packed::Activation::kGelu);
     return packed::linear(x, packed_values_, biases[0], packed::Binary::kMul, gates);
   }
-  const auto halves = proj_->forward(x).chunk(2, -1);
-  return halves[0] * at::gelu(halves[1]);
+  return kernels::geglu(proj_->forward(x));
 }
 
 void GatedProjection::pack() {

@@ -1,18 +1,19 @@
 #include "core/nn/prepare.h"
 
+#include "core/nn/layers.h"
+
 #include <cmath>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
-
-#include "core/nn/layers.h"
 
 namespace latentsync::nn {
 
 void prepare_for_inference(torch::nn::Module& module) {
   module.eval();
   for (auto& parameter : module.parameters()) parameter.requires_grad_(false);
-  // Parents come before their children: a parent that packs a child's weight leaves nothing for the child.
+  // Parents come before their children: a parent that packs a child's weight leaves nothing for the
+  // child.
   if (auto* packable = dynamic_cast<Packable*>(&module)) packable->pack();
   for (const auto& child : module.modules(/*include_self=*/false)) {
     if (auto* packable = dynamic_cast<Packable*>(child.get())) packable->pack();

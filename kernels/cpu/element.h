@@ -6,6 +6,10 @@
 /// Elements of tensors as the CPU loops read and write them: float, and the two half formats as bit
 /// patterns. Everything here is inline, branch-free and vectorises.
 namespace latentsync::kernels {
+
+/// The dtypes that the CPU loops take; others go through ATen.
+enum class Element { kFloat, kBfloat16 };
+
 namespace {  // each level keeps its own copy: see levels.h
 
 struct Bfloat16 {

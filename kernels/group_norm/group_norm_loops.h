@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/cpu/element.h"
 #include "kernels/cpu/levels.h"
 
 #include <cstdint>
@@ -7,8 +8,6 @@
 /// The CPU loops of group_norm over rows of C channels (one row a pixel). Plain pointers; see
 /// group_norm.h.
 namespace latentsync::kernels {
-
-enum class Element { kFloat, kBfloat16 };
 
 /// Adds to sum[c] and sum_of_squares[c] the rows' (x + shift - pivot) and its square, for `rows`
 /// rows of C channels. pivot [C] is any value near the channel's mean: it keeps the squares small.
