@@ -15,23 +15,23 @@ void check_geglu(const at::Tensor& x) {
               "geglu: x is [..., 2 n] of a floating type, not ", x.sizes());
 }
 
-namespace {
-
-at::Tensor composite(const at::Tensor& x) {
+at::Tensor geglu_composite(const at::Tensor& x) {
   check_geglu(x);
   const auto halves = x.chunk(2, -1);
   return halves[0] * at::gelu(halves[1]);
 }
 
+namespace {
+
 const auto& op() {
   static const auto handle = c10::Dispatcher::singleton()
                                  .findSchemaOrThrow("latentsync::geglu", "")
-                                 .typed<decltype(composite)>();
+                                 .typed<decltype(geglu_composite)>();
   return handle;
 }
 
 at::Tensor autograd(const at::Tensor& x) {
-  if (at::GradMode::is_enabled() && x.requires_grad()) return composite(x);
+  if (at::GradMode::is_enabled() && x.requires_grad()) return geglu_composite(x);
   const at::AutoDispatchBelowAutograd below;
   return op().call(x);
 }
@@ -40,7 +40,7 @@ at::Tensor autograd(const at::Tensor& x) {
 
 at::Tensor geglu(const at::Tensor& x) { return op().call(x); }
 
-TORCH_LIBRARY_IMPL(latentsync, CompositeExplicitAutograd, m) { m.impl("geglu", composite); }
+TORCH_LIBRARY_IMPL(latentsync, CompositeExplicitAutograd, m) { m.impl("geglu", geglu_composite); }
 TORCH_LIBRARY_IMPL(latentsync, Autograd, m) { m.impl("geglu", autograd); }
 
 }  // namespace latentsync::kernels

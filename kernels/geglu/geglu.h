@@ -15,6 +15,9 @@ namespace latentsync::kernels {
 /// Also registered as torch.ops.latentsync.geglu.
 at::Tensor geglu(const at::Tensor& x);
 
+/// The same through ATen's operators alone, on any device.
+at::Tensor geglu_composite(const at::Tensor& x);
+
 /// Throws c10::Error unless x is as geglu() documents it.
 void check_geglu(const at::Tensor& x);
 
