@@ -58,6 +58,10 @@ c10::ScalarType parse_dtype(const std::string& name) {
   throw std::invalid_argument("--dtype: float32, bfloat16 or float16, not " + name);
 }
 
+const char* dtype_name(c10::ScalarType dtype) {
+  return dtype == c10::kFloat ? "float32" : dtype == c10::kBFloat16 ? "bfloat16" : "float16";
+}
+
 int64_t parse_count(const char* option, const std::string& text) {
   size_t end = 0;
   const int64_t value = std::stoll(text, &end);
@@ -182,7 +186,7 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-nlohmann::json measure(const StageMaker& maker, const Options& options) {
+nlohmann::ordered_json measure(const StageMaker& maker, const Options& options) {
   const auto& device = options.stage.device;
   reset_peaks(device);
   const Stage stage = maker.make(options.stage);
@@ -215,12 +219,12 @@ std::string cpu_name() {
   return "unknown";
 }
 
-nlohmann::json context(const Options& options) {
+nlohmann::ordered_json context(const Options& options) {
   return {{"size", options.stage.real ? "real" : "demo"},
           {"frames", options.stage.frames},
           {"edge", options.stage.edge},
           {"device", options.stage.device.str()},
-          {"dtype", c10::toString(options.stage.dtype)},
+          {"dtype", dtype_name(options.stage.dtype)},
           {"threads", at::get_num_threads()},
           {"cpu", cpu_name()},
           {"cpu_capability", at::get_cpu_capability()},
@@ -259,7 +263,7 @@ int run(const Options& options) {
     serve(selected.front(), options);
     return 0;
   }
-  nlohmann::json report = {{"context", context(options)}, {"results", nlohmann::json::array()}};
+  nlohmann::ordered_json report = {{"context", context(options)}, {"results", nlohmann::ordered_json::array()}};
   for (const auto& maker : selected) {
     std::cerr << maker.name << " ..." << std::flush;
     report["results"].push_back(measure(maker, options));
