@@ -38,6 +38,9 @@ if nvidia-smi -L 2>/dev/null | grep -q '^GPU' || [ -e /dev/nvidia0 ]; then devic
 torch_root=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))' 2>/dev/null) ||
   die "$python has no torch: set PYTHON to one that has torch 2.11.0"
 
+# meson and ninja may lie beside that Python alone.
+PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
+
 # A GoogleTest and nlohmann-json from .gpu-carry, for compilers that find none of their own.
 use_carried() {
   [ -d "$carry" ] || return 0
