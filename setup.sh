@@ -157,6 +157,8 @@ install_libtorch() {
   find "$deps" -maxdepth 1 -name '.libtorch.*' -mmin +120 -exec rm -rf {} +
   work=$(mktemp -d "$deps/.libtorch.XXXXXX")
   trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   mkdir -p "$work/wheels" "$work/libtorch/lib"
 
   local row_part library requirement sha256 folder

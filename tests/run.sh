@@ -5,10 +5,11 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
-usage: tests/run.sh [--slow] [--no-setup] [--filter PATTERN] [--help]
+usage: tests/run.sh [--slow] [--no-setup] [--build-only] [--filter PATTERN] [--help]
 
   --slow            the real-size suites too: minutes, and 8 GB of memory
   --no-setup        do not run ./setup.sh first (build/ is configured, or LibTorch is where the compiler finds it)
+  --build-only      set up and build, run nothing
   --filter PATTERN  a GoogleTest filter for every suite, e.g. 'Safetensors.*'
 
 $LATENTSYNC_GOLDEN_DIR: another set of golden data than tests/data/golden.
@@ -18,12 +19,14 @@ TEXT
 
 slow=no
 setup=yes
+build_only=no
 filter='*'
 while [ $# -gt 0 ]; do
   case $1 in
     --slow) slow=yes ;;
     --quick) slow=no ;;
     --no-setup) setup=no ;;
+    --build-only) build_only=yes ;;
     --filter) filter=${2:?--filter needs a pattern}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -88,6 +91,7 @@ run_check() {
 }
 
 build
+[ "$build_only" = no ] || exit 0
 mkdir -p "$logs"
 for suite in build/tests/*-tests; do
   name=$(basename "$suite")

@@ -1,0 +1,190 @@
+#include "tests/bench/stages.h"
+
+#include "core/audio/log_mel.h"
+#include "core/audio/whisper_encoder.h"
+#include "core/diffusion/denoiser.h"
+#include "core/diffusion/noise.h"
+#include "core/nn/autoencoder_kl.h"
+#include "core/nn/prepare.h"
+#include "core/nn/taesd.h"
+#include "core/nn/unet3d.h"
+
+#include <memory>
+#include <random>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+
+namespace latentsync::bench {
+namespace {
+
+constexpr int64_t kSeed = 1;
+constexpr int64_t kTimestep = 401;
+constexpr int64_t kFeatureRows = 10;   // of Whisper's output, for one frame
+constexpr int64_t kBlockSeconds = 30;  // of audio in one evaluation of Whisper's encoder
+constexpr int64_t kCacheInterval = 3;  // of the published checkpoints
+constexpr int64_t kRealSteps = 20;     // likewise
+constexpr int64_t kDemoSteps = 8;      // of the demo model
+constexpr double kGuidanceScale = 1.5;
+
+nn::UNet3DConfig unet_config(bool real) {
+  nn::UNet3DConfig config;
+  if (real) return config;
+  config.block_out_channels = {64, 64, 96, 96};
+  config.layers_per_block = 1;
+  config.attention_heads = 2;
+  config.cross_attention_dim = 128;
+  config.motion_down_blocks = {false, false, false, false};
+  config.motion_heads = 2;
+  return config;
+}
+
+nn::WhisperConfig whisper_config(bool real) {
+  nn::WhisperConfig config;
+  if (real) return config;
+  config.n_audio_state = 128;
+  config.n_audio_head = 4;
+  config.n_audio_layer = 3;
+  return config;
+}
+
+at::Tensor random(at::IntArrayRef shape, const StageOptions& options) {
+  return at::randn(shape, diffusion::make_generator(kSeed), at::kFloat)
+      .to(options.device, options.dtype);
+}
+
+// A network on its device, with random weights, ready for inference.
+template <typename Network>
+std::shared_ptr<Network> ready(std::shared_ptr<Network> network, const StageOptions& options) {
+  network->to(options.device, options.dtype);
+  nn::initialise_parameters(*network, kSeed);
+  for (auto& buffer : network->buffers()) buffer.zero_();
+  nn::prepare_for_inference(*network);
+  return network;
+}
+
+int64_t count_parameters(const torch::nn::Module& network) {
+  int64_t count = 0;
+  for (const auto& parameter : network.parameters()) count += parameter.numel();
+  return count;
+}
+
+struct UNetInputs {
+  at::Tensor sample;            // [1, 13, F, h, w]
+  at::Tensor audio_embeddings;  // [F, tokens, features]
+};
+
+UNetInputs unet_inputs(const nn::UNet3DConfig& config, const StageOptions& options) {
+  const int64_t tokens = kFeatureRows * (whisper_config(options.real).n_audio_layer + 1);
+  const int64_t side = options.edge / 8;
+  return {random({1, config.in_channels, options.frames, side, side}, options),
+          random({options.frames, tokens, config.cross_attention_dim}, options)};
+}
+
+Stage make_log_mel(const StageOptions& options) {
+  auto samples = std::make_shared<std::vector<float>>(kBlockSeconds * audio::kSampleRate);
+  std::mt19937 generator(kSeed);
+  std::uniform_real_distribution<float> uniform(-0.5F, 0.5F);
+  for (float& sample : *samples) sample = uniform(generator);
+  auto log_mel = std::make_shared<audio::LogMel>(options.device);
+  return {[=] { log_mel->whole_clip(*samples); }, 0};
+}
+
+Stage make_whisper(const StageOptions& options) {
+  const auto config = whisper_config(options.real);
+  auto encoder = std::make_shared<audio::WhisperEncoder>(config);
+  const auto parameters = count_parameters(*encoder);
+  ready(encoder, options);
+  const auto mel = random({1, config.n_mels, 2 * config.n_audio_ctx}, options);
+  return {[=] { encoder->forward(mel); }, parameters};
+}
+
+template <typename Vae>
+Stage make_encode(std::shared_ptr<Vae> vae, const StageOptions& options) {
+  const auto parameters = count_parameters(*vae);
+  ready(vae, options);
+  const auto images = random({options.frames, 3, options.edge, options.edge}, options);
+  return {[=] { vae->encode_images(images); }, parameters};
+}
+
+template <typename Vae>
+Stage make_decode(std::shared_ptr<Vae> vae, const StageOptions& options) {
+  const auto parameters = count_parameters(*vae);
+  ready(vae, options);
+  const auto latents = random({options.frames, 4, options.edge / 8, options.edge / 8}, options);
+  return {[=] { vae->decode_latents(latents); }, parameters};
+}
+
+Stage make_unet(const StageOptions& options, bool cached) {
+  auto unet = std::make_shared<nn::UNet3D>(unet_config(options.real));
+  const auto parameters = count_parameters(*unet);
+  ready(unet, options);
+  const auto inputs = unet_inputs(unet->config(), options);
+  auto cache = std::make_shared<nn::FeatureCache>();
+  if (cached) {
+    const c10::InferenceMode inference;
+    unet->forward(inputs.sample, kTimestep, inputs.audio_embeddings, nn::CacheUse::kStore,
+                  cache.get());
+  }
+  const auto use = cached ? nn::CacheUse::kReuse : nn::CacheUse::kNone;
+  return {
+      [=] { unet->forward(inputs.sample, kTimestep, inputs.audio_embeddings, use, cache.get()); },
+      parameters};
+}
+
+// The denoising of one window with guidance and DeepCache.
+Stage make_window(const StageOptions& options) {
+  auto unet = std::make_shared<nn::UNet3D>(unet_config(options.real));
+  const auto parameters = count_parameters(*unet);
+  ready(unet, options);
+  auto predictor = std::make_shared<diffusion::NetworkPredictor<nn::UNet3D>>(*unet);
+  const diffusion::DdimScheduler scheduler(options.real ? kRealSteps : kDemoSteps);
+  auto denoiser = std::make_shared<diffusion::Denoiser>(
+      *predictor, scheduler,
+      diffusion::DenoiseOptions{.guidance_scale = kGuidanceScale,
+                                .cache_interval = kCacheInterval});
+
+  const int64_t side = options.edge / 8;
+  const diffusion::Conditioning conditioning{
+      .mask = random({1, 1, options.frames, side, side}, options),
+      .masked_latents = random({1, 4, options.frames, side, side}, options),
+      .reference_latents = random({1, 4, options.frames, side, side}, options),
+      .audio_embeddings = unet_inputs(unet->config(), options).audio_embeddings};
+  const auto noise = diffusion::initial_noise(diffusion::make_generator(kSeed), 4, side, side);
+  // The predictor refers to the network and the denoiser to the predictor: both are kept here.
+  return {[=] {
+            static_cast<void>(unet);
+            static_cast<void>(predictor);
+            denoiser->run(noise, conditioning);
+          },
+          parameters};
+}
+
+}  // namespace
+
+const std::vector<StageMaker>& stages() {
+  static const std::vector<StageMaker> all = {
+      {"log_mel", "log-mel of 30 s", make_log_mel},
+      {"whisper", "Whisper's encoder, 30 s", make_whisper},
+      {"vae_encode", "AutoencoderKL, every frame",
+       [](const auto& o) {
+         return make_encode(std::make_shared<nn::AutoencoderKL>(nn::AutoencoderKLConfig{}), o);
+       }},
+      {"vae_decode", "AutoencoderKL, every frame",
+       [](const auto& o) {
+         return make_decode(std::make_shared<nn::AutoencoderKL>(nn::AutoencoderKLConfig{}), o);
+       }},
+      {"taesd_encode", "TAESD, every frame",
+       [](const auto& o) { return make_encode(std::make_shared<nn::Taesd>(), o); }},
+      {"taesd_decode", "TAESD, every frame",
+       [](const auto& o) { return make_decode(std::make_shared<nn::Taesd>(), o); }},
+      {"unet", "one evaluation, batch 1", [](const auto& o) { return make_unet(o, false); }},
+      {"unet_cached", "one DeepCache evaluation, batch 1",
+       [](const auto& o) { return make_unet(o, true); }},
+      {"window", "all steps with guidance 1.5 and DeepCache 3", make_window},
+  };
+  return all;
+}
+
+}  // namespace latentsync::bench

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Collects, on a machine with downloads, what tests/gpu/run.sh needs where nothing can be downloaded: the headers of
+# nlohmann-json, GoogleTest's sources, and diffusers with what it needs beside PyTorch. All of it goes to .gpu-carry
+# (4 to 6 MB), which git ignores and which has to travel with the tree.
+#
+#     tests/gpu/pack.sh
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+carry=.gpu-carry
+rm -rf "$carry.new"
+mkdir -p "$carry.new"/{include,googletest,wheels}
+
+if [ ! -f /usr/include/nlohmann/json.hpp ] || [ ! -d /usr/src/googletest ]; then ./setup.sh; fi
+cp -r /usr/include/nlohmann "$carry.new/include/"
+for part in googletest googlemock; do
+  mkdir -p "$carry.new/googletest/$part"
+  cp -r "/usr/src/googletest/$part"/{include,src} "$carry.new/googletest/$part/"
+done
+
+# Only what a machine with PyTorch lacks, and only wheels of no particular Python.
+grep -E '^(diffusers|huggingface-hub|importlib-metadata|zipp)==' tests/bench/peer-requirements.txt >"$carry.new/wheels.txt"
+python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$carry.new/wheels" -r "$carry.new/wheels.txt" </dev/null
+
+rm -rf "$carry"
+mv "$carry.new" "$carry"
+du -sh "$carry"

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one command: builds kernels/, core/ and the tests of this tree, runs the golden and
+# kernel tests on CUDA in three precisions, the benchmark and the comparison with the eager peer.
+#
+#     tests/gpu/run.sh [STAGE ...]        stages: build goldens bench peer (all of them)
+#
+# Needs g++, nvcc 13.0, ninja, meson, and a Python with torch 2.11.0+cu130 ($PYTHON, else python3); no
+# GStreamer and no network. What else is missing there comes from .gpu-carry: run tests/gpu/pack.sh first, elsewhere.
+#
+# Leaves summary.md, summary.json and a log of each stage in $OUT, else in gpu-out/. Stages can be run one by one where a
+# command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a CPU can, says
+# so, and ends with status 77.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+python=${PYTHON:-python3}
+out=${OUT:-$PWD/gpu-out}
+build=./build-gpu
+carry=$PWD/.gpu-carry
+stages=${*:-build goldens bench peer}
+failures=0
+mkdir -p "$out"
+
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# float32 means float32: no TensorFloat-32 in any library.
+export NVIDIA_TF32_OVERRIDE=0
+
+say() { printf 'gpu: %s\n' "$*"; }
+fail() { say "FAILED: $*"; failures=$((failures + 1)); }
+die() { say "$*"; exit 1; }
+
+device=cpu
+if nvidia-smi -L 2>/dev/null | grep -q '^GPU' || [ -e /dev/nvidia0 ]; then device=cuda; fi
+[ "$device" = cuda ] || say "no GPU here: this only shows that the build and the scripts work"
+
+# --- what the build needs ------------------------------------------------------------------------------------------
+
+torch_root=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))' 2>/dev/null) ||
+  die "$python has no torch: set PYTHON to one that has torch 2.11.0"
+
+# meson and ninja may lie beside that Python alone.
+PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
+
+# A GoogleTest and nlohmann-json from .gpu-carry, for compilers that find none of their own.
+use_carried() {
+  [ -d "$carry" ] || return 0
+  export CPLUS_INCLUDE_PATH=$carry/include:$carry/googletest/googletest/include:$carry/googletest/googlemock/include
+  export LIBRARY_PATH=$carry/lib${LIBRARY_PATH:+:$LIBRARY_PATH}
+  # The compiler finds them; no other release that pkg-config may know is to come in between.
+  export PKG_CONFIG_LIBDIR=/nonexistent
+  local name folder
+  for name in googletest:gtest googlemock:gmock; do
+    folder=$carry/googletest/${name%:*} name=${name#*:}
+    [ -f "$carry/lib/lib$name.a" ] && continue
+    mkdir -p "$carry/lib"
+    c++ -std=c++20 -O2 -fPIC -I"$folder" -c "$folder/src/$name-all.cc" -o "$carry/lib/$name.o" &&
+      ar rcs "$carry/lib/lib$name.a" "$carry/lib/$name.o" || return 1
+  done
+}
+
+stage_build() {
+  use_carried || { fail "GoogleTest of .gpu-carry"; return; }
+  local cuda=enabled
+  command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || PATH=/usr/local/cuda/bin:$PATH
+  command -v nvcc >/dev/null || { say "no nvcc: without this project's CUDA kernels"; cuda=auto; }
+  if [ ! -f "$build/build.ninja" ]; then
+    rm -rf "$build"
+    meson setup "$build" \
+      "-Dlibtorch=$torch_root" "-Dcuda=$cuda" -Dplugin=disabled -Dtests=enabled || { fail "meson setup"; return; }
+  fi
+  ninja -C "$build" || fail "the build"
+}
+
+# --- tests ---------------------------------------------------------------------------------------------------------
+
+# suite, device, precision
+run_suite() {
+  local name=$1-$2-$3
+  [ -x "$build/tests/$1" ] || return 0
+  say "$name"
+  LATENTSYNC_TEST_DEVICE=$2 LATENTSYNC_TEST_PRECISION=$3 timeout 300 "$build/tests/$1" --gtest_brief=1 \
+    "--gtest_output=json:$build/results/$name.json" </dev/null >"$build/results/$name.log" 2>&1 || {
+    tail -n 20 "$build/results/$name.log"
+    fail "$name"
+  }
+  cat "$build/results/$name.log" >>"$out/goldens.log"
+}
+
+stage_goldens() {
+  : >"$out/goldens.log"
+  rm -f "$build"/results/*-tests-*
+  local precision
+  if [ "$device" = cpu ]; then
+    run_suite unit-tests cpu float32
+    run_suite kernel-tests cpu float32
+    run_suite golden-tests cpu float32
+    return
+  fi
+  for precision in float32 float16 bfloat16; do
+    run_suite kernel-tests cuda "$precision"
+    run_suite golden-tests cuda "$precision"
+  done
+  run_suite real-size-tests cuda float32
+}
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+bench() {
+  local name
+  name=bench-$(printf '%s-' "$@" | tr -d ' ' | sed 's/--//g; s/-$//')
+  say "$name"
+  "$build/tests/latentsync-bench" --device "$device" "$@" >"$build/results/$name.json" 2>>"$out/bench.log" || fail "$name"
+}
+
+stage_bench() {
+  : >"$out/bench.log"
+  rm -f "$build"/results/bench-*
+  local precision
+  if [ "$device" = cpu ]; then
+    bench --size demo --frames 4 --repeat 2 --seconds 5
+    return
+  fi
+  for precision in float32 float16 bfloat16; do
+    bench --size demo --dtype "$precision" --seconds 10
+    bench --size real --dtype "$precision" --seconds 15 --frames 16
+    bench --size real --dtype "$precision" --seconds 15 --frames 16 --edge 512
+  done
+}
+
+peer() {
+  local name=peer-$1
+  shift
+  say "$name"
+  PYTHONPATH=$build/site${PYTHONPATH:+:$PYTHONPATH} "$python" tests/bench/compare_peer.py \
+    --bench "$build/tests/latentsync-bench" --device "$device" --json "$build/results/$name.json" "$@" 2>&1 |
+    tee -a "$out/peer.log" | tail -n 8 || fail "$name"
+}
+
+stage_peer() {
+  : >"$out/peer.log"
+  rm -f "$build"/results/peer-*
+  if [ -d "$carry/wheels" ] && [ ! -d "$build/site/diffusers" ]; then
+    "$python" -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$build/site" \
+      "$carry"/wheels/*.whl </dev/null 2>>"$out/peer.log" || { fail "the peer's wheels"; return; }
+  fi
+  if [ "$device" = cpu ]; then
+    peer cpu --stages vae_encode --rounds 1 --edge 64 --frames 1
+    return
+  fi
+  local precision
+  for precision in float32 float16 bfloat16; do
+    peer "$precision" --dtype "$precision" --rounds 7
+    peer "$precision-window" --dtype "$precision" --rounds 5 --frames 16 --stages unet
+  done
+}
+
+mkdir -p "$build/results" 2>/dev/null
+for stage in $stages; do
+  case $stage in
+    build | goldens | bench | peer)
+      say "== $stage"
+      started=$SECONDS
+      "stage_$stage"
+      mkdir -p "$build/results"
+      say "$stage took $((SECONDS - started)) s"
+      ;;
+    *) die "no such stage: $stage (build goldens bench peer)" ;;
+  esac
+done
+
+"$python" tests/gpu/summary.py "$build/results" "$out" "$device"
+if [ "$failures" != 0 ]; then
+  say "$failures failed, see $out"
+  exit 1
+fi
+if [ "$device" = cpu ]; then
+  say "no GPU here: nothing was run on CUDA; everything else passed"
+  exit 77
+fi
+say "all passed; $out/summary.md has the table"
