@@ -43,13 +43,6 @@ TensorMap below_if_any(TensorMap tensors, std::string_view prefix) {
   return any_name_starts_with(tensors, prefix) ? below(tensors, prefix) : std::move(tensors);
 }
 
-[[noreturn]] void refuse_without(const std::string& part, const TensorFile& file) {
-  const std::string looks_like = describe_model(file.tensors);
-  throw Error(ErrorCode::kForeignModel,
-              "The model file \"" + file.path.string() + "\" holds no " + part +
-                  (looks_like.empty() ? "." : "; it looks like " + looks_like + "."));
-}
-
 std::vector<std::string> split(std::string_view name) {
   std::vector<std::string> parts;
   for (size_t begin = 0; begin <= name.size();) {
@@ -174,7 +167,8 @@ TensorMap unet_state(const TensorFile& file) {
 TensorMap whisper_encoder_state(const TensorFile& file) {
   TensorMap encoder =
       below(below_if_any(below_if_any(file.tensors, "model_state_dict."), "module."), "encoder.");
-  if (!encoder.contains("conv1.weight")) refuse_without("audio encoder of Whisper", file);
+  if (!encoder.contains("conv1.weight"))
+    refuse_foreign(file.path.string(), "it holds no audio encoder of Whisper", file.tensors);
   return encoder;
 }
 
@@ -185,7 +179,8 @@ TensorMap vae_state(const TensorFile& file) {
   if (any_name_starts_with(tensors, "encoder.down.")) {
     tensors = from_original_names(tensors, origin);
   }
-  if (!tensors.contains("encoder.conv_in.weight")) refuse_without("autoencoder", file);
+  if (!tensors.contains("encoder.conv_in.weight"))
+    refuse_foreign(origin, "it holds no autoencoder (VAE)", file.tensors);
   return with_todays_attention(tensors, origin);
 }
 
@@ -207,6 +202,13 @@ std::string describe_model(const TensorMap& tensors) {
   if (contains("1.conv.0.weight") || contains("3.conv.0.weight")) return "TAESD";
   if (contains("audio_encoder.") || contains("visual_encoder.")) return "a SyncNet";
   return "";
+}
+
+void refuse_foreign(const std::string& origin, const std::string& what, const TensorMap& tensors) {
+  const std::string looks_like = describe_model(tensors);
+  throw Error(ErrorCode::kForeignModel,
+              "The model file \"" + origin + "\" does not fit: " + what +
+                  (looks_like.empty() ? "." : ". It looks like " + looks_like + "."));
 }
 
 }  // namespace latentsync::model

@@ -29,4 +29,8 @@ TensorMap vae_state(const TensorFile& file);
 /// LatentSync", ...); empty when they look like nothing known.
 std::string describe_model(const TensorMap& tensors);
 
+/// Throws kForeignModel: `The model file "ORIGIN" does not fit: WHAT.`, and what TENSORS look like.
+[[noreturn]] void refuse_foreign(const std::string& origin, const std::string& what,
+                                 const TensorMap& tensors);
+
 }  // namespace latentsync::model

@@ -30,14 +30,6 @@ std::vector<Target> targets_of(const torch::nn::Module& module) {
   return targets;
 }
 
-[[noreturn]] void refuse_foreign(const std::string& origin, const std::string& what,
-                                 const TensorMap& source) {
-  const std::string looks_like = describe_model(source);
-  throw Error(ErrorCode::kForeignModel,
-              "The model file \"" + origin + "\" does not fit: " + what +
-                  (looks_like.empty() ? "." : ". It looks like " + looks_like + "."));
-}
-
 /// Every target has its tensor in SOURCE, and nothing is left over.
 void check_fit(const std::vector<Target>& targets, const TensorMap& source,
                const std::string& origin) {

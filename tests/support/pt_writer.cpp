@@ -111,7 +111,8 @@ PickleWriter& PickleWriter::op(std::string_view opcodes) {
 }
 
 PickleWriter& PickleWriter::string(std::string_view text) {
-  bytes_ += "X" + raw(static_cast<uint32_t>(text.size()));
+  bytes_ += 'X';
+  bytes_ += raw(static_cast<uint32_t>(text.size()));
   bytes_ += text;
   return *this;
 }
@@ -119,16 +120,17 @@ PickleWriter& PickleWriter::string(std::string_view text) {
 PickleWriter& PickleWriter::integer(int64_t value) {
   if (value >= std::numeric_limits<int32_t>::min() &&
       value <= std::numeric_limits<int32_t>::max()) {
-    bytes_ += "J" + raw(static_cast<int32_t>(value));
+    bytes_ += 'J';
+    bytes_ += raw(static_cast<int32_t>(value));
   } else {
-    bytes_ += "\x8a\x08" + raw(value);
+    bytes_ += "\x8a\x08";
+    bytes_ += raw(value);
   }
   return *this;
 }
 
 PickleWriter& PickleWriter::global(std::string_view module, std::string_view name) {
-  bytes_ += "c" + std::string(module) + "\n" + std::string(name) + "\n";
-  return *this;
+  return op("c").op(module).op("\n").op(name).op("\n");
 }
 
 PickleWriter& PickleWriter::sizes(const std::vector<int64_t>& values) {

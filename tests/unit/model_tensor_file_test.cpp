@@ -1,5 +1,4 @@
 #include "core/model/tensor_file.h"
-
 #include "tests/support/pt_writer.h"
 #include "tests/support/safetensors_writer.h"
 #include "tests/support/temporary_folder.h"
