@@ -1,7 +1,7 @@
 #include "core/error.h"
 #include "core/model/safetensors_format.h"
-#include "core/model/torch_zip_format.h"
 #include "core/model/tensor_file.h"
+#include "core/model/torch_zip_format.h"
 #include "tests/support/bad_files.h"
 #include "tests/support/temporary_folder.h"
 
