@@ -8,6 +8,7 @@
 #include <charconv>
 #include <span>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -68,10 +69,13 @@ std::string renamed(const std::string& part, Renames renames) {
   return part;
 }
 
+/// The number of a resolution level; -1 for anything else.
 int64_t level_number(const std::string& part) {
+  constexpr int64_t kMostLevels = 64;
   int64_t number = -1;
-  std::from_chars(part.data(), part.data() + part.size(), number);
-  return number;
+  const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+  const bool whole = error == std::errc() && end == part.data() + part.size();
+  return whole && number >= 0 && number < kMostLevels ? number : -1;
 }
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kAttentionRenames = {{
@@ -104,17 +108,20 @@ std::string diffusers_name(const std::string& name, int64_t levels) {
     parts[1] = "mid_block";
     parts[2] = "attentions.0";
     parts[3] = renamed(parts[3], kAttentionRenames);
-  } else if ((parts[1] == "down" || parts[1] == "up") && parts.size() > 5) {
+  } else if ((parts[1] == "down" || parts[1] == "up") && parts.size() > 4) {
     const bool up = parts[1] == "up";
     const int64_t level = level_number(parts[2]);
+    if (level < 0) return name;
     parts[1] += "_blocks";
     parts[2] = std::to_string(up ? levels - 1 - level : level);
     if (parts[3] == "block") parts[3] = "resnets";
-    if (parts[5] == "nin_shortcut") parts[5] = "conv_shortcut";
     if (parts[3] == "downsample") parts[3] = "downsamplers.0";
     if (parts[3] == "upsample") parts[3] = "upsamplers.0";
   } else {
     return name;
+  }
+  for (std::string& part : parts) {
+    if (part == "nin_shortcut") part = "conv_shortcut";
   }
   return join(parts);
 }
