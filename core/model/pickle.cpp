@@ -1,7 +1,7 @@
 #include "core/model/pickle.h"
 
-#include <array>
-#include <bit>
+#include "core/model/pickle_opcodes.h"
+
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -12,106 +12,6 @@ namespace latentsync::model {
 namespace {
 
 using Kind = PickleNode::Kind;
-
-enum Opcode : uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kBinPersistentId = 'Q',
-  kReduce = 'R',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kAppends = 'e',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kSetItems = 'u',
-  kBinFloat = 'G',
-  kEmptyTuple = ')',
-  kEmptyList = ']',
-  kEmptyDict = '}',
-  kProtocol = 0x80,
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kLong1 = 0x8a,
-};
-
-/// The opcodes that are refused, for the message.
-constexpr std::array<std::pair<uint8_t, std::string_view>, 38> kRefusedOpcodes = {{
-    {'0', "POP"},
-    {'1', "POP_MARK"},
-    {'2', "DUP"},
-    {'F', "FLOAT"},
-    {'I', "INT"},
-    {'L', "LONG"},
-    {'P', "PERSID"},
-    {'S', "STRING"},
-    {'T', "BINSTRING"},
-    {'U', "SHORT_BINSTRING"},
-    {'V', "UNICODE"},
-    {'d', "DICT"},
-    {'g', "GET"},
-    {'i', "INST"},
-    {'l', "LIST"},
-    {'o', "OBJ"},
-    {'p', "PUT"},
-    {'B', "BINBYTES"},
-    {'C', "SHORT_BINBYTES"},
-    {0x81, "NEWOBJ"},
-    {0x82, "EXT1"},
-    {0x83, "EXT2"},
-    {0x84, "EXT4"},
-    {0x8b, "LONG4"},
-    {0x8c, "SHORT_BINUNICODE"},
-    {0x8d, "BINUNICODE8"},
-    {0x8e, "BINBYTES8"},
-    {0x8f, "EMPTY_SET"},
-    {0x90, "ADDITEMS"},
-    {0x91, "FROZENSET"},
-    {0x92, "NEWOBJ_EX"},
-    {0x93, "STACK_GLOBAL"},
-    {0x94, "MEMOIZE"},
-    {0x95, "FRAME"},
-    {0x96, "BYTEARRAY8"},
-    {0x97, "NEXT_BUFFER"},
-    {0x98, "READONLY_BUFFER"},
-    {0x00, "NUL"},
-}};
-
-enum GlobalId : int64_t { kOrderedDict, kRebuildTensor, kRebuildParameter, kStorageType };
-
-struct KnownGlobal {
-  std::string_view name;
-  GlobalId id;
-  ElementType type = ElementType::kFloat32;
-};
-
-constexpr std::array<KnownGlobal, 13> kKnownGlobals = {{
-    {"collections.OrderedDict", kOrderedDict},
-    {"torch._utils._rebuild_tensor_v2", kRebuildTensor},
-    {"torch._utils._rebuild_parameter", kRebuildParameter},
-    {"torch.FloatStorage", kStorageType, ElementType::kFloat32},
-    {"torch.HalfStorage", kStorageType, ElementType::kFloat16},
-    {"torch.BFloat16Storage", kStorageType, ElementType::kBfloat16},
-    {"torch.DoubleStorage", kStorageType, ElementType::kFloat64},
-    {"torch.LongStorage", kStorageType, ElementType::kInt64},
-    {"torch.IntStorage", kStorageType, ElementType::kInt32},
-    {"torch.ShortStorage", kStorageType, ElementType::kInt16},
-    {"torch.CharStorage", kStorageType, ElementType::kInt8},
-    {"torch.ByteStorage", kStorageType, ElementType::kUint8},
-    {"torch.BoolStorage", kStorageType, ElementType::kBool},
-}};
 
 class Interpreter {
  public:

@@ -12,7 +12,7 @@ namespace {
 
 std::string tensor_json(const std::string& name, const std::string& type, const std::string& shape,
                         const std::string& offsets) {
-  return "\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + shape +
+  return std::string("\"") + name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + shape +
          ",\"data_offsets\":" + offsets + "}";
 }
 
@@ -105,7 +105,7 @@ std::vector<BadFile> bad_safetensors() {
       header("HeaderIsNoUtf8", "{\"\xff\xfe\":1}"),
       header("HeaderHasTwoValues", "{}{}"),
       header("DepthBombOfArrays", "{\"a\":" + times("[", 1'000'000), "\"a\""),
-      header("DepthBombOfObjects", "{" + times("\"a\":{", 1'000'000), "\"a\""),
+      header("DepthBombOfObjects", std::string("{") + times("\"a\":{", 1'000'000), "\"a\""),
       header("DepthBombInShape", "{\"a\":{\"shape\":" + times("[", 1'000'000), "\"a\""),
       header("TensorIsANumber", "{\"a\":1}", "\"a\""),
       header("TensorIsNull", "{\"a\":null}", "\"a\""),
