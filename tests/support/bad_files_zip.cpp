@@ -37,6 +37,17 @@ std::string with_local(const std::string& zip, int number, size_t field, T value
   return with(zip, local_header(zip, number) + field, value);
 }
 
+/// A zip whose last entry lies within the one before it.
+std::string zip_within_itself() {
+  const std::string storage(24, '\1');
+  const std::string alone = zip_of({{"archive/data/1", storage}});
+  const std::string inner = alone.substr(0, central_header(alone, 0));
+  const std::string zip = zip_of({{"archive/data.pkl", good_pickle()},
+                                  {"archive/data/0", inner},
+                                  {"archive/data/1", storage}});
+  return with_central<uint32_t>(zip, 2, 42, static_cast<uint32_t>(zip.find(inner)));
+}
+
 }  // namespace
 
 std::vector<BadFile> bad_zips() {
@@ -90,6 +101,7 @@ std::vector<BadFile> bad_zips() {
       {"TwoEntriesShareOneHeader",
        with_central<uint32_t>(zip, 2, 42, static_cast<uint32_t>(local_header(zip, 1))), kDamaged,
        "differently"},
+      {"EntryWithinAnother", zip_within_itself(), kDamaged, "overlaps"},
       {"EntryTwice", zip_of({{"a/data.pkl", pickle}, {"a/data/0", "x"}, {"a/data/0", "x"}}),
        kDamaged, "twice"},
       {"Zip64RecordMoved", with<uint64_t>(zip64, zip64.size() - 22 - 12, 5), kDamaged, "ZIP64"},
