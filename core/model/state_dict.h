@@ -11,12 +11,20 @@
 namespace latentsync::model {
 
 /// Fills MODULE's parameters and buffers from SOURCE (names as the module has them), each one moved
-/// to DEVICE and DTYPE as it is read, so that the file is never held twice.
+/// to DEVICE and DTYPE as it is read, so that the file is never held twice: the pages of a mapped
+/// file are given back tensor by tensor. Memory formats and requires_grad stay as they were.
 ///
-/// Every parameter and buffer must be there with exactly its shape; extra tensors in SOURCE are
-/// foreign and refused too. Errors: kForeignModel, naming ORIGIN (the file), the tensor and both
-/// shapes.
+/// Every parameter and buffer must be there with exactly its shape, a floating type where the
+/// module has one, and finite values that DTYPE can hold; extra tensors in SOURCE are foreign and
+/// refused too. Names, shapes and types are checked before anything is changed. Errors:
+/// kForeignModel, naming ORIGIN (the file), the tensor and both shapes; kUnsupported for a value
+/// that is finite but too large for DTYPE.
 void load_state(torch::nn::Module& module, const TensorMap& source, const std::string& origin,
+                c10::Device device = c10::kCPU, c10::ScalarType dtype = c10::kFloat);
+
+/// The same, and each tensor leaves SOURCE as soon as it is loaded, so that memory which SOURCE
+/// alone holds is freed on the way.
+void load_state(torch::nn::Module& module, TensorMap&& source, const std::string& origin,
                 c10::Device device = c10::kCPU, c10::ScalarType dtype = c10::kFloat);
 
 }  // namespace latentsync::model

@@ -16,7 +16,8 @@ using TensorMap = std::map<std::string, at::Tensor>;
 ///
 /// Tensors are views of the mapped file: they are read-only by contract, on the CPU, in the dtype
 /// that the file has, and each keeps the mapping alive. Nothing of the file is copied until
-/// somebody reads it.
+/// somebody reads it. (The one exception: a tensor that does not lie on a multiple of its element
+/// size is copied when the file is opened, as reading it in place would be undefined.)
 struct TensorFile {
   std::filesystem::path path;
   /// Nested dicts of a .pt are flattened with '.', e.g. "state_dict.conv_in.weight".
@@ -35,5 +36,13 @@ TensorFile open_tensor_file(const std::filesystem::path& path);
 
 /// Reader of https://github.com/huggingface/safetensors files (format as of 0.4).
 TensorFile open_safetensors(const std::filesystem::path& path);
+
+/// Reader of the zip files that torch.save writes. Runs no code: the pickle inside is read by an
+/// interpreter that knows tensors, dicts, lists, numbers and strings, and refuses all else by name.
+TensorFile open_torch_zip(const std::filesystem::path& path);
+
+/// Takes the pages of a file that TENSOR views out of resident memory; its values stay readable.
+/// Nothing happens to tensors that are no view of a mapped file.
+void release_pages(const at::Tensor& tensor);
 
 }  // namespace latentsync::model

@@ -1,0 +1,106 @@
+#include "core/model/model_folder.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace latentsync::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+void check_folder(const fs::path& folder) {
+  if (!is_there(folder)) {
+    throw Error(ErrorCode::kNotFound, "There is no model folder \"" + folder.string() +
+                                          "\". Set model-path to a folder with a model.");
+  }
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::kUnreadable,
+                "\"" + folder.string() +
+                    "\" is not a folder. Set model-path to the folder, not to one of its files.");
+  }
+}
+
+[[noreturn]] void refuse_missing(const fs::path& folder, const std::string& files,
+                                 const std::string& what) {
+  throw Error(ErrorCode::kNotFound, "The model folder \"" + folder.string() + "\" lacks " + files +
+                                        ": put " + what + " there.");
+}
+
+[[noreturn]] void refuse_ambiguous(const fs::path& a, const fs::path& b) {
+  throw Error(ErrorCode::kInvalidArgument, "Both \"" + a.string() + "\" and \"" + b.string() +
+                                               "\" could be meant: move one of them away.");
+}
+
+/// STEM.pt or STEM.safetensors below FOLDER.
+fs::path find_either(const fs::path& folder, const std::string& stem, const std::string& what) {
+  const fs::path torch_file = folder / (stem + ".pt");
+  const fs::path safetensors = folder / (stem + ".safetensors");
+  if (is_there(torch_file) && is_there(safetensors)) refuse_ambiguous(torch_file, safetensors);
+  if (is_there(torch_file)) return torch_file;
+  if (is_there(safetensors)) return safetensors;
+  refuse_missing(folder, stem + ".pt (or .safetensors)", what);
+}
+
+std::vector<fs::path> safetensors_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  if (!is_there(folder)) return files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".safetensors") files.push_back(entry->path());
+  }
+  if (error) {
+    throw Error(ErrorCode::kUnreadable, "Cannot read the folder \"" + folder.string() +
+                                            "\": " + error.message() + ". Check its permissions.");
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void find_autoencoders(ModelFolder& model) {
+  const fs::path folder = model.path / "vae";
+  const TaesdFiles tiny{folder / "taesd_encoder.safetensors", folder / "taesd_decoder.safetensors"};
+  for (const fs::path& file : safetensors_files(folder)) {
+    if (file.filename().string().starts_with("taesd_")) continue;
+    if (model.vae) refuse_ambiguous(*model.vae, file);
+    model.vae = file;
+  }
+  if (is_there(tiny.encoder) && is_there(tiny.decoder)) {
+    model.taesd = tiny;
+  } else if (is_there(tiny.encoder) || is_there(tiny.decoder)) {
+    refuse_missing(
+        model.path,
+        is_there(tiny.encoder) ? "vae/taesd_decoder.safetensors" : "vae/taesd_encoder.safetensors",
+        "the other half of TAESD");
+  }
+  if (!model.vae && !model.taesd) {
+    refuse_missing(model.path, "vae/*.safetensors",
+                   "an autoencoder (sd-vae-ft-mse, or both halves of TAESD)");
+  }
+}
+
+}  // namespace
+
+ModelFolder find_model(const fs::path& folder) {
+  check_folder(folder);
+  ModelFolder model;
+  model.path = folder;
+  model.unet = find_either(folder, "latentsync_unet", "the UNet of LatentSync");
+  model.whisper = find_either(folder, "whisper/tiny", "OpenAI's Whisper tiny");
+  find_autoencoders(model);
+  const fs::path config = folder / "config.json";
+  if (is_there(config)) model.config = ConfigFile::read(config);
+  return model;
+}
+
+}  // namespace latentsync::model
