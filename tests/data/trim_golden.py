@@ -37,7 +37,7 @@ WITHOUT = {
     "whisper/whisper_cases.safetensors": ["embeddings_stacked"],
     "whisper/whisper_long.safetensors": ["audio2feat_f16"],
     "taesd/taesd.safetensors": ["face_128."],
-    "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents", "deepcache_10steps.latents"],
+    "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents"],
 }
 
 # Cases of two batch entries of which the second stays: file -> file.
