@@ -263,7 +263,8 @@ int run(const Options& options) {
     serve(selected.front(), options);
     return 0;
   }
-  nlohmann::ordered_json report = {{"context", context(options)}, {"results", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json report = {{"context", context(options)},
+                                   {"results", nlohmann::ordered_json::array()}};
   for (const auto& maker : selected) {
     std::cerr << maker.name << " ..." << std::flush;
     report["results"].push_back(measure(maker, options));
