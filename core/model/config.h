@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/diffusion/ddim_options.h"
 #include "core/model/tensor_file.h"
 #include "core/nn/config.h"
 
@@ -59,18 +60,6 @@ nn::WhisperConfig whisper_config(const TensorMap& state, const std::string& orig
                                  const std::map<std::string, int64_t>& integers = {},
                                  const ConfigFile& config = {});
 
-/// DDIM, by the names of diffusers' DDIMScheduler. The defaults are LatentSync's.
-struct SchedulerConfig {
-  int64_t num_train_timesteps = 1000;
-  double beta_start = 0.00085;
-  double beta_end = 0.012;
-  bool scaled_linear = true;  ///< beta_schedule: "scaled_linear", else "linear"
-  int64_t steps_offset = 1;
-  bool set_alpha_to_one = false;
-
-  bool operator==(const SchedulerConfig&) const = default;
-};
-
 enum class VaeType { kFull, kTiny };
 
 /// What config.json says beside the networks; empty where it says nothing.
@@ -83,7 +72,8 @@ struct ModelConfig {
   std::optional<int64_t> seed;             ///< -1 ...
   std::optional<int64_t> feature_cache;    ///< DeepCache interval, 0 ... 10
   std::optional<VaeType> vae;              ///< vae.type: "taesd" (tiny) or "kl" (full)
-  SchedulerConfig scheduler;
+  /// "scheduler", by the names of diffusers' DDIMScheduler.
+  diffusion::DdimOptions scheduler;
 
   bool operator==(const ModelConfig&) const = default;
 };

@@ -10,15 +10,17 @@
 namespace latentsync::model {
 namespace {
 
-SchedulerConfig scheduler_config(const ConfigFile& config) {
+diffusion::DdimOptions scheduler_options(const ConfigFile& config) {
   ConfigSection section = ConfigSection::of(config, "scheduler", "num_train_timesteps", "");
-  SchedulerConfig scheduler;
+  diffusion::DdimOptions scheduler;
   scheduler.num_train_timesteps =
       section.integer("num_train_timesteps", 1, 100'000).value_or(scheduler.num_train_timesteps);
   scheduler.beta_start = section.number("beta_start", 1e-9, 0.999).value_or(scheduler.beta_start);
   scheduler.beta_end = section.number("beta_end", 1e-9, 0.999).value_or(scheduler.beta_end);
   section.only("beta_schedule", {"scaled_linear", "linear"});
-  scheduler.scaled_linear = section.text("beta_schedule").value_or("scaled_linear") != "linear";
+  if (section.text("beta_schedule") == "linear") {
+    scheduler.beta_schedule = diffusion::BetaSchedule::kLinear;
+  }
   scheduler.steps_offset = section.integer("steps_offset", 0, scheduler.num_train_timesteps - 1)
                                .value_or(scheduler.steps_offset);
   scheduler.set_alpha_to_one =
@@ -72,7 +74,7 @@ ModelConfig model_config(const ConfigFile& config) {
   whole.only("audio_sample_rate", {16000});
   whole.only("audio_feat_length", {nlohmann::json::array({2, 2})});
   model.vae = vae_type(whole);
-  model.scheduler = scheduler_config(config);
+  model.scheduler = scheduler_options(config);
   return model;
 }
 

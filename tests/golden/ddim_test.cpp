@@ -1,12 +1,10 @@
 #include "core/diffusion/ddim.h"
 
+#include "core/model/config.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 
-#include <fstream>
-
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 namespace latentsync::test {
 namespace {
@@ -16,16 +14,8 @@ constexpr const char* kTimestepsKey = "timesteps_";
 constexpr const char* kTrajectoryKey = ".model_outputs";
 
 diffusion::DdimOptions golden_options() {
-  std::ifstream stream(golden_dir() / "ddim/scheduler_config_effective.json");
-  const auto json = nlohmann::json::parse(stream);
-  return {.num_train_timesteps = json.at("num_train_timesteps"),
-          .beta_start = json.at("beta_start"),
-          .beta_end = json.at("beta_end"),
-          .beta_schedule = json.at("beta_schedule") == "linear"
-                               ? diffusion::BetaSchedule::kLinear
-                               : diffusion::BetaSchedule::kScaledLinear,
-          .steps_offset = json.at("steps_offset"),
-          .set_alpha_to_one = json.at("set_alpha_to_one")};
+  const auto path = golden_dir() / "ddim/scheduler_config_effective.json";
+  return model::model_config(model::ConfigFile::read(path)).scheduler;
 }
 
 // Every stored list of timesteps is met exactly.

@@ -1,3 +1,4 @@
+#include "core/model/config.h"
 #include "core/model/state_dict.h"
 #include "core/nn/autoencoder_kl.h"
 #include "core/nn/prepare.h"
@@ -5,14 +6,12 @@
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 namespace latentsync::test {
 namespace {
@@ -22,18 +21,8 @@ const Tolerance kWholeModel{.max_abs = 1e-4, .rel_l2 = 1e-5};
 const Tolerance kSingleModule{.rel_l2 = 1e-5};
 
 nn::AutoencoderKLConfig golden_config() {
-  std::ifstream stream(golden_dir() / "vae/config.json");
-  const auto json = nlohmann::json::parse(stream);
-  nn::AutoencoderKLConfig config;
-  config.in_channels = json.at("in_channels");
-  config.out_channels = json.at("out_channels");
-  config.latent_channels = json.at("latent_channels");
-  config.block_out_channels = json.at("block_out_channels").get<std::vector<int64_t>>();
-  config.layers_per_block = json.at("layers_per_block");
-  config.norm_groups = json.at("norm_num_groups");
-  config.scaling_factor = json.at("scaling_factor");
-  config.shift_factor = json.at("shift_factor");
-  return config;
+  return model::vae_config(golden_weights("vae", "vae_tiny"), "vae_tiny",
+                           model::ConfigFile::read(golden_dir() / "vae/config.json"));
 }
 
 // With dense weights as they are trained, and packed for inference.

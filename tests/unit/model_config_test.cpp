@@ -45,7 +45,7 @@ TEST(ModelConfig, DemoModel) {
   EXPECT_EQ(model.seed, 1247);
   EXPECT_EQ(model.feature_cache, 3);
   EXPECT_EQ(model.vae, VaeType::kTiny);
-  EXPECT_EQ(model.scheduler, SchedulerConfig{});
+  EXPECT_EQ(model.scheduler, diffusion::DdimOptions{});
 }
 
 // Nothing said gives nothing but the scheduler's defaults.
@@ -62,12 +62,12 @@ TEST(ModelConfig, Scheduler) {
         "set_alpha_to_one": true}})",
                                      "c"))
           .scheduler;
-  EXPECT_EQ(scheduler, (SchedulerConfig{.num_train_timesteps = 500,
-                                        .beta_start = 0.001,
-                                        .beta_end = 0.02,
-                                        .scaled_linear = false,
-                                        .steps_offset = 0,
-                                        .set_alpha_to_one = true}));
+  EXPECT_EQ(scheduler, (diffusion::DdimOptions{.num_train_timesteps = 500,
+                                               .beta_start = 0.001,
+                                               .beta_end = 0.02,
+                                               .beta_schedule = diffusion::BetaSchedule::kLinear,
+                                               .steps_offset = 0,
+                                               .set_alpha_to_one = true}));
 }
 
 // Values out of range or of another type are refused with their key.
