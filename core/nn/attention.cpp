@@ -2,50 +2,14 @@
 
 #include "kernels/temporal_attention/temporal_attention.h"
 
-#include <cmath>
-#include <map>
-#include <mutex>
-#include <string>
 #include <tuple>
-#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/tensor.h>
 
 namespace latentsync::nn {
-
-at::Tensor mouth_tokens(int64_t height, int64_t width) {
-  // In tenths, so that 0.6 * 10 is 6 and not a rounding error away from it.
-  std::vector<int64_t> tokens;
-  for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) {
-      if (10 * y >= 6 * height && 10 * x >= 3 * width && 10 * x < 7 * width) {
-        tokens.push_back(y * width + x);
-      }
-    }
-  }
-  return at::tensor(tokens, at::kLong);
-}
-
-MouthRegion mouth_region(int64_t height, int64_t width, const at::TensorOptions& options) {
-  using Key = std::tuple<int64_t, int64_t, std::string, at::ScalarType>;
-  static std::mutex mutex;
-  static std::map<Key, MouthRegion> regions;
-  const Key key{height, width, options.device().str(), c10::typeMetaToScalarType(options.dtype())};
-  const std::lock_guard lock(mutex);
-  const auto found = regions.find(key);
-  if (found != regions.end()) return found->second;
-  const auto tokens = mouth_tokens(height, width);
-  auto scale = at::ones({height * width, 1}, at::kFloat);
-  scale.index_fill_(0, tokens, kFlexCrossAttentionScale);
-  const MouthRegion region{tokens.to(options.device()), scale.to(options)};
-  regions.emplace(key, region);
-  return region;
-}
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               AttentionMode mode) {
@@ -73,24 +37,23 @@ at::Tensor Attention::project_out(const at::Tensor& heads, const at::Tensor& res
 }
 
 at::Tensor Attention::self_attention(const at::Tensor& x, const at::Tensor& residual,
-                                     int64_t height, int64_t width, AttentionMode mode) {
+                                     AttentionMode mode, const MouthRegion& region) {
   const auto q = split_heads(to_q_->forward(x));
   auto k = split_heads(to_k_->forward(x));
   auto v = split_heads(to_v_->forward(x));
   if (mode == AttentionMode::kFlex) {
     // A key that is there twice weighs double: exp(s) + exp(s) = exp(s + ln 2).
-    const auto tokens = mouth_region(height, width, x.options()).tokens;
-    k = at::cat({k, k.index_select(2, tokens)}, 2);
-    v = at::cat({v, v.index_select(2, tokens)}, 2);
+    k = at::cat({k, k.index_select(2, region.tokens)}, 2);
+    v = at::cat({v, v.index_select(2, region.tokens)}, 2);
   }
   return project_out(scaled_dot_product(q, k, v, mode), residual);
 }
 
 at::Tensor Attention::cross_attention(const at::Tensor& x, const at::Tensor& context,
-                                      const at::Tensor& residual, int64_t height, int64_t width,
-                                      AttentionMode mode) {
+                                      const at::Tensor& residual, AttentionMode mode,
+                                      const MouthRegion& region) {
   auto q = to_q_->forward(x);
-  if (mode == AttentionMode::kFlex) q = q * mouth_region(height, width, x.options()).query_scale;
+  if (mode == AttentionMode::kFlex) q = q * region.query_scale;
   return project_out(scaled_dot_product(split_heads(q), split_heads(to_k_->forward(context)),
                                         split_heads(to_v_->forward(context)), mode),
                      residual);

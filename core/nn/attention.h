@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/nn/layers.h"
+#include "core/nn/mouth_region.h"
 
 #include <cstdint>
 #include <memory>
@@ -19,22 +20,6 @@ enum class AttentionMode {
   kFlex,
 };
 
-inline constexpr double kFlexCrossAttentionScale = 1.5;
-
-/// The mouth region of a face crop's token grid: rows y >= 0.6 height, columns 0.3 width <= x < 0.7
-/// width. Returns the row-major token numbers, int64 [n], ascending; empty for grids too small to
-/// have one.
-at::Tensor mouth_tokens(int64_t height, int64_t width);
-
-/// What the tokens of one shape need in flex mode; made once per shape and device, then shared.
-struct MouthRegion {
-  at::Tensor tokens;       ///< int64 [n], as mouth_tokens()
-  at::Tensor query_scale;  ///< [height*width, 1]: 1.5 in the region, else 1
-};
-
-/// From a cache that all threads share. dtype is that of query_scale.
-MouthRegion mouth_region(int64_t height, int64_t width, const at::TensorOptions& options);
-
 /// softmax(q k^T / sqrt(d)) v. q, k, v [..., tokens, d]; fused unless mode is kStandard.
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               AttentionMode mode);
@@ -45,15 +30,15 @@ class Attention : public torch::nn::Module {
   /// context_dim: width of the keys' and values' source. heads divides dim.
   Attention(int64_t dim, int64_t context_dim, int64_t heads);
 
-  /// Spatial self-attention. x [N, tokens, dim] of a height x width grid; returns to_out(...) +
-  /// residual.
-  at::Tensor self_attention(const at::Tensor& x, const at::Tensor& residual, int64_t height,
-                            int64_t width, AttentionMode mode);
+  /// Spatial self-attention. x [N, tokens, dim]; returns to_out(...) + residual.
+  /// region: that of the tokens' grid; looked at in flex mode only.
+  at::Tensor self_attention(const at::Tensor& x, const at::Tensor& residual, AttentionMode mode,
+                            const MouthRegion& region = {});
 
   /// Audio cross-attention. context [N, S, context_dim]; returns to_out(...) + residual.
   at::Tensor cross_attention(const at::Tensor& x, const at::Tensor& context,
-                             const at::Tensor& residual, int64_t height, int64_t width,
-                             AttentionMode mode);
+                             const at::Tensor& residual, AttentionMode mode,
+                             const MouthRegion& region = {});
 
   /// Temporal self-attention: x [B*F, tokens, dim]; each token attends to itself in the other
   /// frames.

@@ -11,10 +11,10 @@ TransformerBlock::TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads
   ff_ = register_module("ff", std::make_shared<FeedForward>(dim));
 }
 
-at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& audio, int64_t height,
-                                     int64_t width, AttentionMode mode) {
-  auto h = attn1_->self_attention(norm1_->forward(x), x, height, width, mode);
-  h = attn2_->cross_attention(norm2_->forward(h), audio, h, height, width, mode);
+at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& audio,
+                                     AttentionMode mode, const MouthRegion& region) {
+  auto h = attn1_->self_attention(norm1_->forward(x), x, mode, region);
+  h = attn2_->cross_attention(norm2_->forward(h), audio, h, mode, region);
   return ff_->forward(norm3_->forward(h), h);
 }
 
@@ -29,11 +29,13 @@ SpatialTransformer::SpatialTransformer(int64_t channels, int64_t audio_dim, int6
 }
 
 at::Tensor SpatialTransformer::forward(const at::Tensor& x, const at::Tensor& audio,
-                                       AttentionMode mode) {
+                                       AttentionMode mode, MouthRegions& regions) {
   const auto height = x.size(2);
   const auto width = x.size(3);
   auto tokens = proj_in_->forward_tokens(to_tokens(norm_->forward(x)));
-  for (const auto& block : *blocks_) tokens = block->forward(tokens, audio, height, width, mode);
+  const auto region =
+      mode == AttentionMode::kFlex ? regions.of(height, width, tokens.options()) : MouthRegion{};
+  for (const auto& block : *blocks_) tokens = block->forward(tokens, audio, mode, region);
   return from_tokens(proj_out_->forward_tokens_add(tokens, to_tokens(x)), height, width);
 }
 

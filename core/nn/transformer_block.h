@@ -16,9 +16,9 @@ class TransformerBlock : public torch::nn::Module {
  public:
   TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads);
 
-  /// x [B*F, height*width, dim]; audio [B*F, S, audio_dim].
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, int64_t height, int64_t width,
-                     AttentionMode mode);
+  /// x [B*F, height*width, dim]; audio [B*F, S, audio_dim]. region: as Attention::self_attention.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode,
+                     const MouthRegion& region);
 
  private:
   std::shared_ptr<LayerNorm> norm1_, norm2_, norm3_;
@@ -32,8 +32,9 @@ class SpatialTransformer : public torch::nn::Module {
  public:
   SpatialTransformer(int64_t channels, int64_t audio_dim, int64_t heads, int64_t norm_groups);
 
-  /// x [B*F, C, H, W] channels-last; audio [B*F, S, audio_dim].
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode);
+  /// x [B*F, C, H, W] channels-last; audio [B*F, S, audio_dim]. regions: asked in flex mode only.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode,
+                     MouthRegions& regions);
 
  private:
   std::shared_ptr<GroupNorm> norm_;

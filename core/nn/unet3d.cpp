@@ -121,7 +121,8 @@ UNetContext UNet3D::make_context(const at::Tensor& sample, int64_t timestep,
   return {.frames = sample.size(2),
           .activated_time_embedding = embedding.expand({sample.size(0), embedding.size(1)}),
           .audio = encoder_hidden_states.to(options),
-          .attention = attention};
+          .attention = attention,
+          .mouth_regions = &mouth_regions_};
 }
 
 at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,

@@ -41,6 +41,7 @@ class UNet3D : public torch::nn::Module {
              const FeatureCache* cache) const;
 
   UNet3DConfig config_;
+  MouthRegions mouth_regions_;
   std::shared_ptr<Conv2d> conv_in_, conv_out_;
   std::shared_ptr<TimeEmbedding> time_embedding_;
   std::shared_ptr<ModuleList<DownBlock>> down_blocks_;

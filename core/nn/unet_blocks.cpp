@@ -66,7 +66,8 @@ std::shared_ptr<Resampler> add_resampler(torch::nn::Module& stage_module, const 
 
 at::Tensor UNetLayer::forward(const at::Tensor& x, const UNetContext& context) const {
   auto h = resnet->forward(x, context.activated_time_embedding, context.frames);
-  if (attention) h = attention->forward(h, context.audio, context.attention);
+  if (attention)
+    h = attention->forward(h, context.audio, context.attention, *context.mouth_regions);
   if (motion) h = motion->forward(h, context.frames, context.attention);
   return h;
 }
@@ -117,7 +118,7 @@ MidBlock::MidBlock(const UNet3DConfig& config) {
 
 at::Tensor MidBlock::forward(const at::Tensor& x, const UNetContext& context) {
   auto h = first_->forward(x, context.activated_time_embedding, context.frames);
-  h = attention_->forward(h, context.audio, context.attention);
+  h = attention_->forward(h, context.audio, context.attention, *context.mouth_regions);
   if (motion_) h = motion_->forward(h, context.frames, context.attention);
   return second_->forward(h, context.activated_time_embedding, context.frames);
 }

@@ -20,6 +20,7 @@ struct UNetContext {
       activated_time_embedding;  ///< SiLU of the time embedding, [B, 4 * block_out_channels[0]]
   at::Tensor audio;              ///< [B*F, S, cross_attention_dim]
   AttentionMode attention = AttentionMode::kFlash;
+  MouthRegions* mouth_regions = nullptr;  ///< never null in an evaluation
 };
 
 /// One resnet, then the stage's transformer and motion module where it has them.

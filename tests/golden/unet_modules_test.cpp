@@ -59,6 +59,7 @@ class UNetModules : public testing::TestWithParam<bool> {
  protected:
   const at::NoGradGuard no_grad_;
   std::shared_ptr<nn::UNet3D> unet_ = golden_unet(GetParam());
+  nn::MouthRegions regions_;
   static constexpr Tolerance kIntermediate{.max_abs = 5e-5, .rel_l2 = 1e-5};
 };
 
@@ -84,7 +85,8 @@ TEST_P(UNetModules, IntermediatesEqualTheReference) {
     check("time_embedding", embedding);
     const nn::UNetContext context{.frames = sample.size(2),
                                   .activated_time_embedding = at::silu(embedding),
-                                  .audio = on_device(golden.at("encoder_hidden_states"))};
+                                  .audio = on_device(golden.at("encoder_hidden_states")),
+                                  .mouth_regions = &regions_};
 
     auto x = submodule<nn::Conv2d>(*unet_, "conv_in")->forward(by_frame(sample));
     check("conv_in", x);
@@ -92,7 +94,7 @@ TEST_P(UNetModules, IntermediatesEqualTheReference) {
                      ->forward(x, context.activated_time_embedding, context.frames);
     check("down_blocks.0.resnets.0", first);
     first = submodule<nn::SpatialTransformer>(*unet_, "down_blocks.0.attentions.0")
-                ->forward(first, context.audio, context.attention);
+                ->forward(first, context.audio, context.attention, regions_);
     check("down_blocks.0.attentions.0", first);
     first = submodule<nn::MotionModule>(*unet_, "down_blocks.0.motion_modules.0")
                 ->forward(first, context.frames, context.attention);
@@ -128,8 +130,6 @@ TEST_P(UNetModules, InsidesOfTheFirstTransformersEqualTheReference) {
     const auto frames = golden.at("sample").size(2);
     const std::string spatial = "down_blocks.0.attentions.0";
     const auto x = by_frame(golden.at("inter.down_blocks.0.resnets.0"));
-    const auto height = x.size(2);
-    const auto width = x.size(3);
     const auto flash = nn::AttentionMode::kFlash;
 
     const auto tokens = submodule<nn::Conv2d>(*unet_, spatial + ".proj_in")
@@ -141,11 +141,11 @@ TEST_P(UNetModules, InsidesOfTheFirstTransformersEqualTheReference) {
       return submodule<nn::LayerNorm>(*unet_, block + name)->forward(h);
     };
     const auto attn1 = submodule<nn::Attention>(*unet_, block + "attn1")
-                           ->self_attention(norm("norm1", tokens), zero, height, width, flash);
+                           ->self_attention(norm("norm1", tokens), zero, flash);
     golden.check("inter." + block + "attn1", attn1, kIntermediate);
     auto h = tokens + attn1;
     const auto attn2 = submodule<nn::Attention>(*unet_, block + "attn2")
-                           ->cross_attention(norm("norm2", h), audio, zero, height, width, flash);
+                           ->cross_attention(norm("norm2", h), audio, zero, flash);
     golden.check("inter." + block + "attn2", attn2, kIntermediate);
     h = h + attn2;
     golden.check("inter." + block + "ff",
@@ -185,7 +185,7 @@ TEST_P(UNetModules, SmallInputsEqualTheReference) {
       out = submodule<nn::ResnetBlock>(*unet_, module)->forward(x, activated, frames);
     } else if (module.find(".attentions.") != std::string::npos) {
       out = submodule<nn::SpatialTransformer>(*unet_, module)
-                ->forward(x, audio, nn::AttentionMode::kFlash);
+                ->forward(x, audio, nn::AttentionMode::kFlash, regions_);
     } else {
       out = submodule<nn::MotionModule>(*unet_, module)
                 ->forward(x, frames, nn::AttentionMode::kFlash);

@@ -87,6 +87,8 @@ class FlexAttention : public testing::TestWithParam<bool> {
   std::vector<torch::OrderedDict<std::string, at::Tensor>> weights_;
   at::Tensor x_ = at::randn({3, kHeight* kWidth, kDim});
   at::Tensor audio_ = at::randn({3, 7, kAudioDim});
+  MouthRegions regions_;
+  MouthRegion region_ = regions_.of(kHeight, kWidth, x_.options());
 };
 
 // In self-attention every key of the mouth has ln 2 more on its scores, in every row; every other
@@ -97,11 +99,9 @@ TEST_P(FlexAttention, SelfAttentionDoublesTheMouthsKeys) {
   const auto expected =
       project_out(0, direct(project(0, "to_q", x_), project(0, "to_k", x_), project(0, "to_v", x_),
                             kHeads, at::ones({1}), key_bias));
-  const auto actual =
-      self_->self_attention(x_, at::zeros_like(x_), kHeight, kWidth, AttentionMode::kFlex);
+  const auto actual = self_->self_attention(x_, at::zeros_like(x_), AttentionMode::kFlex, region_);
   EXPECT_TRUE(close(actual, expected, Tolerance{.rel_l2 = 1e-5}));
-  const auto plain =
-      self_->self_attention(x_, at::zeros_like(x_), kHeight, kWidth, AttentionMode::kFlash);
+  const auto plain = self_->self_attention(x_, at::zeros_like(x_), AttentionMode::kFlash);
   EXPECT_FALSE(close(plain, expected, Tolerance{.rel_l2 = 1e-2})) << "the emphasis does not show";
 }
 
@@ -113,8 +113,8 @@ TEST_P(FlexAttention, CrossAttentionScalesTheMouthsRows) {
   const auto expected =
       project_out(1, direct(project(1, "to_q", x_), project(1, "to_k", audio_),
                             project(1, "to_v", audio_), kHeads, row_scale, at::zeros({1})));
-  const auto actual = cross_->cross_attention(x_, audio_, at::zeros_like(x_), kHeight, kWidth,
-                                              AttentionMode::kFlex);
+  const auto actual =
+      cross_->cross_attention(x_, audio_, at::zeros_like(x_), AttentionMode::kFlex, region_);
   EXPECT_TRUE(close(actual, expected, Tolerance{.rel_l2 = 1e-5}));
 }
 
@@ -125,8 +125,7 @@ TEST_P(FlexAttention, StandardEqualsFlash) {
         project_out(0, direct(project(0, "to_q", x_), project(0, "to_k", x_),
                               project(0, "to_v", x_), kHeads, at::ones({1}), at::zeros({1}))) +
         x_.to(at::kDouble);
-    EXPECT_TRUE(close(self_->self_attention(x_, x_, kHeight, kWidth, mode), expected,
-                      Tolerance{.rel_l2 = 1e-5}));
+    EXPECT_TRUE(close(self_->self_attention(x_, x_, mode), expected, Tolerance{.rel_l2 = 1e-5}));
   }
 }
 

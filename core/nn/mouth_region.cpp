@@ -1,0 +1,35 @@
+#include "core/nn/mouth_region.h"
+
+#include <vector>
+
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+
+namespace latentsync::nn {
+
+at::Tensor mouth_tokens(int64_t height, int64_t width) {
+  // In tenths, so that 0.6 * 10 is 6 and not a rounding error away from it.
+  std::vector<int64_t> tokens;
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      if (10 * y >= 6 * height && 10 * x >= 3 * width && 10 * x < 7 * width) {
+        tokens.push_back(y * width + x);
+      }
+    }
+  }
+  return at::tensor(tokens, at::kLong);
+}
+
+MouthRegion MouthRegions::of(int64_t height, int64_t width, const at::TensorOptions& options) {
+  const Key key{height, width, options.device().str(), c10::typeMetaToScalarType(options.dtype())};
+  const std::lock_guard lock(mutex_);
+  const auto found = regions_.find(key);
+  if (found != regions_.end()) return found->second;
+  const auto tokens = mouth_tokens(height, width);
+  auto scale = at::ones({height * width, 1}, at::kFloat);
+  scale.index_fill_(0, tokens, kFlexCrossAttentionScale);
+  return regions_.emplace(key, MouthRegion{tokens.to(options.device()), scale.to(options)})
+      .first->second;
+}
+
+}  // namespace latentsync::nn
