@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <iostream>
 #include <limits>
 #include <stdexcept>
 
@@ -37,6 +38,10 @@ testing::AssertionResult close(const at::Tensor& actual, const at::Tensor& expec
   const bool ok = (tolerance.max_abs == 0 || d.max_abs <= tolerance.max_abs) &&
                   (tolerance.rel_l2 == 0 || d.rel_l2 <= tolerance.rel_l2) &&
                   (tolerance.psnr == 0 || d.psnr >= tolerance.psnr);
+  if (std::getenv("LATENTSYNC_TEST_FIGURES") != nullptr) {
+    std::cout << "figures: " << actual.sizes() << " max abs " << d.max_abs << " rel L2 " << d.rel_l2
+              << " PSNR " << d.psnr << "\n";
+  }
   return (ok ? testing::AssertionSuccess() : testing::AssertionFailure())
          << "max abs " << d.max_abs << " (limit " << tolerance.max_abs << "), rel L2 " << d.rel_l2
          << " (limit " << tolerance.rel_l2 << "), PSNR " << d.psnr << " dB (limit "

@@ -25,6 +25,7 @@ struct Tolerance {
   double psnr = 0;
 };
 
+/// With $LATENTSYNC_TEST_FIGURES set, every comparison prints its figures.
 /// For EXPECT_TRUE: same shape, everything finite where EXPECTED is, within TOLERANCE; else tells
 /// the figures.
 testing::AssertionResult close(const at::Tensor& actual, const at::Tensor& expected,
