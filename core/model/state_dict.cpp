@@ -131,14 +131,14 @@ void fill(const Target& target, const at::Tensor& given, const std::string& orig
   const at::Tensor values = given.device().is_cpu() ? given.contiguous() : given;
   if (floating && values.device().is_cpu()) check_values(target.name, values, dtype, origin);
   const at::ScalarType wanted = floating ? dtype : target.tensor.scalar_type();
-  at::Tensor destination = target.tensor;
-  if (destination.device() != device || destination.scalar_type() != wanted) {
-    destination =
-        at::empty_like(target.tensor, target.tensor.options().device(device).dtype(wanted),
-                       at::MemoryFormat::Preserve);
-    at::Tensor(target.tensor).set_data(destination);
-  }
+  const bool moves = target.tensor.device() != device || target.tensor.scalar_type() != wanted;
+  const at::Tensor destination =
+      moves ? at::empty_like(target.tensor, target.tensor.options().device(device).dtype(wanted),
+                             at::MemoryFormat::Preserve)
+            : target.tensor;
   destination.copy_(values);
+  // Only now: GIVEN may be the module's own tensor, which set_data() empties.
+  if (moves) at::Tensor(target.tensor).set_data(destination);
   release_pages(given);
 }
 

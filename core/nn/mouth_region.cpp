@@ -4,6 +4,7 @@
 
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
+#include <c10/core/InferenceMode.h>
 
 namespace latentsync::nn {
 
@@ -25,10 +26,16 @@ MouthRegion MouthRegions::of(int64_t height, int64_t width, const at::TensorOpti
   const std::lock_guard lock(mutex_);
   const auto found = regions_.find(key);
   if (found != regions_.end()) return found->second;
+  // Other callers may record gradients, which tensors of inference mode cannot be part of.
+  const c10::InferenceMode no_inference(false);
   const auto tokens = mouth_tokens(height, width);
   auto scale = at::ones({height * width, 1}, at::kFloat);
   scale.index_fill_(0, tokens, kFlexCrossAttentionScale);
-  return regions_.emplace(key, MouthRegion{tokens.to(options.device()), scale.to(options)})
+  // Converted before it is copied: the copy is complete when it returns, a conversion on the device
+  // would be so on this thread's stream alone.
+  const auto query_scale = scale.to(c10::typeMetaToScalarType(options.dtype()));
+  return regions_
+      .emplace(key, MouthRegion{tokens.to(options.device()), query_scale.to(options.device())})
       .first->second;
 }
 

@@ -104,8 +104,10 @@ cudaError_t launch_temporal_attention(CudaElement element, const void* q, const 
   cudaError_t status = cudaSuccess;
   dispatch(element, [&](auto zero) {
     using T = decltype(zero);
+    // The same limit every time: it belongs to the device, and another thread may be about to
+    // launch with more than this call needs.
     status = cudaFuncSetAttribute(temporal_attention_kernel<T>,
-                                  cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+                                  cudaFuncAttributeMaxDynamicSharedMemorySize, kMostSharedBytes);
     if (status != cudaSuccess) return;
     temporal_attention_kernel<T><<<blocks, dim3(kWarp, warps), bytes, stream>>>(
         static_cast<const T*>(q), static_cast<const T*>(k), static_cast<const T*>(v), shape,

@@ -259,6 +259,9 @@ int run(const Options& options) {
   // Equal arithmetic everywhere: no TensorFloat-32 in float32.
   at::globalContext().setAllowTF32CuDNN(false);
   at::globalContext().setAllowTF32CuBLAS(false);
+  // Its allocator has no statistics to reset before that.
+  if (!options.stage.device.is_cpu())
+    at::globalContext().lazyInitDevice(options.stage.device.type());
   if (options.serve) {
     serve(selected.front(), options);
     return 0;

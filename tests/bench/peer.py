@@ -12,21 +12,26 @@ import sys
 import time
 
 
-class WithoutTransformers:
-    """Hides an installed transformers: neither network needs it, and other releases than diffusers' own break it."""
+# What diffusers uses where it is installed, and neither network needs: other releases than diffusers' own break it.
+HIDDEN = {"accelerate", "flax", "jax", "onnxruntime", "peft", "transformers"}
+
+
+class Hider:
+    """Makes imports of the HIDDEN packages fail."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name.partition(".")[0] == "transformers":
+        if name.partition(".")[0] in HIDDEN:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return None
 
 
-def hide_transformers():
-    sys.meta_path.insert(0, WithoutTransformers)
+def hide_packages():
+    sys.meta_path.insert(0, Hider)
     # diffusers asks importlib.util.find_spec(), which must answer None and not raise.
     real = importlib.util.find_spec
-    importlib.util.find_spec = lambda name, package=None: None if name == "transformers" else real(name, package)
+    importlib.util.find_spec = lambda name, package=None: \
+        None if name.partition(".")[0] in HIDDEN else real(name, package)
 
 
 def parse():
@@ -76,7 +81,7 @@ def peak_mib(options, torch):
 
 def main():
     options = parse()
-    hide_transformers()
+    hide_packages()
     import torch
     import diffusers
 

@@ -18,9 +18,11 @@ for part in googletest googlemock; do
   cp -r "/usr/src/googletest/$part"/{include,src} "$carry.new/googletest/$part/"
 done
 
-# Only what a machine with PyTorch lacks, and only wheels of no particular Python.
-grep -E '^(diffusers|huggingface-hub|importlib-metadata|zipp)==' tests/bench/peer-requirements.txt >"$carry.new/wheels.txt"
-python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$carry.new/wheels" -r "$carry.new/wheels.txt" </dev/null
+# Only what a machine with PyTorch may lack, and only wheels of no particular Python or platform.
+pure='diffusers|huggingface-hub|importlib-metadata|zipp|requests|urllib3|idna|certifi|charset-normalizer'
+grep -E "^($pure)==" tests/bench/peer-requirements.txt >"$carry.new/wheels.txt"
+python3 -m pip download --quiet --no-deps --only-binary=:all: --implementation py --abi none --platform any \
+  --python-version 3.12 --dest "$carry.new/wheels" -r "$carry.new/wheels.txt" </dev/null
 
 rm -rf "$carry"
 mv "$carry.new" "$carry"

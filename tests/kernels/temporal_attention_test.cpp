@@ -77,8 +77,10 @@ TEST_P(TemporalAttention, EqualsTheDefinition) {
   const auto limit = test::tolerance({.max_abs = 1e-5, .rel_l2 = 1e-6}, 1e-2);
   EXPECT_TRUE(test::close(temporal_attention(q, k, v, s.heads, s.frames),
                           gold(q, k, v, s.heads, s.frames), limit));
+  // ATen's fused attention on a GPU: products of three TensorFloat-32 parts.
   EXPECT_TRUE(test::close(temporal_attention_composite(q, k, v, s.heads, s.frames),
-                          gold(q, k, v, s.heads, s.frames), limit));
+                          gold(q, k, v, s.heads, s.frames),
+                          test::tolerance({.max_abs = 1e-4, .rel_l2 = 1e-5}, 1e-2)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, TemporalAttention,

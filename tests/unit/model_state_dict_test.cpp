@@ -100,6 +100,17 @@ TEST(LoadState, SharesNothingWithTheSource) {
   EXPECT_EQ(source.at("bias")[0].item<float>(), 1);
 }
 
+// A tensor of the module itself, a buffer that the file lacks, say, keeps its values in every
+// precision and on every device.
+TEST(LoadState, TakesTheModulesOwnTensors) {
+  Layer layer;
+  load_state(layer, fitting(), "x");
+  TensorMap own = fitting();
+  own["weight"] = layer.named_parameters()["weight"];
+  load_state(layer, own, "x", test::test_device(), at::kHalf);
+  EXPECT_TRUE(layer.weight.detach().cpu().to(at::kFloat).equal(fitting().at("weight")));
+}
+
 // What does not fit is refused with the file, the tensor and both shapes.
 TEST(LoadState, RefusesWhatDoesNotFit) {
   TensorMap source = fitting();
