@@ -21,8 +21,10 @@ enum class ErrorCode {
   kInternal,         ///< a bug here
 };
 
-/// The one exception type of core/. what() is a sentence for people that says what to do where
-/// something can be done; detail() carries numbers and names for the log.
+/// The exception type of core/. LibTorch's own (c10::Error, c10::OutOfMemoryError) and
+/// std::bad_alloc may pass through core/ too; whoever stands at its boundary catches everything and
+/// calls current_error(). what() is a sentence for people that says what to do where something can
+/// be done; detail() carries numbers and names for the log.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message, std::string detail = {})
@@ -35,5 +37,11 @@ class Error : public std::runtime_error {
   ErrorCode code_;
   std::string detail_;
 };
+
+/// The exception that is being handled, as an Error; to be called inside a catch block. An Error
+/// stays what it is; running out of memory, on the host or a device, is kOutOfMemory; a failing
+/// device is kDevice; anything else is kInternal. The original text is in detail(). Never throws
+/// but for want of memory.
+Error current_error();
 
 }  // namespace latentsync

@@ -25,6 +25,7 @@ enum class WholeMode {
 /// Holds the spectrogram (32 kB per second of audio, half of its samples) and the states of three
 /// blocks; blocks are encoded when a frame first needs them. The same frame times give the same
 /// bytes in whatever order they are asked for and however the samples were split over append().
+/// For one thread at a time; several may share the encoder.
 class WholeAudio {
  public:
   explicit WholeAudio(std::shared_ptr<WhisperEncoder> encoder,

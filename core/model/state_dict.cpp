@@ -104,8 +104,10 @@ bool fits(const at::Tensor& values, at::ScalarType dtype) {
       return all_within<c10::Half, float>(values, limit);
     case at::kBFloat16:
       return all_within<c10::BFloat16, float>(values, limit);
-    default:
+    case at::kFloat:
       return all_within<float, float>(values, limit);
+    default:
+      return false;
   }
 }
 

@@ -57,8 +57,8 @@ class Conv2d : public torch::nn::Module, public Packable {
   at::Tensor forward(const at::Tensor& x);
   /// forward(x) + residual; residual has the result's shape.
   at::Tensor forward_add(const at::Tensor& x, const at::Tensor& residual);
-  /// A 1x1 convolution on tokens: x [N, tokens, in] -> [N, tokens, out]. Only with kernel 1 and
-  /// stride 1.
+  /// A 1x1 convolution on tokens: x [N, tokens, in] -> [N, tokens, out]. Only with kernel 1, stride
+  /// 1, no padding.
   at::Tensor forward_tokens(const at::Tensor& x);
   /// forward_tokens(x) + residual.
   at::Tensor forward_tokens_add(const at::Tensor& x, const at::Tensor& residual);
@@ -68,7 +68,9 @@ class Conv2d : public torch::nn::Module, public Packable {
   at::Tensor bias;
 
  private:
-  bool pointwise() const { return options_.kernel == 1 && options_.stride == 1; }
+  bool pointwise() const {
+    return options_.kernel == 1 && options_.stride == 1 && options_.padding == 0;
+  }
 
   Conv2dOptions options_;
   at::Tensor packed_;

@@ -1,15 +1,24 @@
 #include "core/nn/motion_module.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/stack.h>
 
 namespace latentsync::nn {
 
-// pe [1, max_frames, dim]: a buffer that the checkpoint has.
+// pe [1, max_frames, dim]: sin on even, cos on odd columns of position * 10000^(-2k / dim), in
+// float32 as the reference makes it; a buffer, which checkpoints have too.
 class TemporalAttention::PositionEncoding : public torch::nn::Module {
  public:
   PositionEncoding(int64_t dim, int64_t max_frames) {
-    pe = register_buffer("pe", at::empty({1, max_frames, dim}));
+    const auto position = at::arange(max_frames, at::kFloat).unsqueeze(1);
+    const auto frequency = at::exp(at::arange(0, dim, 2, at::kFloat) *
+                                   (-std::log(10000.0) / static_cast<double>(dim)));
+    const auto angle = position * frequency;
+    pe = register_buffer("pe", at::stack({angle.sin(), angle.cos()}, 2).flatten(1).unsqueeze(0));
   }
 
   // x [B*F, tokens, dim]

@@ -132,7 +132,7 @@ at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
   const auto context = make_context(sample, timestep, encoder_hidden_states, attention);
 
   // [B, C, F, H, W] -> [B*F, C, H, W]
-  auto x = conv_in_->forward(sample.to(conv_in_->bias.scalar_type()).transpose(1, 2).flatten(0, 1));
+  auto x = conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
   const auto& last_block = (*up_blocks_)[up_blocks_->size() - 1];
   if (use == CacheUse::kReuse) {
     return finish(last_block->forward_last_layer(cache->hidden, x, context), context.frames);

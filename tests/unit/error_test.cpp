@@ -1,5 +1,10 @@
 #include "core/error.h"
 
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 namespace latentsync {
@@ -11,6 +16,39 @@ TEST(Error, KeepsCodeMessageAndDetail) {
   EXPECT_EQ(error.code(), ErrorCode::kNotFound);
   EXPECT_STREQ(error.what(), "No such file.");
   EXPECT_EQ(error.detail(), "errno 2");
+}
+
+template <typename Throw>
+Error translated(Throw&& raise) {
+  try {
+    raise();
+  } catch (...) {
+    return current_error();
+  }
+  throw std::logic_error("nothing was thrown");
+}
+
+// Whatever reaches the boundary becomes one Error with the code that fits, and keeps its text in
+// the detail.
+TEST(CurrentError, TranslatesEveryException) {
+  const auto own = translated([] { throw Error(ErrorCode::kCancelled, "Stopped.", "step 3"); });
+  EXPECT_EQ(own.code(), ErrorCode::kCancelled);
+  EXPECT_EQ(own.detail(), "step 3");
+
+  const auto memory = translated([] { throw std::bad_alloc(); });
+  EXPECT_EQ(memory.code(), ErrorCode::kOutOfMemory);
+
+  const auto device =
+      translated([] { TORCH_CHECK_WITH(OutOfMemoryError, false, "no 2 GiB left"); });
+  EXPECT_EQ(device.code(), ErrorCode::kOutOfMemory);
+  EXPECT_NE(device.detail().find("no 2 GiB left"), std::string::npos);
+
+  const auto torch = translated([] { TORCH_CHECK(false, "shapes"); });
+  EXPECT_EQ(torch.code(), ErrorCode::kInternal);
+  EXPECT_NE(torch.detail().find("shapes"), std::string::npos);
+
+  EXPECT_EQ(translated([] { throw std::runtime_error("x"); }).detail(), "x");
+  EXPECT_EQ(translated([] { throw 5; }).code(), ErrorCode::kInternal);
 }
 
 }  // namespace
