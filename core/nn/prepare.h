@@ -6,13 +6,15 @@
 
 namespace latentsync::nn {
 
-/// Makes a loaded network ready for inference only: evaluation mode, no gradients, every layer's weights packed (Packable).
-/// It can be neither trained nor saved afterwards. Idempotent. Layers are packed one by one and their dense weights given
-/// back to the system on the way: memory rises by little more than the largest layer's weights.
+/// Makes a loaded network ready for inference only: evaluation mode, no gradients, every layer's
+/// weights packed (Packable). It can be neither trained nor saved afterwards. Idempotent. Layers
+/// are packed one by one and their dense weights given back to the system on the way: memory rises
+/// by little more than the largest layer's weights.
 void prepare_for_inference(torch::nn::Module& module);
 
-/// Initialises a network's parameters for training: weights of rank >= 2 uniform in +-1/sqrt(fan in), weights of rank 1
-/// one, biases zero; from a CPU generator with SEED, so that every device starts alike.
+/// Initialises a network's parameters for training: weights of rank >= 2 uniform in +-1/sqrt(fan
+/// in), weights of rank 1 one, biases zero; from a CPU generator with SEED, so that every device
+/// starts alike.
 void initialise_parameters(torch::nn::Module& module, int64_t seed);
 
 }  // namespace latentsync::nn
