@@ -4,6 +4,7 @@
 #include "kernels/group_norm/group_norm.h"
 
 #include <optional>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
@@ -86,9 +87,11 @@ at::Tensor Conv2d::forward_tokens_add(const at::Tensor& x, const at::Tensor& res
 void Conv2d::pack() {
   if (weight.numel() == 0) return;
   if (packed::available(weight.device(), weight.scalar_type())) {
-    packed_ = pointwise() ? packed::pack_linear(weight.detach().flatten(1))
-                          : packed::pack_conv2d(weight.detach(), options_.stride, options_.padding);
+    at::Tensor dense = weight.detach();
     release_weight(weight);
+    packed_ = pointwise()
+                  ? packed::pack_linear(dense.flatten(1))
+                  : packed::pack_conv2d(std::move(dense), options_.stride, options_.padding);
   } else if (weight.is_cuda()) {
     weight.set_data(weight.detach().contiguous(at::MemoryFormat::ChannelsLast));
   }

@@ -59,9 +59,10 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& packed, const at::Tenso
   return op.call(x, other, packed, optional(bias), binary == Binary::kAdd ? "add" : "mul");
 }
 
-at::Tensor pack_conv2d(const at::Tensor& weight, int64_t stride, int64_t padding) {
-  return at::mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), {padding, padding}, {stride, stride},
-                                          {1, 1}, 1);
+at::Tensor pack_conv2d(at::Tensor weight, int64_t stride, int64_t padding) {
+  const at::Tensor plain = weight.to_mkldnn();  // a copy
+  weight.reset();
+  return at::mkldnn_reorder_conv2d_weight(plain, {padding, padding}, {stride, stride}, {1, 1}, 1);
 }
 
 at::Tensor conv2d(const at::Tensor& x, const at::Tensor& packed, const at::Tensor& bias,

@@ -3,21 +3,61 @@
 #include "core/nn/layers.h"
 
 #include <cmath>
+#include <malloc.h>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/empty.h>
 
 namespace latentsync::nn {
+namespace {
+
+int64_t parameter_bytes(const torch::nn::Module& module) {
+  int64_t bytes = 0;
+  for (const auto& parameter : module.parameters())
+    bytes += static_cast<int64_t>(parameter.nbytes());
+  return bytes;
+}
+
+/// Packs layers one by one and gives the memory of their dense weights back to the system.
+///
+/// Once a process has freed a large block, glibc takes blocks of up to 32 MiB from its heap, and a
+/// freed weight leaves a hole there that the next packed weight, being aligned, does not fit into:
+/// the network would be resident twice at the end.
+class Packer {
+ public:
+  void pack(torch::nn::Module& module) {
+    auto* packable = dynamic_cast<Packable*>(&module);
+    if (packable == nullptr) return;
+    const int64_t before = parameter_bytes(module);
+    packable->pack();
+    freed_ += before - parameter_bytes(module);
+    if (freed_ >= kMostFreed) give_back();
+  }
+
+  void give_back() {
+#ifdef __GLIBC__
+    if (freed_ > 0) ::malloc_trim(0);
+#endif
+    freed_ = 0;
+  }
+
+ private:
+  static constexpr int64_t kMostFreed = 32 << 20;  // bytes that wait to be given back
+
+  int64_t freed_ = 0;
+};
+
+}  // namespace
 
 void prepare_for_inference(torch::nn::Module& module) {
   module.eval();
   for (auto& parameter : module.parameters()) parameter.requires_grad_(false);
   // Parents come before their children: a parent that packs a child's weight leaves nothing for the
   // child.
-  if (auto* packable = dynamic_cast<Packable*>(&module)) packable->pack();
-  for (const auto& child : module.modules(/*include_self=*/false)) {
-    if (auto* packable = dynamic_cast<Packable*>(child.get())) packable->pack();
-  }
+  Packer packer;
+  packer.pack(module);
+  for (const auto& child : module.modules(/*include_self=*/false)) packer.pack(*child);
+  packer.give_back();
 }
 
 void initialise_parameters(torch::nn::Module& module, int64_t seed) {

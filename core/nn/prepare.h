@@ -7,7 +7,9 @@
 namespace latentsync::nn {
 
 /// Makes a loaded network ready for inference only: evaluation mode, no gradients, every layer's
-/// weights packed (Packable). It can be neither trained nor saved afterwards. Idempotent.
+/// weights packed (Packable). It can be neither trained nor saved afterwards. Idempotent. Layers
+/// are packed one by one and their dense weights given back to the system on the way: memory rises
+/// by little more than the largest layer's weights.
 void prepare_for_inference(torch::nn::Module& module);
 
 /// Initialises a network's parameters for training: weights of rank >= 2 uniform in +-1/sqrt(fan

@@ -2,12 +2,12 @@
 #include "core/model/state_dict.h"
 #include "core/nn/layers.h"
 #include "tests/support/compare.h"
+#include "tests/support/memory_growth.h"
 #include "tests/support/pt_writer.h"
 #include "tests/support/safetensors_writer.h"
 #include "tests/support/temporary_folder.h"
 
 #include <cstdint>
-#include <fstream>
 #include <limits>
 #include <memory>
 #include <string>
@@ -163,17 +163,6 @@ TEST(LoadState, ChangesNothingWhenItRefuses) {
   EXPECT_EQ(layer.bias[0].item<float>(), 7);
 }
 
-int64_t resident_bytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key + ":")) return std::stoll(line.substr(key.size() + 1)) * 1024;
-  }
-  return 0;
-}
-
-/// Begins the peak (VmHWM) anew.
-void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
-
 struct Many : torch::nn::Module {
   static constexpr int64_t kTensors = 12;
   static constexpr int64_t kElements = 4 << 20;  // 16 MiB each, 192 MiB in all
@@ -188,8 +177,7 @@ struct Many : torch::nn::Module {
 /// How far the resident memory rises, at its peak, while the file is opened and loaded.
 int64_t peak_of_loading(const std::filesystem::path& path, const std::string& prefix) {
   Many module;
-  reset_peak();
-  const int64_t before = resident_bytes("VmRSS");
+  const test::MemoryGrowth memory;
   auto file = open_tensor_file(path);
   TensorMap tensors;
   for (const auto& [name, tensor] : file.tensors) {
@@ -197,7 +185,7 @@ int64_t peak_of_loading(const std::filesystem::path& path, const std::string& pr
   }
   file.tensors.clear();
   load_state(module, std::move(tensors), path.string());
-  return resident_bytes("VmHWM") - before;
+  return memory.peak();
 }
 
 // Loading needs the model's size and little more: the file's pages are given back on the way.
