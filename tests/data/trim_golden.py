@@ -38,6 +38,9 @@ WITHOUT = {
     "whisper/whisper_long.safetensors": ["audio2feat_f16"],
     "taesd/taesd.safetensors": ["face_128."],
     "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents"],
+    "facenets/facenets.safetensors": [f"{network}.{case}" for case in ("random", "frame000_crop") for network in (
+        "face_detection_short_range", "face_detection_full_range_sparse", "face_landmark")],
+    "affine/affine.safetensors": ["r256.frame", "r512.frame"],
 }
 
 # Cases of two batch entries of which the second stays: file -> file.
