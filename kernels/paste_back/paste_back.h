@@ -26,11 +26,13 @@ namespace latentsync::kernels {
 void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
                 const Affine& crop_to_frame, const ImageView& frame);
 
-/// The mask that hides a crop's edge: the reference's (its rectangle eroded by
-/// edge = sqrt(area in frame pixels) / 20, at least 1, and blurred with a Gaussian of
-/// sigma = 0.3 (edge - 1) + 0.8, cut off at edge) as a formula in the crop: along each side the
-/// Gaussian's integral, 0 on the side, 1 at 2 edge from it, and the product of the four. Unlike the
-/// reference it does not shrink where the face leaves the frame, and small faces are covered too.
+/// The mask that hides a crop's edge: the reference's (its rectangle eroded by a square of
+/// 2 edge, edge = sqrt(area in frame pixels) / 20, rounded down, at least 1, and blurred with a
+/// Gaussian of sigma = 0.3 (edge - 1) + 0.8, cut off where the erosion began) as a formula in the
+/// crop: along each side the Gaussian's integral, 0 on the side, 1/2 where the erosion ends and 1
+/// at twice that distance; the product of the four. All of it lies one frame pixel to the right and
+/// down, where the reference's windows of even size put it. Unlike the reference's it does not
+/// shrink where the face leaves the frame, and small faces are covered too.
 /// float32 [height, width] in system memory.
 at::Tensor soft_mask(const Affine& crop_to_frame, int64_t height, int64_t width);
 

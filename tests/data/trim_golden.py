@@ -29,7 +29,11 @@ WHOLE_FILES = [
     "ddim/ddim.safetensors", "ddim/scheduler_config_effective.json",
     "real/info.json", "real/unet_manifest.json", "real/vae_manifest.json", "real/whisper_manifest.json",
     "real/unet_real.safetensors",
+    "mask.png", "affine/frame012.png", "affine/r256_frame012_aligned.png", "affine/r256_frame012_face.png",
 ]
+
+# Files with a place in their names.
+WHOLE_PATTERNS = ["affine/r256_frame012_restored_roi_*.png"]
 
 # Tensors that are left out, by the beginning of their names.
 WITHOUT = {
@@ -38,6 +42,8 @@ WITHOUT = {
     "whisper/whisper_long.safetensors": ["audio2feat_f16"],
     "taesd/taesd.safetensors": ["face_128."],
     "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents"],
+    "affine/affine.safetensors": ["r256.frame000.", "r512.frame012."],
+    "mask/mask.safetensors": ["combined_", "decoded_", "face_u8_", "masked_pixel_values_", "pixel_values_", "mask_u8_512"],
 }
 
 # Cases of two batch entries of which the second stays: file -> file.
@@ -91,7 +97,8 @@ def main():
     source, dest = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     for name in {*WHOLE_FILES, *WITHOUT, *SECOND_ENTRY.values(), *THIRD_ROWS}:
         (dest / name).parent.mkdir(parents=True, exist_ok=True)
-    for name in WHOLE_FILES:
+    found = [str(path.relative_to(source)) for pattern in WHOLE_PATTERNS for path in source.glob(pattern)]
+    for name in WHOLE_FILES + found:
         shutil.copyfile(source / name, dest / name)
     for name, left_out in WITHOUT.items():
         tensors, metadata = load(source / name)
