@@ -16,6 +16,8 @@ Affine inverse(const Affine& map) {
       .xx = map.yy * scale, .xy = -map.xy * scale, .yx = -map.yx * scale, .yy = map.xx * scale};
   back.x0 = -(back.xx * map.x0 + back.xy * map.y0);
   back.y0 = -(back.yx * map.x0 + back.yy * map.y0);
+  TORCH_CHECK(std::isfinite(back.x0) && std::isfinite(back.y0),
+              "affine: the matrix leads too far away");
   return back;
 }
 

@@ -3,12 +3,11 @@
 #include "kernels/image/filter.h"
 #include "kernels/image/resample_loops.h"
 #include "kernels/image/tensors.h"
-#include "kernels/paste_back/paste_back_cuda.h"
+#include "kernels/paste_back/paste_back_on_cuda.h"
 #include "kernels/paste_back/region.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -64,26 +63,7 @@ OwnedTile mask_tile(const at::Tensor& mask) {
   return tile;
 }
 
-struct Target {
-  const Component& component;
-  Affine samples_to_crop;
-  SampleRegion region;
-  Footprint footprint;
-};
-
-std::array<Target, 3> targets_of(const Components& all, const Affine& crop_to_frame, int64_t width,
-                                 int64_t height) {
-  const auto frame_to_crop = inverse(crop_to_frame);
-  const auto target = [&](const Component& component) {
-    const auto back = from_samples(component, frame_to_crop);
-    return Target{component, back,
-                  region_of(to_samples(crop_to_frame, component), width, height, component),
-                  footprint_of(back)};
-  };
-  return {target(all.of[0]), target(all.of[1]), target(all.of[2])};
-}
-
-void paste_component(const Target& target, const Tile& face, const Tile& mask, int64_t width,
+void paste_component(const PasteTarget& target, const Tile& face, const Tile& mask, int64_t width,
                      int64_t height, float most) {
   const auto& [component, map, region, footprint] = target;
   at::parallel_for(region.rows.begin, region.rows.end, 8, [&](int64_t begin, int64_t end) {
@@ -108,7 +88,7 @@ void paste_component(const Target& target, const Tile& face, const Tile& mask, i
 }
 
 void paste_back_cpu(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
-                    const std::array<Target, 3>& targets, const ColorTransform& color) {
+                    const std::array<PasteTarget, 3>& targets, const ColorTransform& color) {
   const auto weights = mask_tile(mask);
   for (size_t c = 0; c < targets.size(); ++c) {
     const auto& target = targets[c];
@@ -129,12 +109,12 @@ void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask
   TORCH_CHECK(mask.sizes() == face.sizes().slice(1), "paste_back: the mask is [", face.size(1),
               ", ", face.size(2), "], as the face");
   const auto all = components(frame);
-  const auto targets = targets_of(all, crop_to_frame, face.size(2), face.size(1));
+  const auto targets = paste_targets(all, crop_to_frame, face.size(2), face.size(1));
   if (frame.device == kSystemMemory) {
     paste_back_cpu(face, range, mask, targets, all.color);
   } else {
 #ifdef LATENTSYNC_HAVE_CUDA
-    paste_back_cuda(face, range, mask, crop_to_frame, all);
+    paste_back_on_cuda(face, range, mask, targets, all.color);
 #else
     TORCH_CHECK(false, kNoCuda);
 #endif

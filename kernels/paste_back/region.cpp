@@ -52,4 +52,17 @@ SampleRange run_of(const Affine& samples_to_crop, int64_t row, int64_t crop_widt
   return {static_cast<int64_t>(std::ceil(begin)), static_cast<int64_t>(std::floor(end)) + 1};
 }
 
+std::array<PasteTarget, 3> paste_targets(const Components& frame, const Affine& crop_to_frame,
+                                         int64_t crop_width, int64_t crop_height) {
+  const auto frame_to_crop = inverse(crop_to_frame);
+  const auto target = [&](const Component& component) {
+    const auto back = from_samples(component, frame_to_crop);
+    return PasteTarget{
+        component, back,
+        region_of(to_samples(crop_to_frame, component), crop_width, crop_height, component),
+        footprint_of(back)};
+  };
+  return {target(frame.of[0]), target(frame.of[1]), target(frame.of[2])};
+}
+
 }  // namespace latentsync::kernels

@@ -2,7 +2,9 @@
 
 #include "kernels/image/affine.h"
 #include "kernels/image/components.h"
+#include "kernels/image/sampling.h"
 
+#include <array>
 #include <cstdint>
 
 /// Which samples of a frame a crop can reach.
@@ -25,5 +27,17 @@ SampleRegion region_of(const Affine& crop_to_samples, int64_t crop_width, int64_
 /// Those of one row whose place in the crop is strictly within a pixel of its pixel centres.
 SampleRange run_of(const Affine& samples_to_crop, int64_t row, int64_t crop_width,
                    int64_t crop_height, SampleRange columns);
+
+/// One component's part in pasting a crop.
+struct PasteTarget {
+  Component component;
+  Affine samples_to_crop;
+  SampleRegion region;
+  Footprint footprint;
+};
+
+/// Throws c10::Error for a map that is singular, not finite, or shrinks too much.
+std::array<PasteTarget, 3> paste_targets(const Components& frame, const Affine& crop_to_frame,
+                                         int64_t crop_width, int64_t crop_height);
 
 }  // namespace latentsync::kernels

@@ -2,7 +2,7 @@
 
 #include "kernels/image/resample_loops.h"
 #include "kernels/image/tensors.h"
-#include "kernels/warp_crop/warp_crop_cuda.h"
+#include "kernels/warp_crop/warp_crop_on_cuda.h"
 
 #include <array>
 #include <vector>
@@ -72,7 +72,7 @@ void warp_crop(const ImageView& frame, const Affine& crop_to_frame, ValueRange r
     warp_crop_cpu(all, crop_to_frame, range, crop);
   } else {
 #ifdef LATENTSYNC_HAVE_CUDA
-    warp_crop_cuda(all, crop_to_frame, range, crop);
+    warp_crop_on_cuda(all, crop_to_frame, range, crop);
 #else
     TORCH_CHECK(false, kNoCuda);
 #endif

@@ -1,15 +1,28 @@
 #pragma once
 
+#include "kernels/cuda/launch.h"
 #include "kernels/image/affine.h"
 #include "kernels/image/components.h"
-#include "kernels/image/sampling.h"
-
-#include <ATen/core/Tensor.h>
 
 namespace latentsync::kernels {
 
-/// warp_crop() of checked arguments on a CUDA device.
-void warp_crop_cuda(const Components& frame, const Affine& crop_to_frame, ValueRange range,
-                    const at::Tensor& crop);
+/// One component of the frame as warp_crop reads it.
+struct CudaSource {
+  Component component;
+  Affine crop_to_samples;
+  double footprint_x, footprint_y;
+  float fill;
+};
+
+/// The arguments of warp_crop as plain pointers; see warp_crop.h.
+struct CudaWarpCrop {
+  CudaSource sources[3];
+  float to_rgb[3][4];
+  float scale, offset;  ///< from [0, 1] to the range of values
+  float* crop;          ///< [3, height, width]
+  int width, height;
+};
+
+cudaError_t launch_warp_crop(const CudaWarpCrop& problem, cudaStream_t stream);
 
 }  // namespace latentsync::kernels
