@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kBlock = 64;
 
 using Float4 __attribute__((vector_size(16), aligned(4), may_alias)) = float;
+using Float8 __attribute__((vector_size(32), aligned(4), may_alias)) = float;
 
 template <typename T, int kStep, int kShift>
 void unpack(const uint8_t* data, int64_t count, float* __restrict out) {
@@ -74,45 +75,41 @@ void resample_small(const Tile& tile, const SampleLine& line, float* out) {
   }
 }
 
-// Normalised weights of `taps` taps, zeros up to the next multiple of eight.
-void many_weights(float fraction, float footprint, int taps, float* __restrict weights) {
-  const float narrow = 1 / footprint;
-  const float first = 1 - fraction - 2 * footprint;  // of the first tap, from the point
-  float sum = 0;
-  for (int k = 0; k < taps; ++k) {
-    weights[k] = catmull_rom((first + static_cast<float>(k)) * narrow);
-    sum += weights[k];
+// A point's weights, between the two nearest rows of the table.
+void table_weights(const FilterTable& table, float fraction, float* __restrict weights) {
+  const float at = fraction * kFilterPhases;
+  const auto phase = static_cast<int32_t>(at);
+  const float rest = at - static_cast<float>(phase);
+  const float* __restrict near = table.weights + static_cast<int64_t>(phase) * table.padded;
+  const float* __restrict far = near + (phase < kFilterPhases ? table.padded : 0);
+  for (int k = 0; k < table.padded; k += 8) {
+#pragma omp simd
+    for (int j = k; j < k + 8; ++j) weights[j] = near[j] + rest * (far[j] - near[j]);
   }
-  for (int k = 0; k < taps; ++k) weights[k] /= sum;
-  for (int k = taps; k % 8 != 0; ++k) weights[k] = 0;
 }
 
-void resample_large(const Tile& tile, const SampleLine& line, double footprint_x,
-                    double footprint_y, float* out) {
-  const int taps_x = taps_of(footprint_x);
-  const int taps_y = taps_of(footprint_y);
-  const int padded = (taps_x + 7) / 8 * 8;
+void resample_large(const Tile& tile, const SampleLine& line, const FilterTable& across,
+                    const FilterTable& down, float* out) {
   BlockTaps taps;
-  float across[kMostTaps];
-  float down[kMostTaps];
-  float sums[kMostTaps];
+  float columns[kMostTaps];
+  float rows[kMostTaps];
   for (int64_t begin = 0; begin < line.count; begin += kBlock) {
     const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
-    place_taps(tile, line, begin, count, 2 * footprint_x, 2 * footprint_y, taps_x, taps_y, taps);
+    place_taps(tile, line, begin, count, across.reach, down.reach, across.taps, down.taps, taps);
     for (int64_t i = 0; i < count; ++i) {
-      many_weights(taps.fraction_x[i], static_cast<float>(footprint_x), taps_x, across);
-      many_weights(taps.fraction_y[i], static_cast<float>(footprint_y), taps_y, down);
-      for (int k = 0; k < padded; ++k) sums[k] = 0;
-      for (int r = 0; r < taps_y; ++r) {
-        const float* __restrict at = tile.data + taps.offset[i] + r * tile.stride;
-        const float weight = down[r];
-#pragma omp simd
-        for (int k = 0; k < padded; ++k) sums[k] += weight * at[k];
+      table_weights(across, taps.fraction_x[i], columns);
+      table_weights(down, taps.fraction_y[i], rows);
+      Float8 total{};
+      for (int k = 0; k < across.padded; k += 8) {
+        const float* at = tile.data + taps.offset[i] + k;
+        Float8 sum{};
+        for (int r = 0; r < down.taps; ++r, at += tile.stride) {
+          sum += *reinterpret_cast<const Float8*>(at) * rows[r];
+        }
+        total += sum * *reinterpret_cast<const Float8*>(columns + k);
       }
-      float total = 0;
-#pragma omp simd reduction(+ : total)
-      for (int k = 0; k < padded; ++k) total += across[k] * sums[k];
-      out[begin + i] = total;
+      out[begin + i] = ((total[0] + total[4]) + (total[1] + total[5])) +
+                       ((total[2] + total[6]) + (total[3] + total[7]));
     }
   }
 }
@@ -152,12 +149,12 @@ void unpack_row(const Component& component, int64_t row, int64_t first, int64_t 
   }
 }
 
-void resample_line(const Tile& tile, const SampleLine& line, double footprint_x, double footprint_y,
-                   float* out) {
-  if (footprint_x == 1 && footprint_y == 1) {
+void resample_line(const Tile& tile, const SampleLine& line, const FilterTable& across,
+                   const FilterTable& down, float* out) {
+  if (across.padded == 0) {
     resample_small(tile, line, out);
   } else {
-    resample_large(tile, line, footprint_x, footprint_y, out);
+    resample_large(tile, line, across, down, out);
   }
 }
 

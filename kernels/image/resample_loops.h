@@ -19,6 +19,18 @@ struct Tile {
 };
 constexpr int kTileSlack = 16;
 
+/// The filter's weights of one direction, for points between samples: kFilterPhases + 1 rows of
+/// `padded` weights, the first `taps` of which count and add up to one. Row r is for a point that
+/// at x with x - reach = floor(x - reach) + r / kFilterPhases; its first tap is the sample
+/// floor(x - reach) + 1.
+constexpr int kFilterPhases = 512;
+struct FilterTable {
+  const float* weights;
+  double reach;  ///< 2 footprints
+  int32_t taps;
+  int32_t padded;  ///< a multiple of eight; 0 for a footprint of one sample
+};
+
 /// Points x + i dx, y + i dy of a tile's grid.
 struct SampleLine {
   double x, y;
@@ -30,10 +42,11 @@ struct SampleLine {
 LATENTSYNC_CPU_DECLARE(void unpack_row(const Component& component, int64_t row, int64_t first,
                                        int64_t count, float* out))
 
-/// out[i] = the filter (kernels/image/filter.h) at the line's points; a footprint of at least one
-/// sample in x and y. A footprint that would leave the tile is moved inside.
+/// out[i] = the filter (kernels/image/filter.h) at the line's points; either both tables are for a
+/// footprint of one sample or none is. A footprint that would leave the tile is moved inside.
 LATENTSYNC_CPU_DECLARE(void resample_line(const Tile& tile, const SampleLine& line,
-                                          double footprint_x, double footprint_y, float* out))
+                                          const FilterTable& across, const FilterTable& down,
+                                          float* out))
 
 /// The same with linear interpolation.
 LATENTSYNC_CPU_DECLARE(void interpolate_line(const Tile& tile, const SampleLine& line, float* out))

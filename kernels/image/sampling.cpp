@@ -27,7 +27,36 @@ Span tile_span(double least, double most, double footprint, int32_t size) {
   return {static_cast<int32_t>(begin), static_cast<int32_t>(end)};
 }
 
+std::vector<float> filter_weights(double footprint, int32_t padded) {
+  const int taps = taps_of(footprint);
+  std::vector<float> weights(static_cast<size_t>(kFilterPhases + 1) * padded, 0.0F);
+  for (int phase = 0; phase <= kFilterPhases; ++phase) {
+    float* row = &weights[static_cast<size_t>(phase) * padded];
+    const double first = 1 - static_cast<double>(phase) / kFilterPhases - 2 * footprint;
+    double sum = 0;
+    for (int k = 0; k < taps; ++k) {
+      row[k] = catmull_rom(static_cast<float>((first + k) / footprint));
+      sum += row[k];
+    }
+    for (int k = 0; k < taps; ++k) row[k] = static_cast<float>(row[k] / sum);
+  }
+  return weights;
+}
+
 }  // namespace
+
+Filter::Filter(const Footprint& footprint)
+    : across_{.reach = 2 * footprint.x, .taps = taps_of(footprint.x)},
+      down_{.reach = 2 * footprint.y, .taps = taps_of(footprint.y)} {
+  if (footprint.x == 1 && footprint.y == 1) return;
+  const auto up_to_eights = [](int32_t taps) { return (taps + 7) / 8 * 8; };
+  across_.padded = up_to_eights(across_.taps);
+  down_.padded = up_to_eights(down_.taps);
+  weights_across_ = filter_weights(footprint.x, across_.padded);
+  weights_down_ = filter_weights(footprint.y, down_.padded);
+  across_.weights = weights_across_.data();
+  down_.weights = weights_down_.data();
+}
 
 Affine to_samples(const Affine& map, const Component& component) {
   return compose(map, {.xx = 1 / component.spacing_x,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 /// From a crop and a frame to what the loops of resample_loops.h take.
 namespace latentsync::kernels {
@@ -29,6 +30,21 @@ Affine from_samples(const Component& component, const Affine& map);
 
 /// Throws c10::Error above kMostFootprint.
 Footprint footprint_of(const Affine& map);
+
+/// The filter's tables of a footprint.
+class Filter {
+ public:
+  explicit Filter(const Footprint& footprint);
+  Filter(Filter&&) = default;  // the tables' memory moves with them
+  const FilterTable& across() const { return across_; }
+  const FilterTable& down() const { return down_; }
+
+ private:
+  std::vector<float> weights_across_;
+  std::vector<float> weights_down_;
+  FilterTable across_;
+  FilterTable down_;
+};
 
 /// A tile that owns its memory.
 class OwnedTile {

@@ -1,6 +1,5 @@
 #include "kernels/paste_back/paste_back.h"
 
-#include "kernels/image/filter.h"
 #include "kernels/image/resample_loops.h"
 #include "kernels/image/tensors.h"
 #include "kernels/paste_back/paste_back_on_cuda.h"
@@ -66,6 +65,7 @@ OwnedTile mask_tile(const at::Tensor& mask) {
 void paste_component(const PasteTarget& target, const Tile& face, const Tile& mask, int64_t width,
                      int64_t height, float most) {
   const auto& [component, map, region, footprint] = target;
+  const Filter filter(footprint);
   at::parallel_for(region.rows.begin, region.rows.end, 8, [&](int64_t begin, int64_t end) {
     std::vector<float> values(component.width);
     std::vector<float> weights(component.width);
@@ -80,7 +80,8 @@ void paste_component(const PasteTarget& target, const Tile& face, const Tile& ma
                             .dy = map.yx,
                             .count = run.end - run.begin};
       LATENTSYNC_CPU_DISPATCH(interpolate_line, mask, line, weights.data());
-      LATENTSYNC_CPU_DISPATCH(resample_line, face, line, footprint.x, footprint.y, values.data());
+      LATENTSYNC_CPU_DISPATCH(resample_line, face, line, filter.across(), filter.down(),
+                              values.data());
       LATENTSYNC_CPU_DISPATCH(blend_row, component, row, run.begin, line.count, values.data(),
                               weights.data(), most);
     }

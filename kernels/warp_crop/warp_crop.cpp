@@ -15,7 +15,7 @@ namespace {
 
 struct Source {
   Affine map;
-  Footprint footprint;
+  Filter filter;
   OwnedTile tile;
 };
 
@@ -24,7 +24,7 @@ Source source_of(const Components& all, int c, const Affine& crop_to_frame, int6
   const auto map = to_samples(crop_to_frame, all.of[c]);
   const auto footprint = footprint_of(map);
   return {
-      map, footprint,
+      map, Filter(footprint),
       component_tile(all.of[c], map, width, height, footprint, fill_code(all.color, c, kFillGrey))};
 }
 
@@ -43,13 +43,13 @@ void warp_crop_cpu(const Components& all, const Affine& crop_to_frame, ValueRang
     for (int64_t y = begin; y < end; ++y) {
       const auto row = static_cast<double>(y);
       for (int c = 0; c < 3; ++c) {
-        const auto& [map, footprint, tile] = sources[c];
+        const auto& [map, filter, tile] = sources[c];
         const SampleLine line{.x = map.xy * row + map.x0,
                               .y = map.yy * row + map.y0,
                               .dx = map.xx,
                               .dy = map.yx,
                               .count = width};
-        LATENTSYNC_CPU_DISPATCH(resample_line, tile.view(), line, footprint.x, footprint.y,
+        LATENTSYNC_CPU_DISPATCH(resample_line, tile.view(), line, filter.across(), filter.down(),
                                 &scratch[c * width]);
       }
       float* const rgb[3] = {out + y * width, out + (height + y) * width,
