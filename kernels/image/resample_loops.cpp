@@ -108,8 +108,9 @@ void resample_large(const Tile& tile, const SampleLine& line, const FilterTable&
         }
         total += sum * *reinterpret_cast<const Float8*>(columns + k);
       }
-      out[begin + i] = ((total[0] + total[4]) + (total[1] + total[5])) +
-                       ((total[2] + total[6]) + (total[3] + total[7]));
+      const Float4 half = __builtin_shufflevector(total, total, 0, 1, 2, 3) +
+                          __builtin_shufflevector(total, total, 4, 5, 6, 7);
+      out[begin + i] = (half[0] + half[1]) + (half[2] + half[3]);
     }
   }
 }
