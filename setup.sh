@@ -39,13 +39,13 @@ table=meson/libtorch-wheels.txt
 
 # --- Debian's packages ---------------------------------------------------------------------------------------------
 
-packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev python3 python3-pip)
+packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev python3 python3-pip)
 
 # What a build really uses, for machines that have it from somewhere else.
 tools_are_there() {
   local tool
   for tool in g++ meson ninja pkg-config python3; do command -v "$tool" >/dev/null || return 1; done
-  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock
+  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock libpng
 }
 
 missing_packages() {

@@ -25,22 +25,27 @@ WHOLE_FILES = [
     "vae/config.json", "vae/manifest.json", "vae/vae_modules_small_input.safetensors",
     "unet/config.json", "unet/manifest.json", "unet/unet_b1_f1_16x16.safetensors", "unet/unet_b1_f24_8x8.safetensors",
     "unet/unet_b1_f4_12x20.safetensors", "unet/unet_b2_f5_16x16.safetensors",
-    "unet/unet_b2_f16_16x16.safetensors",
     "ddim/ddim.safetensors", "ddim/scheduler_config_effective.json",
     "real/info.json", "real/unet_manifest.json", "real/vae_manifest.json", "real/whisper_manifest.json",
     "real/unet_real.safetensors",
+    "mask.png", "affine/frame012.png", "affine/r256_frame012_aligned.png", "affine/r256_frame012_face.png",
 ]
+
+# Files with a place in their names.
+WHOLE_PATTERNS = ["affine/r256_frame012_restored_roi_*.png"]
 
 # Tensors that are left out, by the beginning of their names.
 WITHOUT = {
     "mel/mel.safetensors": ["demo2."],
     "whisper/whisper_cases.safetensors": ["embeddings_stacked"],
     "whisper/whisper_long.safetensors": ["audio2feat_f16"],
-    "taesd/taesd.safetensors": ["face_128."],
+    "taesd/taesd.safetensors": ["face_128.", "random_64x96."],
+    "unet/unet_b2_f16_16x16.safetensors": ["out_t500"],
     "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents"],
     "facenets/facenets.safetensors": [f"{network}.{case}" for case in ("random", "frame000_crop") for network in (
         "face_detection_short_range", "face_detection_full_range_sparse", "face_landmark")],
-    "affine/affine.safetensors": ["r256.frame", "r512.frame"],
+    "affine/affine.safetensors": ["r256.frame000.", "r512.frame012."],
+    "mask/mask.safetensors": ["combined_", "decoded_", "face_u8_", "masked_pixel_values_", "pixel_values_", "mask_u8_512"],
 }
 
 # Cases of two batch entries of which the second stays: file -> file.
@@ -94,7 +99,8 @@ def main():
     source, dest = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     for name in {*WHOLE_FILES, *WITHOUT, *SECOND_ENTRY.values(), *THIRD_ROWS}:
         (dest / name).parent.mkdir(parents=True, exist_ok=True)
-    for name in WHOLE_FILES:
+    found = [str(path.relative_to(source)) for pattern in WHOLE_PATTERNS for path in source.glob(pattern)]
+    for name in WHOLE_FILES + found:
         shutil.copyfile(source / name, dest / name)
     for name, left_out in WITHOUT.items():
         tensors, metadata = load(source / name)

@@ -1,0 +1,109 @@
+#include "kernels/image/components.h"
+
+#include "kernels/image/formats.h"
+#include "kernels/image/image_view.h"
+
+#include <cstddef>
+
+namespace latentsync::kernels {
+namespace {
+
+struct LumaWeights {
+  double red, blue;
+};
+
+LumaWeights luma_weights(ColorMatrix matrix) {
+  switch (matrix) {
+    case ColorMatrix::kBt601:
+      return {0.299, 0.114};
+    case ColorMatrix::kBt709:
+      return {0.2126, 0.0722};
+    case ColorMatrix::kBt2020:
+      break;
+  }
+  return {0.2627, 0.0593};
+}
+
+// Code value = scale * value + zero, value in [0, 1] (luma, R, G, B) or [-0.5, 0.5] (chroma).
+struct Quantisation {
+  double luma_scale, luma_zero, chroma_scale, chroma_zero;
+};
+
+Quantisation quantisation(ColorRange range, int bits) {
+  const double unit = 1 << (bits - 8);
+  const double most = (1 << bits) - 1;
+  return range == ColorRange::kFull ? Quantisation{most, 0, most, 128 * unit}
+                                    : Quantisation{219 * unit, 16 * unit, 224 * unit, 128 * unit};
+}
+
+void set_row(float (&row)[4], double a, double b, double c, double added) {
+  row[0] = static_cast<float>(a);
+  row[1] = static_cast<float>(b);
+  row[2] = static_cast<float>(c);
+  row[3] = static_cast<float>(added);
+}
+
+ColorTransform rgb_transform(const Quantisation& q) {
+  ColorTransform color{};
+  for (int c = 0; c < 3; ++c) {
+    color.to_rgb[c][c] = static_cast<float>(1 / q.luma_scale);
+    color.to_rgb[c][3] = static_cast<float>(-q.luma_zero / q.luma_scale);
+    color.from_rgb[c][c] = static_cast<float>(q.luma_scale);
+    color.from_rgb[c][3] = static_cast<float>(q.luma_zero);
+  }
+  return color;
+}
+
+ColorTransform yuv_transform(const Quantisation& q, ColorMatrix matrix) {
+  const auto [red, blue] = luma_weights(matrix);
+  const double green = 1 - red - blue;
+  const double y = 1 / q.luma_scale;
+  const double to_red = 2 * (1 - red) / q.chroma_scale;
+  const double to_blue = 2 * (1 - blue) / q.chroma_scale;
+  const auto to_rgb = [&](float(&row)[4], double cb, double cr) {
+    set_row(row, y, cb, cr, -q.luma_zero * y - q.chroma_zero * (cb + cr));
+  };
+  ColorTransform color{};
+  to_rgb(color.to_rgb[0], 0, to_red);
+  to_rgb(color.to_rgb[1], -to_blue * blue / green, -to_red * red / green);
+  to_rgb(color.to_rgb[2], to_blue, 0);
+  const double cb = q.chroma_scale / (2 * (1 - blue));
+  const double cr = q.chroma_scale / (2 * (1 - red));
+  set_row(color.from_rgb[0], q.luma_scale * red, q.luma_scale * green, q.luma_scale * blue,
+          q.luma_zero);
+  set_row(color.from_rgb[1], -cb * red, -cb * green, cb * (1 - blue), q.chroma_zero);
+  set_row(color.from_rgb[2], cr * (1 - red), -cr * green, -cr * blue, q.chroma_zero);
+  return color;
+}
+
+}  // namespace
+
+Components components(const ImageView& image) {
+  const auto& layout = format_layout(image.format);
+  const bool wide = layout.sample_bytes == 2;
+  const auto q = quantisation(image.range, wide ? 10 : 8);
+  Components all{};
+  all.color = layout.rgb ? rgb_transform(q) : yuv_transform(q, image.matrix);
+  all.color.most = wide ? 1023 : 255;
+  for (std::size_t c = 0; c < layout.components.size(); ++c) {
+    const auto& from = layout.components[c];
+    const auto& plane = image.planes[from.plane];
+    const int shift_x = c == 0 ? 0 : layout.chroma_shift_x;
+    const int shift_y = c == 0 ? 0 : layout.chroma_shift_y;
+    const bool centred_x = shift_x != 0 && image.siting == ChromaSiting::kCenter;
+    const bool centred_y = shift_y != 0 && image.siting != ChromaSiting::kTopLeft;
+    all.of[c] = {.data = plane.data + from.offset,
+                 .stride = plane.stride,
+                 .step = from.step,
+                 .wide = wide,
+                 .width = (image.width + (1 << shift_x) - 1) >> shift_x,
+                 .height = (image.height + (1 << shift_y) - 1) >> shift_y,
+                 .spacing_x = static_cast<double>(1 << shift_x),
+                 .spacing_y = static_cast<double>(1 << shift_y),
+                 .offset_x = centred_x ? 0.5 : 0.0,
+                 .offset_y = centred_y ? 0.5 : 0.0};
+  }
+  return all;
+}
+
+}  // namespace latentsync::kernels

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+/// A frame as three grids of samples, whatever its format: Y, Cb, Cr or R, G, B.
+namespace latentsync::kernels {
+
+struct ImageView;
+
+/// One component's samples. Sample (i, j) lies at data + j * stride + i * step and stands at the
+/// picture's point (i * spacing_x + offset_x, j * spacing_y + offset_y), in luma samples.
+struct Component {
+  uint8_t* data;
+  int64_t stride;
+  int32_t step;  ///< bytes
+  bool wide;     ///< 16 bits, of which the upper 10 count
+  int32_t width;
+  int32_t height;
+  double spacing_x;
+  double spacing_y;
+  double offset_x;
+  double offset_y;
+};
+
+/// Between the code values of a format (0-255 or 0-1023) and RGB in [0, 1]: the last column is
+/// added. Non-linear (gamma-coded) values, as the matrices are defined (ITU-T H.273).
+struct ColorTransform {
+  float to_rgb[3][4];
+  float from_rgb[3][4];
+  float most;  ///< the largest code value
+};
+
+struct Components {
+  Component of[3];
+  ColorTransform color;
+};
+
+/// The components of a view that check_image() accepts.
+Components components(const ImageView& image);
+
+}  // namespace latentsync::kernels

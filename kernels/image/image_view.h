@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+/// A video frame as the pixel kernels see it: a plain description of memory that the caller owns.
+/// Nothing of LibTorch is needed to fill one in.
+namespace latentsync::kernels {
+
+/// GStreamer's names and layouts. P010 has 10 bits in the upper bits of 16, little-endian.
+enum class PixelFormat {
+  kNv12,
+  kI420,
+  kP010,
+  kY42b,
+  kY444,
+  kYuy2,
+  kRgb,
+  kBgr,
+  kRgba,
+  kBgra,
+  kRgbx,
+  kBgrx,
+};
+
+enum class ColorMatrix { kBt601, kBt709, kBt2020 };  ///< of the YUV formats; RGB ignores it
+enum class ColorRange { kLimited, kFull };           ///< limited: 16-235 and 16-240 of 8 bits
+
+/// Where a subsampled chroma sample lies among the luma samples that it stands for. 4:2:2 formats
+/// take the horizontal part alone, 4:4:4 and RGB nothing.
+enum class ChromaSiting {
+  kLeft,     ///< on the left column, half-way between the rows (MPEG-2; the default of 4:2:0)
+  kCenter,   ///< half-way in both directions (MPEG-1, JPEG)
+  kTopLeft,  ///< on the first of the luma samples (usual with BT.2020)
+};
+
+struct ImagePlane {
+  uint8_t* data = nullptr;
+  int64_t stride = 0;  ///< bytes from a row to the next one, at least a row's bytes
+};
+
+constexpr int kSystemMemory = -1;
+constexpr int kMostImageEdge = 32768;
+
+struct ImageView {
+  PixelFormat format = PixelFormat::kI420;
+  int width = 0;   ///< luma samples, 1 to kMostImageEdge, odd ones too: chroma is rounded up
+  int height = 0;  ///< likewise
+  std::array<ImagePlane, 3> planes;
+  ColorMatrix matrix = ColorMatrix::kBt709;
+  ColorRange range = ColorRange::kLimited;
+  ChromaSiting siting = ChromaSiting::kLeft;
+  int device = kSystemMemory;  ///< kSystemMemory, or the CUDA device's number
+};
+
+/// Number of planes that a format has.
+int plane_count(PixelFormat format);
+
+/// Bytes of a row of a plane, without padding, and its rows. Sizes of subsampled planes are
+/// rounded up; a row of YUY2 is a whole number of pixel pairs.
+struct PlaneSize {
+  int64_t row_bytes;
+  int64_t rows;
+};
+PlaneSize plane_size(PixelFormat format, int plane, int width, int height);
+
+/// Throws c10::Error unless the view is whole: a known format, sizes within the limits, every
+/// plane there with a stride that holds its rows, 16-bit samples on even addresses, and a device
+/// that can be one.
+void check_image(const ImageView& image);
+
+/// The checked view.
+ImageView make_image(PixelFormat format, int width, int height,
+                     const std::array<ImagePlane, 3>& planes, ColorMatrix matrix, ColorRange range,
+                     ChromaSiting siting = ChromaSiting::kLeft, int device = kSystemMemory);
+
+}  // namespace latentsync::kernels

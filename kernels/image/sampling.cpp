@@ -1,0 +1,131 @@
+#include "kernels/image/sampling.h"
+
+#include "kernels/image/filter.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+namespace latentsync::kernels {
+namespace {
+
+struct Span {
+  int32_t begin, end;
+};
+
+// The samples that footprints around [least, most] read, cut to what a footprint that touches the
+// `size` samples can reach, and never narrower than one footprint needs.
+Span tile_span(double least, double most, double footprint, int32_t size) {
+  const int32_t taps = taps_of(footprint);
+  const double margin = taps + 2;
+  const double begin =
+      std::clamp(std::floor(least - 2 * footprint) - 1, -margin, static_cast<double>(size));
+  const double end =
+      std::clamp(std::ceil(most + 2 * footprint) + 2, begin + margin, size + 2 * margin);
+  return {static_cast<int32_t>(begin), static_cast<int32_t>(end)};
+}
+
+std::vector<float> filter_weights(double footprint, int32_t padded) {
+  const int taps = taps_of(footprint);
+  std::vector<float> weights(static_cast<size_t>(kFilterPhases + 1) * padded, 0.0F);
+  for (int phase = 0; phase <= kFilterPhases; ++phase) {
+    float* row = &weights[static_cast<size_t>(phase) * padded];
+    const double first = 1 - static_cast<double>(phase) / kFilterPhases - 2 * footprint;
+    double sum = 0;
+    for (int k = 0; k < taps; ++k) {
+      row[k] = catmull_rom(static_cast<float>((first + k) / footprint));
+      sum += row[k];
+    }
+    for (int k = 0; k < taps; ++k) row[k] = static_cast<float>(row[k] / sum);
+  }
+  return weights;
+}
+
+}  // namespace
+
+Filter::Filter(const Footprint& footprint)
+    : across_{.reach = 2 * footprint.x, .taps = taps_of(footprint.x)},
+      down_{.reach = 2 * footprint.y, .taps = taps_of(footprint.y)} {
+  if (footprint.x == 1 && footprint.y == 1) return;
+  const auto up_to_eights = [](int32_t taps) { return (taps + 7) / 8 * 8; };
+  across_.padded = up_to_eights(across_.taps);
+  down_.padded = up_to_eights(down_.taps);
+  weights_across_ = filter_weights(footprint.x, across_.padded);
+  weights_down_ = filter_weights(footprint.y, down_.padded);
+  across_.weights = weights_across_.data();
+  down_.weights = weights_down_.data();
+}
+
+Affine to_samples(const Affine& map, const Component& component) {
+  return compose(map, {.xx = 1 / component.spacing_x,
+                       .x0 = -component.offset_x / component.spacing_x,
+                       .yy = 1 / component.spacing_y,
+                       .y0 = -component.offset_y / component.spacing_y});
+}
+
+Affine from_samples(const Component& component, const Affine& map) {
+  return compose({.xx = component.spacing_x,
+                  .x0 = component.offset_x,
+                  .yy = component.spacing_y,
+                  .y0 = component.offset_y},
+                 map);
+}
+
+Footprint footprint_of(const Affine& map) {
+  // What rounding leaves above one is no shrinking.
+  constexpr double kNearOne = 1 + 1e-6;
+  const auto at_least_one = [](double x) { return x < kNearOne ? 1.0 : x; };
+  const Footprint footprint{at_least_one(std::hypot(map.xx, map.xy)),
+                            at_least_one(std::hypot(map.yx, map.yy))};
+  TORCH_CHECK(footprint.x <= kMostFootprint && footprint.y <= kMostFootprint,
+              "warp: the picture would shrink by more than ", kMostFootprint,
+              " times; the matrix is no face's");
+  return footprint;
+}
+
+OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height)
+    : data_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(width) * height +
+                                                    kTileSlack)),
+      tile_{.data = data_.get(),
+            .stride = width,
+            .left = left,
+            .top = top,
+            .width = width,
+            .height = height} {}
+
+void OwnedTile::finish() { std::fill_n(row(tile_.height), kTileSlack, 0.0F); }
+
+OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
+                         int64_t height, const Footprint& footprint, float fill) {
+  const double right = static_cast<double>(width - 1);
+  const double bottom = static_cast<double>(height - 1);
+  const auto span_of = [&](double xx, double xy, double x0, double reach, int32_t size) {
+    return tile_span(x0 + std::min(xx * right, 0.0) + std::min(xy * bottom, 0.0),
+                     x0 + std::max(xx * right, 0.0) + std::max(xy * bottom, 0.0), reach, size);
+  };
+  const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, component.width);
+  const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, component.height);
+
+  OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
+  const int32_t begin = std::clamp(0, columns.begin, columns.end);
+  const int32_t end = std::clamp(component.width, begin, columns.end);
+  at::parallel_for(rows.begin, rows.end, 16, [&](int64_t first, int64_t last) {
+    for (int64_t y = first; y < last; ++y) {
+      float* out = tile.row(static_cast<int32_t>(y - rows.begin));
+      if (y < 0 || y >= component.height || begin >= end) {
+        std::fill_n(out, tile.view().width, fill);
+        continue;
+      }
+      std::fill_n(out, begin - columns.begin, fill);
+      LATENTSYNC_CPU_DISPATCH(unpack_row, component, y, begin, end - begin,
+                              out + (begin - columns.begin));
+      std::fill_n(out + (end - columns.begin), columns.end - end, fill);
+    }
+  });
+  tile.finish();
+  return tile;
+}
+
+}  // namespace latentsync::kernels

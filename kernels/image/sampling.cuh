@@ -1,0 +1,63 @@
+#pragma once
+
+#include "kernels/image/affine.h"
+#include "kernels/image/components.h"
+#include "kernels/image/filter.h"
+
+/// What the CUDA kernels of warp_crop and paste_back share.
+namespace latentsync::kernels {
+
+/// The taps of one direction around a point: `first`, and the first one's distance from it.
+struct DeviceTaps {
+  int first;
+  int count;
+  float distance;
+  float narrow;  ///< 1 / footprint
+
+  __device__ DeviceTaps(double at, double footprint)
+      : count(taps_of(footprint)), narrow(static_cast<float>(1 / footprint)) {
+    // Far outside every tap is the same; this keeps the numbers of samples small.
+    constexpr double kFar = 1e6;
+    at = at > -kFar ? (at < kFar ? at : kFar) : -kFar;
+    const double before = floor(at - 2 * footprint);
+    first = static_cast<int>(before) + 1;
+    distance = static_cast<float>(before + 1 - at);
+  }
+
+  __device__ float weight(int k) const {
+    return catmull_rom((distance + static_cast<float>(k)) * narrow);
+  }
+};
+
+/// The filter around (x, y); value(i, j) is the sample there, wherever that is.
+template <typename Value>
+__device__ float resample(const DeviceTaps& x, const DeviceTaps& y, const Value& value) {
+  float total = 0;
+  float across = 0;
+  float down = 0;
+  for (int k = 0; k < x.count; ++k) across += x.weight(k);
+  for (int r = 0; r < y.count; ++r) {
+    float row = 0;
+    for (int k = 0; k < x.count; ++k) row += x.weight(k) * value(x.first + k, y.first + r);
+    total += y.weight(r) * row;
+    down += y.weight(r);
+  }
+  return total / (across * down);
+}
+
+__device__ inline uint8_t* sample_address(const Component& component, int64_t x, int64_t y) {
+  return component.data + y * component.stride + x * component.step;
+}
+
+__device__ inline float read_sample(const Component& component, int64_t x, int64_t y) {
+  const uint8_t* at = sample_address(component, x, y);
+  return component.wide ? static_cast<float>(*reinterpret_cast<const uint16_t*>(at) >> 6)
+                        : static_cast<float>(*at);
+}
+
+/// x clamped to [0, most]; what is not a number becomes 0.
+__device__ inline float limited(float x, float most) {
+  return x > 0 ? (x < most ? x : most) : 0.0F;
+}
+
+}  // namespace latentsync::kernels

@@ -1,0 +1,125 @@
+#include "kernels/paste_back/paste_back.h"
+
+#include "kernels/image/resample_loops.h"
+#include "kernels/image/tensors.h"
+#include "kernels/paste_back/paste_back_on_cuda.h"
+#include "kernels/paste_back/region.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+namespace latentsync::kernels {
+namespace {
+
+// The crop as one component's code values, its edge repeated as far as the filter reads.
+OwnedTile face_tile(const at::Tensor& face, const Linear& unit, const float (&matrix)[4],
+                    const Footprint& footprint) {
+  const int64_t height = face.size(1);
+  const int64_t width = face.size(2);
+  const auto margin_of = [](double reach) { return static_cast<int32_t>(2 * reach) + 4; };
+  const int32_t margin_x = margin_of(footprint.x);
+  const int32_t margin_y = margin_of(footprint.y);
+  OwnedTile tile(-margin_x, -margin_y, static_cast<int32_t>(width) + 2 * margin_x,
+                 static_cast<int32_t>(height) + 2 * margin_y);
+  const float* in = face.const_data_ptr<float>();
+  at::parallel_for(0, tile.view().height, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const int64_t y = std::clamp<int64_t>(r - margin_y, 0, height - 1);
+      const float* const rgb[3] = {in + y * width, in + (height + y) * width,
+                                   in + (2 * height + y) * width};
+      float* row = tile.row(static_cast<int32_t>(r));
+      float* middle = row + margin_x;
+      LATENTSYNC_CPU_DISPATCH(code_row, matrix, rgb, unit.scale, unit.offset, width, middle);
+      std::fill_n(row, margin_x, middle[0]);
+      std::fill_n(middle + width, margin_x, middle[width - 1]);
+    }
+  });
+  tile.finish();
+  return tile;
+}
+
+OwnedTile mask_tile(const at::Tensor& mask) {
+  constexpr int32_t kMargin =
+      3;  // of zeros: what linear interpolation reads, and room for place_taps
+  const int64_t height = mask.size(0);
+  const int64_t width = mask.size(1);
+  OwnedTile tile(-kMargin, -kMargin, static_cast<int32_t>(width) + 2 * kMargin,
+                 static_cast<int32_t>(height) + 2 * kMargin);
+  const float* in = mask.const_data_ptr<float>();
+  for (int32_t r = 0; r < tile.view().height; ++r) {
+    float* row = tile.row(r);
+    std::fill_n(row, tile.view().width, 0.0F);
+    if (r < kMargin || r >= height + kMargin) continue;
+    // In this order a value that is not a number becomes 0.
+    std::transform(in + (r - kMargin) * width, in + (r - kMargin + 1) * width, row + kMargin,
+                   [](float w) { return w > 0 ? std::min(w, 1.0F) : 0.0F; });
+  }
+  tile.finish();
+  return tile;
+}
+
+void paste_component(const PasteTarget& target, const Tile& face, const Tile& mask, int64_t width,
+                     int64_t height, float most) {
+  const auto& [component, map, region, footprint] = target;
+  const Filter filter(footprint);
+  at::parallel_for(region.rows.begin, region.rows.end, 8, [&](int64_t begin, int64_t end) {
+    std::vector<float> values(component.width);
+    std::vector<float> weights(component.width);
+    for (int64_t row = begin; row < end; ++row) {
+      const auto run = run_of(map, row, width, height, region.columns);
+      if (run.begin >= run.end) continue;
+      const auto x = static_cast<double>(run.begin);
+      const auto y = static_cast<double>(row);
+      const SampleLine line{.x = map.xx * x + map.xy * y + map.x0,
+                            .y = map.yx * x + map.yy * y + map.y0,
+                            .dx = map.xx,
+                            .dy = map.yx,
+                            .count = run.end - run.begin};
+      LATENTSYNC_CPU_DISPATCH(interpolate_line, mask, line, weights.data());
+      LATENTSYNC_CPU_DISPATCH(resample_line, face, line, filter.across(), filter.down(),
+                              values.data());
+      LATENTSYNC_CPU_DISPATCH(blend_row, component, row, run.begin, line.count, values.data(),
+                              weights.data(), most);
+    }
+  });
+}
+
+void paste_back_cpu(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
+                    const std::array<PasteTarget, 3>& targets, const ColorTransform& color) {
+  const auto weights = mask_tile(mask);
+  for (size_t c = 0; c < targets.size(); ++c) {
+    const auto& target = targets[c];
+    if (target.region.rows.begin >= target.region.rows.end) continue;
+    const auto values = face_tile(face, to_unit(range), color.from_rgb[c], target.footprint);
+    paste_component(target, values.view(), weights.view(), face.size(2), face.size(1), color.most);
+  }
+}
+
+}  // namespace
+
+void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
+                const Affine& crop_to_frame, const ImageView& frame) {
+  check_image(frame);
+  TORCH_CHECK(face.dim() == 3 && face.size(0) == 3, "paste_back: the face is [3, H, W]");
+  check_tensor(face, "paste_back: the face", frame);
+  check_tensor(mask, "paste_back: the mask", frame);
+  TORCH_CHECK(mask.sizes() == face.sizes().slice(1), "paste_back: the mask is [", face.size(1),
+              ", ", face.size(2), "], as the face");
+  const auto all = components(frame);
+  const auto targets = paste_targets(all, crop_to_frame, face.size(2), face.size(1));
+  if (frame.device == kSystemMemory) {
+    paste_back_cpu(face, range, mask, targets, all.color);
+  } else {
+#ifdef LATENTSYNC_HAVE_CUDA
+    paste_back_on_cuda(face, range, mask, targets, all.color);
+#else
+    TORCH_CHECK(false, kNoCuda);
+#endif
+  }
+}
+
+}  // namespace latentsync::kernels

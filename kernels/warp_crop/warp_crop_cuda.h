@@ -1,0 +1,28 @@
+#pragma once
+
+#include "kernels/cuda/launch.h"
+#include "kernels/image/affine.h"
+#include "kernels/image/components.h"
+
+namespace latentsync::kernels {
+
+/// One component of the frame as warp_crop reads it.
+struct CudaSource {
+  Component component;
+  Affine crop_to_samples;
+  double footprint_x, footprint_y;
+  float fill;
+};
+
+/// The arguments of warp_crop as plain pointers; see warp_crop.h.
+struct CudaWarpCrop {
+  CudaSource sources[3];
+  float to_rgb[3][4];
+  float scale, offset;  ///< from [0, 1] to the range of values
+  float* crop;          ///< [3, height, width]
+  int width, height;
+};
+
+cudaError_t launch_warp_crop(const CudaWarpCrop& problem, cudaStream_t stream);
+
+}  // namespace latentsync::kernels

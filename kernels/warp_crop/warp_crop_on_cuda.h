@@ -1,0 +1,15 @@
+#pragma once
+
+#include "kernels/image/affine.h"
+#include "kernels/image/components.h"
+#include "kernels/image/sampling.h"
+
+#include <ATen/core/Tensor.h>
+
+namespace latentsync::kernels {
+
+/// warp_crop() of checked arguments on a CUDA device.
+void warp_crop_on_cuda(const Components& frame, const Affine& crop_to_frame, ValueRange range,
+                       const at::Tensor& crop);
+
+}  // namespace latentsync::kernels

@@ -1,0 +1,325 @@
+#include "kernels/paste_back/paste_back.h"
+
+#include "kernels/warp_crop/warp_crop.h"
+#include "tests/support/compare.h"
+#include "tests/support/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/rand.h>
+#include <c10/util/Exception.h>
+#include <gtest/gtest.h>
+
+namespace latentsync::kernels {
+namespace {
+
+using test::paint;
+using test::Picture;
+using test::PictureKind;
+
+Affine turned(double scale_x, double scale_y, double angle, double x0, double y0) {
+  return {.xx = scale_x * std::cos(angle),
+          .xy = -scale_y * std::sin(angle),
+          .x0 = x0,
+          .yx = scale_x * std::sin(angle),
+          .yy = scale_y * std::cos(angle),
+          .y0 = y0};
+}
+
+// A copy of the picture with the face in it.
+Picture pasted(const Picture& picture, const at::Tensor& face, const at::Tensor& mask,
+               const Affine& map, ValueRange range = ValueRange::kUnit) {
+  const auto device = test::test_device();
+  const auto there = picture.to(device);
+  paste_back(face.to(device), range, mask.to(device), map, there.view);
+  return there.to(at::kCPU);
+}
+
+// A value of a [H, W] tensor's double accessor at a point: the edge repeated outside.
+template <typename Accessor>
+double clamped(const Accessor& a, int64_t x, int64_t y) {
+  return a[std::clamp<int64_t>(y, 0, a.size(0) - 1)][std::clamp<int64_t>(x, 0, a.size(1) - 1)];
+}
+
+class GoldCrop {
+ public:
+  GoldCrop(const at::Tensor& face, const at::Tensor& mask)
+      : face_(face.to(at::kDouble).clamp(0, 1)), mask_(mask.to(at::kDouble).clamp(0, 1)) {}
+
+  double weight_at(double x, double y) const {
+    const auto a = mask_.accessor<double, 2>();
+    const auto left = static_cast<int64_t>(std::floor(x));
+    const auto top = static_cast<int64_t>(std::floor(y));
+    double total = 0;
+    for (int64_t j = top; j <= top + 1; ++j) {
+      for (int64_t i = left; i <= left + 1; ++i) {
+        if (i < 0 || j < 0 || i >= a.size(1) || j >= a.size(0)) continue;
+        total += (1 - std::fabs(x - static_cast<double>(i))) *
+                 (1 - std::fabs(y - static_cast<double>(j))) * a[j][i];
+      }
+    }
+    return total;
+  }
+
+  test::Rgb color_at(double x, double y, double reach_x, double reach_y) const {
+    test::Rgb rgb{};
+    double weights = 0;
+    const auto a = face_.accessor<double, 3>();
+    for (auto j = static_cast<int64_t>(std::floor(y - 2 * reach_y)); j <= y + 2 * reach_y; ++j) {
+      for (auto i = static_cast<int64_t>(std::floor(x - 2 * reach_x)); i <= x + 2 * reach_x; ++i) {
+        const double weight = test::cubic((static_cast<double>(i) - x) / reach_x) *
+                              test::cubic((static_cast<double>(j) - y) / reach_y);
+        for (int c = 0; c < 3; ++c) rgb[c] += weight * clamped(a[c], i, j);
+        weights += weight;
+      }
+    }
+    for (auto& value : rgb) value /= weights;
+    return rgb;
+  }
+
+ private:
+  at::Tensor face_;
+  at::Tensor mask_;
+};
+
+// Checks every sample of AFTER against the definition, and that all bytes but those of samples
+// under the mask are BEFORE's. Returns how many samples the mask covers.
+int64_t expect_definition(const Picture& before, const Picture& after, const at::Tensor& face,
+                          const at::Tensor& mask, const Affine& map) {
+  const GoldCrop crop(face, mask);
+  const auto back = inverse(map);
+  const auto& view = before.view;
+  const int most = view.format == PixelFormat::kP010 ? 1023 : 255;
+  std::set<int64_t> written;
+  for (int c = 0; c < 3; ++c) {
+    const auto first = test::place(view, c, 0, 0);
+    const auto next = test::place(view, c, 1, 1);
+    const double pitch_x = next[0] - first[0];
+    const double pitch_y = next[1] - first[1];
+    const double reach_x = std::max(1.0, std::hypot(back.xx * pitch_x, back.xy * pitch_y));
+    const double reach_y = std::max(1.0, std::hypot(back.yx * pitch_x, back.yy * pitch_y));
+    for (int y = 0; y < test::rows_of(view, c); ++y) {
+      for (int x = 0; x < test::columns_of(view, c); ++x) {
+        const auto at = test::place(view, c, x, y);
+        const double u = back.xx * at[0] + back.xy * at[1] + back.x0;
+        const double v = back.yx * at[0] + back.yy * at[1] + back.y0;
+        const double weight = crop.weight_at(u, v);
+        if (weight <= 0) continue;
+        const auto byte = test::sample_byte(before, c, x, y);
+        written.insert(byte);
+        if (view.format == PixelFormat::kP010) written.insert(byte + 1);
+        const auto code = test::to_code(view, crop.color_at(u, v, reach_x, reach_y));
+        const int old = test::sample(view, c, x, y);
+        const double expected =
+            std::clamp(old + weight * (code[c] - old), 0.0, static_cast<double>(most));
+        EXPECT_NEAR(test::sample(after.view, c, x, y), expected, 0.5 + 2e-3)
+            << "component " << c << " at " << x << ", " << y;
+      }
+    }
+  }
+  const auto* was = before.bytes.const_data_ptr<uint8_t>();
+  const auto* is = after.bytes.const_data_ptr<uint8_t>();
+  for (int64_t b = 0; b < before.bytes.numel(); ++b) {
+    if (was[b] != is[b] && !written.contains(b)) ADD_FAILURE() << "byte " << b << " was changed";
+  }
+  return static_cast<int64_t>(written.size());
+}
+
+test::Rgb busy_color(double x, double y) {
+  return {0.5 + 0.4 * std::sin(1.3 * x + 0.4 * y), 0.5 + 0.4 * std::cos(0.9 * y - 0.2 * x),
+          0.5 + 0.4 * std::sin(0.8 * (x + 2 * y))};
+}
+
+// The whole product of formats, matrices, ranges, sitings, paddings and odd sizes.
+std::vector<PictureKind> all_kinds() {
+  std::vector<PictureKind> kinds;
+  for (const auto format : test::all_formats()) {
+    for (const auto matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709, ColorMatrix::kBt2020}) {
+      for (const auto range : {ColorRange::kLimited, ColorRange::kFull}) {
+        for (const auto siting :
+             {ChromaSiting::kLeft, ChromaSiting::kCenter, ChromaSiting::kTopLeft}) {
+          for (const int padding : {0, 7}) {
+            for (const int odd : {0, 1, 2, 3}) {
+              kinds.push_back({format, 40 + odd % 2, 34 + odd / 2, padding, matrix, range, siting});
+            }
+          }
+        }
+      }
+    }
+  }
+  return kinds;
+}
+
+const Affine kMaps[] = {
+    turned(1.3, 1.1, 0.3, 10, 4),     // coarser than the frame, inside it
+    turned(0.7, 0.6, -0.4, 12, 14),   // finer
+    turned(2.6, 2.4, 0.1, -15, -11),  // beyond all four borders
+    turned(1.5, 1.2, 2.8, 55, 20),    // turned, beyond the right border
+    turned(0.2, 0.25, 0.5, 20, 15),   // far finer
+};
+
+// Samples under the mask have the definition's value, rounded; every other byte of the memory is
+// as it was: other samples, alpha, padding, and what lies between the planes.
+TEST(PasteBack, WritesTheDefinitionUnderTheMaskAndNothingElse) {
+  const auto face = at::rand({3, 18, 20}) * 1.2 - 0.1;
+  const auto mask = at::rand({18, 20}).sub(0.2).clamp_min(0);
+  size_t turn = 0;
+  for (const auto& kind : all_kinds()) {
+    SCOPED_TRACE(test::describe(kind));
+    const auto before = paint(kind, busy_color);
+    const auto& map = kMaps[turn++ % std::size(kMaps)];
+    const auto after = pasted(before, face, mask, map);
+    EXPECT_GT(expect_definition(before, after, face, mask, map), 0);
+    if (testing::Test::HasFailure()) break;
+  }
+}
+
+// What was cropped and is pasted unchanged is what was there, within two levels.
+TEST(PasteBack, RoundTripStaysWithinTwoLevels) {
+  for (auto kind : all_kinds()) {
+    SCOPED_TRACE(test::describe(kind));
+    kind.width += 40;
+    kind.height += 40;
+    const auto before = paint(kind, test::smooth_color);
+    const auto map = turned(0.9, 0.8, 0.2, 20, 10);
+    const auto device = test::test_device();
+    const auto there = before.to(device);
+    const auto crop = at::empty({3, 56, 56}, at::TensorOptions(at::kFloat).device(device));
+    warp_crop(there.view, map, ValueRange::kSigned, crop);
+    const auto mask = soft_mask(map, 56, 56).to(device);
+    paste_back(crop, ValueRange::kSigned, mask, map, there.view);
+    const auto after = there.to(at::kCPU);
+    int worst = 0;
+    for (int c = 0; c < 3; ++c) {
+      for (int y = 0; y < test::rows_of(before.view, c); ++y) {
+        for (int x = 0; x < test::columns_of(before.view, c); ++x) {
+          worst = std::max(worst, std::abs(test::sample(after.view, c, x, y) -
+                                           test::sample(before.view, c, x, y)));
+        }
+      }
+    }
+    EXPECT_LE(worst, 2);
+  }
+}
+
+// Signed and unit faces of the same colours give the same frame.
+TEST(PasteBack, RangesAgree) {
+  const auto before = paint({.format = PixelFormat::kI420, .width = 40, .height = 30}, busy_color);
+  const auto face = at::rand({3, 16, 16});
+  const auto mask = face[0].clone().fill_(1);
+  const auto unit = pasted(before, face, mask, kMaps[0]);
+  const auto twice = pasted(before, face * 2 - 1, mask, kMaps[0], ValueRange::kSigned);
+  EXPECT_LE((unit.bytes.to(at::kInt) - twice.bytes.to(at::kInt)).abs().max().item<int>(), 1);
+}
+
+// The low bits of 10-bit samples: kept where nothing is written, zero where something is.
+TEST(PasteBack, LowBitsOfTenBitSamples) {
+  auto before = paint({.format = PixelFormat::kP010, .width = 32, .height = 32}, busy_color);
+  for (int64_t b = 0; b < before.bytes.numel(); b += 2) {
+    before.bytes[b] = before.bytes[b].item<int>() | 0x2a;
+  }
+  const auto face = at::rand({3, 12, 12});
+  const auto after = pasted(before, face, face[0].clone().fill_(1), {.x0 = 10, .y0 = 10});
+  const auto low = [](const Picture& p, int x, int y) {
+    return p.bytes[test::sample_byte(p, 0, x, y)].item<int>() & 0x3f;
+  };
+  EXPECT_EQ(low(after, 15, 15), 0);
+  EXPECT_EQ(low(after, 3, 3), low(before, 3, 3));
+}
+
+// A crop wholly outside the frame, or a mask of zeros or of no numbers, changes nothing.
+TEST(PasteBack, NothingUnderTheMaskNothingWritten) {
+  const auto before = paint({.format = PixelFormat::kNv12, .width = 33, .height = 21}, busy_color);
+  const auto face = at::rand({3, 12, 12});
+  const auto ones = face[0].clone().fill_(1);
+  for (const double far : {-40.0, 60.0, 1e9, -1e9}) {
+    EXPECT_TRUE(pasted(before, face, ones, {.x0 = far}).bytes.equal(before.bytes)) << far;
+    EXPECT_TRUE(pasted(before, face, ones, {.y0 = far}).bytes.equal(before.bytes)) << far;
+  }
+  EXPECT_TRUE(pasted(before, face, ones * 0, {}).bytes.equal(before.bytes));
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(pasted(before, face, ones * nan, {}).bytes.equal(before.bytes));
+}
+
+// Values that are not numbers never reach a conversion to whole numbers: they count as black.
+TEST(PasteBack, NotANumberIsBlack) {
+  const auto before = paint({.format = PixelFormat::kRgb, .width = 33, .height = 21}, busy_color);
+  const auto face = at::rand({3, 12, 12}).fill_(std::numeric_limits<double>::quiet_NaN());
+  const auto mask = at::rand({12, 12}).fill_(1);
+  const auto black = pasted(before, at::rand({3, 12, 12}).fill_(0), mask, kMaps[0]);
+  EXPECT_TRUE(pasted(before, face, mask, kMaps[0]).bytes.equal(black.bytes));
+}
+
+// The number of threads does not change a bit.
+TEST(PasteBackDeterminism, ThreadsDoNotChangeTheResult) {
+  const auto before = paint({.format = PixelFormat::kYuy2, .width = 150, .height = 90}, busy_color);
+  const auto face = at::rand({3, 64, 64});
+  const auto map = turned(1.1, 1.2, 0.2, 30, 5);
+  const auto mask = soft_mask(map, 64, 64);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto alone = pasted(before, face, mask, map);
+  at::set_num_threads(2);
+  const auto together = pasted(before, face, mask, map);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(alone.bytes.equal(together.bytes));
+}
+
+// The mask is one inside, falls to nothing at the edge, never rises towards it, and is as wide in
+// the frame whatever the crop's size.
+TEST(SoftMask, FallsFromTheMiddleToNothing) {
+  const auto mask = soft_mask({.xx = 1.616, .yy = 2}, 101, 125);  // 202 x 202: edge 10
+  const auto a = mask.accessor<float, 2>();
+  EXPECT_EQ(a[50][62], 1);
+  EXPECT_EQ(a[12][15], 1);
+  EXPECT_LT(a[0][62], 0.02);
+  EXPECT_LT(a[50][0], 0.02);
+  EXPECT_NEAR(a[5][62], 0.5, 1e-4);  // half at the eroded edge
+  for (int i = 1; i < 50; ++i) EXPECT_GE(a[i][62], a[i - 1][62]);
+  EXPECT_EQ(a[90][112], 1);
+  EXPECT_LT(a[100][62], 0.02);
+  EXPECT_LT(a[50][124], 0.02);
+}
+
+// Arguments that do not fit are refused before anything is written.
+TEST(PasteBack_Negative, RefusesWhatDoesNotFit) {
+  const auto picture = paint({.format = PixelFormat::kI420, .width = 32, .height = 32}, busy_color)
+                           .to(test::test_device());
+  const auto before = picture.bytes.clone();
+  const auto face = at::rand({3, 8, 8}).to(test::test_device());
+  const auto mask = at::rand({8, 8}).to(test::test_device());
+  const auto refused = [](const at::Tensor& f, const at::Tensor& m, const Affine& map,
+                          const ImageView& view) {
+    EXPECT_THROW(paste_back(f, ValueRange::kUnit, m, map, view), c10::Error);
+  };
+  refused(face[0], mask, {}, picture.view);
+  refused(face.slice(0, 0, 2), mask, {}, picture.view);
+  refused(face.to(at::kHalf), mask, {}, picture.view);
+  refused(face.transpose(1, 2), mask, {}, picture.view);
+  refused(face.slice(1, 0, 0), mask.slice(0, 0, 0), {}, picture.view);
+  refused(face, mask.slice(0, 0, 7).contiguous(), {}, picture.view);
+  refused(face, mask.to(at::kDouble), {}, picture.view);
+  refused(face, mask, {.xx = 0}, picture.view);
+  refused(face, mask, {.xx = 0.01, .yy = 0.01}, picture.view);
+  refused(face, mask, {.y0 = std::numeric_limits<double>::infinity()}, picture.view);
+  auto broken = picture.view;
+  broken.planes[2].stride = 3;
+  refused(face, mask, {}, broken);
+  auto elsewhere = picture.view;
+  elsewhere.device = picture.view.device == kSystemMemory ? 0 : kSystemMemory;
+  refused(face, mask, {}, elsewhere);
+  EXPECT_TRUE(picture.bytes.equal(before));
+  EXPECT_THROW(soft_mask({}, 0, 8), c10::Error);
+  EXPECT_THROW(soft_mask({.xx = 0}, 8, 8), c10::Error);
+}
+
+}  // namespace
+}  // namespace latentsync::kernels

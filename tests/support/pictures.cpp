@@ -1,0 +1,213 @@
+#include "tests/support/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <ATen/ops/full.h>
+
+namespace latentsync::test {
+namespace {
+
+using kernels::ChromaSiting;
+using kernels::ColorMatrix;
+using kernels::ColorRange;
+using kernels::ImageView;
+using kernels::PixelFormat;
+
+constexpr uint8_t kGuard = 0xa5;
+constexpr int64_t kGuardBytes = 32;
+
+bool is_rgb(PixelFormat format) { return format >= PixelFormat::kRgb; }
+bool is_wide(PixelFormat format) { return format == PixelFormat::kP010; }
+bool halves_columns(PixelFormat f) {
+  return f == PixelFormat::kNv12 || f == PixelFormat::kI420 || f == PixelFormat::kP010 ||
+         f == PixelFormat::kY42b || f == PixelFormat::kYuy2;
+}
+bool halves_rows(PixelFormat f) {
+  return f == PixelFormat::kNv12 || f == PixelFormat::kI420 || f == PixelFormat::kP010;
+}
+
+// The address of a sample, from each format's description.
+uint8_t* address(const ImageView& v, int c, int64_t x, int64_t y) {
+  const auto row = [&](int plane) { return v.planes[plane].data + y * v.planes[plane].stride; };
+  switch (v.format) {
+    case PixelFormat::kNv12:
+      return c == 0 ? row(0) + x : row(1) + 2 * x + (c - 1);
+    case PixelFormat::kP010:
+      return c == 0 ? row(0) + 2 * x : row(1) + 4 * x + 2 * (c - 1);
+    case PixelFormat::kI420:
+    case PixelFormat::kY42b:
+    case PixelFormat::kY444:
+      return row(c) + x;
+    case PixelFormat::kYuy2:
+      return row(0) + (c == 0 ? 2 * x : 4 * x + (c == 1 ? 1 : 3));
+    case PixelFormat::kRgb:
+      return row(0) + 3 * x + c;
+    case PixelFormat::kBgr:
+      return row(0) + 3 * x + 2 - c;
+    case PixelFormat::kRgba:
+    case PixelFormat::kRgbx:
+      return row(0) + 4 * x + c;
+    case PixelFormat::kBgra:
+    case PixelFormat::kBgrx:
+      return row(0) + 4 * x + 2 - c;
+  }
+  return nullptr;
+}
+
+struct Weights {
+  double red, green, blue;
+};
+
+Weights weights(ColorMatrix matrix) {
+  if (matrix == ColorMatrix::kBt601) return {0.299, 0.587, 0.114};
+  if (matrix == ColorMatrix::kBt709) return {0.2126, 0.7152, 0.0722};
+  return {0.2627, 0.6780, 0.0593};
+}
+
+// Code value of a luma-like value in [0, 1], or of a chroma value in [-0.5, 0.5].
+double quantise(const ImageView& v, double value, bool chroma) {
+  const double unit = is_wide(v.format) ? 4 : 1;
+  if (v.range == ColorRange::kFull) {
+    return value * (256 * unit - 1) + (chroma ? 128 * unit : 0);
+  }
+  return chroma ? (224 * value + 128) * unit : (219 * value + 16) * unit;
+}
+
+double dequantise(const ImageView& v, double code, bool chroma) {
+  const double zero = quantise(v, 0, chroma);
+  return (code - zero) / (quantise(v, 1, chroma) - zero);
+}
+
+}  // namespace
+
+std::vector<PixelFormat> all_formats() {
+  return {PixelFormat::kNv12, PixelFormat::kI420, PixelFormat::kP010, PixelFormat::kY42b,
+          PixelFormat::kY444, PixelFormat::kYuy2, PixelFormat::kRgb,  PixelFormat::kBgr,
+          PixelFormat::kRgba, PixelFormat::kBgra, PixelFormat::kRgbx, PixelFormat::kBgrx};
+}
+
+std::string describe(const PictureKind& kind) {
+  return "format " + std::to_string(static_cast<int>(kind.format)) + ", " +
+         std::to_string(kind.width) + "x" + std::to_string(kind.height) + ", padding " +
+         std::to_string(kind.padding) + ", matrix " +
+         std::to_string(static_cast<int>(kind.matrix)) + ", range " +
+         std::to_string(static_cast<int>(kind.range)) + ", siting " +
+         std::to_string(static_cast<int>(kind.siting));
+}
+
+Picture Picture::to(at::Device device) const {
+  Picture copy{bytes.to(device, bytes.scalar_type(), false, true), view};
+  auto* from = bytes.mutable_data_ptr<uint8_t>();
+  auto* to = copy.bytes.mutable_data_ptr<uint8_t>();
+  for (auto& plane : copy.view.planes) {
+    if (plane.data != nullptr) plane.data = to + (plane.data - from);
+  }
+  copy.view.device = device.is_cuda() ? copy.bytes.get_device() : kernels::kSystemMemory;
+  return copy;
+}
+
+Picture make_picture(const PictureKind& kind) {
+  const int64_t sample_bytes = is_wide(kind.format) ? 2 : 1;
+  const int64_t padding = (kind.padding + sample_bytes - 1) / sample_bytes * sample_bytes;
+  const int planes = kernels::plane_count(kind.format);
+  int64_t total = kGuardBytes;
+  std::array<int64_t, 3> begin{};
+  std::array<int64_t, 3> stride{};
+  for (int p = 0; p < planes; ++p) {
+    const auto size = kernels::plane_size(kind.format, p, kind.width, kind.height);
+    begin[p] = total;
+    stride[p] = size.row_bytes + padding;
+    total += (stride[p] * size.rows + kGuardBytes + 1) / 2 * 2;
+  }
+  Picture picture{at::full({total}, kGuard, at::kByte), {}};
+  auto* data = picture.bytes.mutable_data_ptr<uint8_t>();
+  std::array<kernels::ImagePlane, 3> where;
+  for (int p = 0; p < planes; ++p) where[p] = {data + begin[p], stride[p]};
+  picture.view = kernels::make_image(kind.format, kind.width, kind.height, where, kind.matrix,
+                                     kind.range, kind.siting);
+  return picture;
+}
+
+Picture paint(const PictureKind& kind, const std::function<Rgb(double, double)>& color) {
+  auto picture = make_picture(kind);
+  for (int c = 0; c < 3; ++c) {
+    for (int y = 0; y < rows_of(picture.view, c); ++y) {
+      for (int x = 0; x < columns_of(picture.view, c); ++x) {
+        const auto at = place(picture.view, c, x, y);
+        const auto code = to_code(picture.view, color(at[0], at[1]));
+        set_sample(picture.view, c, x, y, static_cast<int>(std::lround(code[c])));
+      }
+    }
+  }
+  return picture;
+}
+
+Rgb smooth_color(double x, double y) {
+  return {0.5 + 0.2 * std::sin(0.07 * x + 0.02 * y), 0.45 + 0.2 * std::cos(0.05 * y - 0.03 * x),
+          0.5 + 0.15 * std::sin(0.04 * (x + y))};
+}
+
+int columns_of(const ImageView& v, int c) {
+  return c > 0 && halves_columns(v.format) ? (v.width + 1) / 2 : v.width;
+}
+
+int rows_of(const ImageView& v, int c) {
+  return c > 0 && halves_rows(v.format) ? (v.height + 1) / 2 : v.height;
+}
+
+int sample(const ImageView& v, int c, int x, int y) {
+  const uint8_t* at = address(v, c, x, y);
+  return is_wide(v.format) ? (at[0] + 256 * at[1]) / 64 : at[0];
+}
+
+void set_sample(const ImageView& v, int c, int x, int y, int value) {
+  uint8_t* at = address(v, c, x, y);
+  const int stored = is_wide(v.format) ? value * 64 : value;
+  at[0] = static_cast<uint8_t>(stored % 256);
+  if (is_wide(v.format)) at[1] = static_cast<uint8_t>(stored / 256);
+}
+
+int64_t sample_byte(const Picture& picture, int c, int x, int y) {
+  return address(picture.view, c, x, y) - picture.bytes.const_data_ptr<uint8_t>();
+}
+
+std::array<double, 2> place(const ImageView& v, int c, int x, int y) {
+  std::array<double, 2> at{static_cast<double>(x), static_cast<double>(y)};
+  if (c == 0) return at;
+  if (halves_columns(v.format)) at[0] = 2.0 * x + (v.siting == ChromaSiting::kCenter ? 0.5 : 0);
+  if (halves_rows(v.format)) at[1] = 2.0 * y + (v.siting == ChromaSiting::kTopLeft ? 0 : 0.5);
+  return at;
+}
+
+std::array<double, 3> to_code(const ImageView& v, const Rgb& rgb) {
+  if (is_rgb(v.format)) {
+    return {quantise(v, rgb[0], false), quantise(v, rgb[1], false), quantise(v, rgb[2], false)};
+  }
+  const auto w = weights(v.matrix);
+  const double y = w.red * rgb[0] + w.green * rgb[1] + w.blue * rgb[2];
+  return {quantise(v, y, false), quantise(v, (rgb[2] - y) / (2 * (1 - w.blue)), true),
+          quantise(v, (rgb[0] - y) / (2 * (1 - w.red)), true)};
+}
+
+Rgb to_rgb(const ImageView& v, const std::array<double, 3>& code) {
+  if (is_rgb(v.format)) {
+    return {dequantise(v, code[0], false), dequantise(v, code[1], false),
+            dequantise(v, code[2], false)};
+  }
+  const auto w = weights(v.matrix);
+  const double y = dequantise(v, code[0], false);
+  const double red = y + 2 * (1 - w.red) * dequantise(v, code[2], true);
+  const double blue = y + 2 * (1 - w.blue) * dequantise(v, code[1], true);
+  return {red, (y - w.red * red - w.blue * blue) / w.green, blue};
+}
+
+double cubic(double t) {
+  t = std::fabs(t);
+  if (t < 1) return 1.5 * t * t * t - 2.5 * t * t + 1;
+  if (t < 2) return -0.5 * t * t * t + 2.5 * t * t - 4 * t + 2;
+  return 0;
+}
+
+}  // namespace latentsync::test

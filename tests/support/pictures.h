@@ -1,0 +1,73 @@
+#pragma once
+
+#include "kernels/image/affine.h"
+#include "kernels/image/image_view.h"
+
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+/// Frames for the tests of the pixel kernels, and what these kernels are checked against: the
+/// definitions one sample at a time in double precision, from the formats' descriptions and not
+/// from the kernels' tables.
+namespace latentsync::test {
+
+using Rgb = std::array<double, 3>;  ///< in [0, 1]
+
+/// What a picture is; the rest of an ImageView follows from it.
+struct PictureKind {
+  kernels::PixelFormat format;
+  int width;
+  int height;
+  int padding = 0;  ///< bytes behind each row (rounded up to whole samples)
+  kernels::ColorMatrix matrix = kernels::ColorMatrix::kBt709;
+  kernels::ColorRange range = kernels::ColorRange::kLimited;
+  kernels::ChromaSiting siting = kernels::ChromaSiting::kLeft;
+};
+
+std::vector<kernels::PixelFormat> all_formats();
+std::string describe(const PictureKind& kind);
+
+/// A frame that owns its memory, in the system or on a CUDA device.
+struct Picture {
+  at::Tensor bytes;         ///< uint8 [all bytes of all planes, with guards between them]
+  kernels::ImageView view;  ///< points into it
+
+  Picture to(at::Device device) const;  ///< a copy
+};
+
+/// Memory full of one odd value; samples are set by the caller.
+Picture make_picture(const PictureKind& kind);
+
+/// A frame of a colour at every point (luma samples).
+Picture paint(const PictureKind& kind, const std::function<Rgb(double, double)>& color);
+
+/// Gentle waves of colours well inside every gamut.
+Rgb smooth_color(double x, double y);
+
+/// Samples of a component's grid.
+int columns_of(const kernels::ImageView& view, int component);
+int rows_of(const kernels::ImageView& view, int component);
+
+/// The sample's code value (10-bit ones without the low six bits), read and written where the
+/// format has it; system memory.
+int sample(const kernels::ImageView& view, int component, int x, int y);
+void set_sample(const kernels::ImageView& view, int component, int x, int y, int value);
+
+/// The byte of `bytes` where a sample begins.
+int64_t sample_byte(const Picture& picture, int component, int x, int y);
+
+/// Where a component's sample stands, in luma samples.
+std::array<double, 2> place(const kernels::ImageView& view, int component, int x, int y);
+
+/// RGB to code values and back.
+std::array<double, 3> to_code(const kernels::ImageView& view, const Rgb& rgb);
+Rgb to_rgb(const kernels::ImageView& view, const std::array<double, 3>& code);
+
+/// The cubic at the distance `t`.
+double cubic(double t);
+
+}  // namespace latentsync::test
