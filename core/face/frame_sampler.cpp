@@ -20,9 +20,6 @@ constexpr int64_t kBilinear = 0;
 constexpr int64_t kZeros = 0;
 constexpr int64_t kBorder = 1;
 
-// Samples further apart than this many pixels would miss some: a bilinear sample sees two.
-constexpr double kSampleDistance = 2;
-
 struct Span {
   int64_t begin = 0;
   int64_t length = 1;
@@ -54,17 +51,26 @@ at::Tensor TensorSampler::sample(const RotatedSquare& square, int64_t edge, Outs
   if (edge < 1 || !(square.size > 0) || !std::isfinite(square.center.x + square.center.y + reach)) {
     throw Error(ErrorCode::kInvalidArgument, "A sampled square must have a finite, positive size.");
   }
-  // Only what the square covers is converted and searched.
-  const auto columns = span_of(square.center.x, reach, width());
-  const auto rows = span_of(square.center.y, reach, height());
-  const auto part = picture_.narrow(2, columns.begin, columns.length)
-                        .narrow(1, rows.begin, rows.length)
-                        .to(at::kFloat)
-                        .unsqueeze(0);
+  // Only what the square covers is converted and searched. Where the view is smaller, whole pixels
+  // are averaged first, so that those which are left lie less than two apart: bilinear samples miss
+  // none.
+  const double step = square.size / static_cast<double>(edge);
+  const auto shrink = std::max<int64_t>(1, static_cast<int64_t>(step));
+  const auto columns = span_of(square.center.x, reach + step, width());
+  const auto rows = span_of(square.center.y, reach + step, height());
+  auto part = picture_.narrow(2, columns.begin, columns.length)
+                  .narrow(1, rows.begin, rows.length)
+                  .contiguous()
+                  .to(at::kFloat)
+                  .unsqueeze(0);
+  if (shrink > 1) {
+    part = at::avg_pool2d(part, shrink, shrink, /*padding=*/0, /*ceil_mode=*/true,
+                          /*count_include_pad=*/false);
+  }
 
   auto matrix = at::empty({1, 2, 3}, at::kFloat);
-  const double part_width = static_cast<double>(columns.length);
-  const double part_height = static_cast<double>(rows.length);
+  const double part_width = static_cast<double>(part.size(3) * shrink);
+  const double part_height = static_cast<double>(part.size(2) * shrink);
   const double values[] = {
       square.size / part_width * cosine,
       -square.size / part_width * sine,
@@ -75,16 +81,12 @@ at::Tensor TensorSampler::sample(const RotatedSquare& square, int64_t edge, Outs
   std::transform(std::begin(values), std::end(values), matrix.mutable_data_ptr<float>(),
                  [](double value) { return static_cast<float>(value); });
 
-  const double step = square.size / static_cast<double>(edge);
-  const auto finer = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(step / kSampleDistance)));
-  const auto grid =
-      at::affine_grid_generator(matrix.to(part.device()), {1, 3, edge * finer, edge * finer},
-                                /*align_corners=*/false);
-  auto samples =
+  const auto grid = at::affine_grid_generator(matrix.to(part.device()), {1, 3, edge, edge},
+                                              /*align_corners=*/false);
+  const auto view =
       at::grid_sampler_2d(part, grid, kBilinear, outside == Outside::kBlack ? kZeros : kBorder,
                           /*align_corners=*/false);
-  if (finer > 1) samples = at::avg_pool2d(samples, finer);
-  return picture_.scalar_type() == at::kByte ? samples / 255 : samples;
+  return picture_.scalar_type() == at::kByte ? view / 255 : view;
 }
 
 }  // namespace latentsync::face
