@@ -36,11 +36,11 @@ WHOLE_PATTERNS = ["affine/r256_frame012_restored_roi_*.png"]
 
 # Tensors that are left out, by the beginning of their names.
 WITHOUT = {
-    "mel/mel.safetensors": ["demo2."],
+    "mel/mel.safetensors": ["demo2.", "syn.zeros."],
     "whisper/whisper_cases.safetensors": ["embeddings_stacked"],
     "whisper/whisper_long.safetensors": ["audio2feat_f16"],
     "taesd/taesd.safetensors": ["face_128.", "random_64x96."],
-    "unet/unet_b2_f16_16x16.safetensors": ["out_t500"],
+    "unet/unet_b2_f16_16x16.safetensors": ["out_t500", "out_t999"],
     "deepcache/deepcache.safetensors": ["plain.latents", "deepcache.latents"],
     "facenets/facenets.safetensors": [f"{network}.{case}" for case in ("random", "frame000_crop") for network in (
         "face_detection_short_range", "face_detection_full_range_sparse", "face_landmark")],
