@@ -39,13 +39,16 @@ table=meson/libtorch-wheels.txt
 
 # --- Debian's packages ---------------------------------------------------------------------------------------------
 
-packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev python3 python3-pip)
+packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev python3 python3-pip
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+  gstreamer1.0-libav ffmpeg)
 
 # What a build really uses, for machines that have it from somewhere else.
 tools_are_there() {
   local tool
-  for tool in g++ meson ninja pkg-config python3; do command -v "$tool" >/dev/null || return 1; done
-  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock libpng
+  for tool in g++ meson ninja pkg-config python3 gst-launch-1.0 ffmpeg; do command -v "$tool" >/dev/null || return 1; done
+  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock libpng 'gstreamer-plugins-bad-1.0 >= 1.22'
 }
 
 missing_packages() {
