@@ -159,6 +159,9 @@ struct PadsState {
 };
 PadsState look_at_pads(GstLatentsync* self);
 
+/// Has aggregate() called again for buffers that wait behind an event; before it returns.
+void look_behind_events(GstLatentsync* self, const PadsState& pads);
+
 /// Takes from the pads what is wanted; true where anything was there.
 bool absorb(GstLatentsync* self);
 

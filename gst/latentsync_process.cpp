@@ -236,6 +236,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
     watch_whole_audio(self, pads);
+    look_behind_events(self, pads);
     if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // All that was wanted is here: only the worker can bring more. Returning would only have the
     // base class call again at once.
