@@ -142,9 +142,8 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
     return send_group(self, std::move(job.group), job.flushes);
   }
   const Failure& failure = outcome.result.failure();
-  if (failure.code == ErrorCode::kCancelled) {
-    return pass_late(self, std::move(job.group), job.flushes);
-  }
+  // Only on the way to NULL: a flush has been seen above, and late windows are abandoned.
+  if (failure.code == ErrorCode::kCancelled) return GST_FLOW_FLUSHING;
   post_failure(self, failure);
   return GST_FLOW_ERROR;
 }
