@@ -163,11 +163,14 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
   }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_FLUSH_START:
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
       begin_flush(self, pad, gst_event_get_seqnum(event));
       return gst_latentsync_base_sink_event(self, pad, event);
     case GST_EVENT_FLUSH_STOP: {
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
       end_flush(self, pad);
       const gboolean result = gst_latentsync_base_sink_event(self, pad, event);
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), TRUE);
       gst_latentsync_wake(self);
       return result;
     }
