@@ -27,6 +27,24 @@ Span tile_span(double least, double most, double footprint, int32_t size) {
   return {static_cast<int32_t>(begin), static_cast<int32_t>(end)};
 }
 
+// A tile's row over `columns`, of which `inside` is read; or the nearest sample alone, where none
+// is inside.
+void read_row(const ReadRow& read, int64_t row, Span columns, Span inside, const Border& border,
+              float* out) {
+  const int32_t before = std::clamp(inside.begin, columns.begin, columns.end) - columns.begin;
+  const int32_t behind = std::clamp(inside.end, columns.begin, columns.end) - columns.begin;
+  float edges[2] = {border.fill, border.fill};
+  if (before < behind) {
+    read(row, inside.begin, inside.end - inside.begin, out + before);
+    if (border.repeat) edges[0] = out[before], edges[1] = out[behind - 1];
+  } else {
+    read(row, inside.begin, 1, edges);
+    edges[1] = edges[0];
+  }
+  std::fill(out, out + before, edges[0]);
+  std::fill(out + behind, out + (columns.end - columns.begin), edges[1]);
+}
+
 std::vector<float> filter_weights(double footprint, int32_t padded) {
   const int taps = taps_of(footprint);
   std::vector<float> weights(static_cast<size_t>(kFilterPhases + 1) * padded, 0.0F);
@@ -97,35 +115,43 @@ OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height)
 
 void OwnedTile::finish() { std::fill_n(row(tile_.height), kTileSlack, 0.0F); }
 
-OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
-                         int64_t height, const Footprint& footprint, float fill) {
+OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int64_t height,
+                    const Footprint& footprint, const Border& border, const ReadRow& read) {
   const double right = static_cast<double>(width - 1);
   const double bottom = static_cast<double>(height - 1);
   const auto span_of = [&](double xx, double xy, double x0, double reach, int32_t size) {
     return tile_span(x0 + std::min(xx * right, 0.0) + std::min(xy * bottom, 0.0),
                      x0 + std::max(xx * right, 0.0) + std::max(xy * bottom, 0.0), reach, size);
   };
-  const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, component.width);
-  const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, component.height);
+  const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, grid.width);
+  const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, grid.height);
 
   OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
-  const int32_t begin = std::clamp(0, columns.begin, columns.end);
-  const int32_t end = std::clamp(component.width, begin, columns.end);
+  // Where the border repeats, at least one sample of each row is read: the nearest.
+  const int32_t begin = std::clamp(columns.begin, 0, grid.width - 1);
+  const int32_t end = std::clamp(columns.end, begin + 1, grid.width);
+  const bool beside = columns.begin >= grid.width || columns.end <= 0;
   at::parallel_for(rows.begin, rows.end, 16, [&](int64_t first, int64_t last) {
     for (int64_t y = first; y < last; ++y) {
       float* out = tile.row(static_cast<int32_t>(y - rows.begin));
-      if (y < 0 || y >= component.height || begin >= end) {
-        std::fill_n(out, tile.view().width, fill);
+      if (!border.repeat && (beside || y < 0 || y >= grid.height)) {
+        std::fill_n(out, tile.view().width, border.fill);
         continue;
       }
-      std::fill_n(out, begin - columns.begin, fill);
-      LATENTSYNC_CPU_DISPATCH(unpack_row, component, y, begin, end - begin,
-                              out + (begin - columns.begin));
-      std::fill_n(out + (end - columns.begin), columns.end - end, fill);
+      read_row(read, std::clamp<int64_t>(y, 0, grid.height - 1), columns, {begin, end}, border,
+               out);
     }
   });
   tile.finish();
   return tile;
+}
+
+OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
+                         int64_t height, const Footprint& footprint, const Border& border) {
+  return make_tile({component.width, component.height}, map, width, height, footprint, border,
+                   [&](int64_t row, int64_t first, int64_t count, float* out) {
+                     LATENTSYNC_CPU_DISPATCH(unpack_row, component, row, first, count, out);
+                   });
 }
 
 }  // namespace latentsync::kernels

@@ -12,9 +12,10 @@ Linear to_unit(ValueRange range) {
   return range == ValueRange::kSigned ? Linear{0.5F, 0.5F} : Linear{1, 0};
 }
 
-float fill_code(const ColorTransform& color, int component, float grey) {
+Border border_of(Outside outside, const ColorTransform& color, int component) {
+  const float grey = outside == Outside::kGrey ? 127.0F / 255.0F : 0.0F;
   const auto& row = color.from_rgb[component];
-  return (row[0] + row[1] + row[2]) * grey + row[3];
+  return {.repeat = outside == Outside::kEdge, .fill = (row[0] + row[1] + row[2]) * grey + row[3]};
 }
 
 void check_tensor(const at::Tensor& tensor, const char* name, const ImageView& image) {
