@@ -36,7 +36,8 @@ Affine to_blocks(const Affine& to_samples, const Blocks& blocks) {
 OwnedTile average_tile(const Component& component, const Blocks& blocks, const Affine& map,
                        int64_t width, int64_t height, const Border& border) {
   const TileGrid grid{.width = block_count(component.width, blocks.across),
-                      .height = block_count(component.height, blocks.down)};
+                      .height = block_count(component.height, blocks.down),
+                      .lanes = 1};
   const int64_t values_of_sample = component.step / (component.wide ? 2 : 1);
   return make_tile(
       grid, map, width, height, {1, 1}, border,

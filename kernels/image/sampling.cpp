@@ -29,20 +29,44 @@ Span tile_span(double least, double most, double footprint, int32_t size) {
 
 // A tile's row over `columns`, of which `inside` is read; or the nearest sample alone, where none
 // is inside.
-void read_row(const ReadRow& read, int64_t row, Span columns, Span inside, const Border& border,
-              float* out) {
+void read_row(const ReadRow& read, int64_t row, Span columns, Span inside, int32_t lanes,
+              const Border& border, float* out) {
   const int32_t before = std::clamp(inside.begin, columns.begin, columns.end) - columns.begin;
   const int32_t behind = std::clamp(inside.end, columns.begin, columns.end) - columns.begin;
-  float edges[2] = {border.fill, border.fill};
+  const int32_t all = columns.end - columns.begin;
+  float* const first = out + static_cast<int64_t>(before) * lanes;
+  float* const last = out + static_cast<int64_t>(behind) * lanes;
+  float nearest[kMostLanes];
+  const float* left = border.fill;
+  const float* right = border.fill;
   if (before < behind) {
-    read(row, inside.begin, inside.end - inside.begin, out + before);
-    if (border.repeat) edges[0] = out[before], edges[1] = out[behind - 1];
+    read(row, inside.begin, inside.end - inside.begin, first);
+    if (border.repeat) left = first, right = last - lanes;
   } else {
-    read(row, inside.begin, 1, edges);
-    edges[1] = edges[0];
+    read(row, inside.begin, 1, nearest);
+    left = right = nearest;
   }
-  std::fill(out, out + before, edges[0]);
-  std::fill(out + behind, out + (columns.end - columns.begin), edges[1]);
+  fill_samples(out, before, lanes, left);
+  fill_samples(last, all - behind, lanes, right);
+}
+
+// All lanes of samples of a group's row.
+void unpack_group(const Components& all, const ComponentGroup& group, int64_t row, int64_t first,
+                  int64_t count, float* out) {
+  const auto at = [&](const uint8_t* data, const Component& component) {
+    return data + row * component.stride + first * component.step;
+  };
+  const auto& component = all.of[group.first];
+  if (group.packed != nullptr) {
+    LATENTSYNC_CPU_DISPATCH(unpack_run, at(group.packed, component), component.wide, group.spacing,
+                            count * group.lanes, 1, out);
+    return;
+  }
+  for (int k = 0; k < group.count; ++k) {
+    const auto& plane = all.of[group.first + k];
+    LATENTSYNC_CPU_DISPATCH(unpack_run, at(plane.data, plane), plane.wide, 1, count, group.lanes,
+                            out + group.lane[k]);
+  }
 }
 
 std::vector<float> filter_weights(double footprint, int32_t padded) {
@@ -62,6 +86,14 @@ std::vector<float> filter_weights(double footprint, int32_t padded) {
 }
 
 }  // namespace
+
+void fill_samples(float* out, int64_t count, int32_t lanes, const float* sample) {
+  if (lanes == 1) {
+    std::fill_n(out, count, *sample);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) std::copy_n(sample, lanes, out + i * lanes);
+}
 
 Filter::Filter(const Footprint& footprint)
     : across_{.reach = 2 * footprint.x, .taps = taps_of(footprint.x)},
@@ -103,11 +135,12 @@ Footprint footprint_of(const Affine& map) {
   return footprint;
 }
 
-OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height)
-    : data_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(width) * height +
+OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height, int32_t lanes)
+    : data_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(width) * height * lanes +
                                                     kTileSlack)),
       tile_{.data = data_.get(),
-            .stride = width,
+            .stride = static_cast<int64_t>(width) * lanes,
+            .lanes = lanes,
             .left = left,
             .top = top,
             .width = width,
@@ -126,7 +159,8 @@ OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int6
   const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, grid.width);
   const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, grid.height);
 
-  OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
+  OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin,
+                 grid.lanes);
   // Where the border repeats, at least one sample of each row is read: the nearest.
   const int32_t begin = std::clamp(columns.begin, 0, grid.width - 1);
   const int32_t end = std::clamp(columns.end, begin + 1, grid.width);
@@ -135,22 +169,24 @@ OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int6
     for (int64_t y = first; y < last; ++y) {
       float* out = tile.row(static_cast<int32_t>(y - rows.begin));
       if (!border.repeat && (beside || y < 0 || y >= grid.height)) {
-        std::fill_n(out, tile.view().width, border.fill);
+        fill_samples(out, tile.view().width, grid.lanes, border.fill);
         continue;
       }
-      read_row(read, std::clamp<int64_t>(y, 0, grid.height - 1), columns, {begin, end}, border,
-               out);
+      read_row(read, std::clamp<int64_t>(y, 0, grid.height - 1), columns, {begin, end}, grid.lanes,
+               border, out);
     }
   });
   tile.finish();
   return tile;
 }
 
-OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
-                         int64_t height, const Footprint& footprint, const Border& border) {
-  return make_tile({component.width, component.height}, map, width, height, footprint, border,
-                   [&](int64_t row, int64_t first, int64_t count, float* out) {
-                     LATENTSYNC_CPU_DISPATCH(unpack_row, component, row, first, count, out);
+OwnedTile component_tile(const Components& all, const ComponentGroup& group, const Affine& map,
+                         int64_t width, int64_t height, const Footprint& footprint,
+                         const Border& border) {
+  const auto& component = all.of[group.first];
+  return make_tile({component.width, component.height, group.lanes}, map, width, height, footprint,
+                   border, [&](int64_t row, int64_t first, int64_t count, float* out) {
+                     unpack_group(all, group, row, first, count, out);
                    });
 }
 

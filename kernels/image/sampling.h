@@ -57,7 +57,7 @@ class Filter {
 /// A tile that owns its memory.
 class OwnedTile {
  public:
-  OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height);
+  OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height, int32_t lanes);
   const Tile& view() const { return tile_; }
   float* row(int32_t r) { return data_.get() + r * tile_.stride; }  ///< counted from the top
   void finish();  ///< gives the slack values, when all rows are written
@@ -67,17 +67,21 @@ class OwnedTile {
   Tile tile_;
 };
 
-/// What a tile has where its grid ends: the nearest sample, or one value.
+/// Writes `count` times the same sample.
+void fill_samples(float* out, int64_t count, int32_t lanes, const float* sample);
+
+/// What a tile has where its grid ends: the nearest sample, or one value for each lane.
 struct Border {
   bool repeat;
-  float fill;
+  float fill[kMostLanes];
 };
 
 struct TileGrid {
-  int32_t width, height;
+  int32_t width, height, lanes;
 };
 
-/// Writes samples first ... first + count - 1 of a grid's row; called by several threads.
+/// Writes all lanes of samples first ... first + count - 1 of a grid's row; called by several
+/// threads.
 using ReadRow = std::function<void(int64_t row, int64_t first, int64_t count, float* out)>;
 
 /// The part of a grid that the filter reads at the points map(x, y), 0 <= x <= width - 1,
@@ -85,8 +89,9 @@ using ReadRow = std::function<void(int64_t row, int64_t first, int64_t count, fl
 OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int64_t height,
                     const Footprint& footprint, const Border& border, const ReadRow& read);
 
-/// The same of a component's samples.
-OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
-                         int64_t height, const Footprint& footprint, const Border& border);
+/// The same of a group's samples.
+OwnedTile component_tile(const Components& all, const ComponentGroup& group, const Affine& map,
+                         int64_t width, int64_t height, const Footprint& footprint,
+                         const Border& border);
 
 }  // namespace latentsync::kernels

@@ -19,8 +19,8 @@ struct Linear {
 Linear from_unit(ValueRange range);
 Linear to_unit(ValueRange range);
 
-/// One component's border for what lies outside the frame.
-Border border_of(Outside outside, const ColorTransform& color, int component);
+/// The border of a group's tile for what lies outside the frame.
+Border border_of(Outside outside, const ColorTransform& color, const ComponentGroup& group);
 
 /// Throws c10::Error, its message beginning with `name`, unless the tensor is a contiguous,
 /// non-empty float32 tensor on the image's device, at most kMostImageEdge in size.

@@ -5,7 +5,6 @@
 #include "kernels/image/tensors.h"
 #include "kernels/warp_crop/warp_crop_on_cuda.h"
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -15,39 +14,64 @@
 namespace latentsync::kernels {
 namespace {
 
-// One component, ready to be sampled.
+// Components that are sampled together, ready for it.
 struct Source {
+  ComponentGroup group;
   Affine map;
   std::optional<Filter> filter;  // none: linear
   OwnedTile tile;
 };
 
-Source source_of(const Components& all, int c, const Affine& crop_to_frame, int64_t width,
-                 int64_t height, const WarpOptions& options) {
+Source averaged_source(const Components& all, int c, const Affine& crop_to_frame, int64_t width,
+                       int64_t height, Outside outside) {
   const auto& component = all.of[c];
-  const auto border = border_of(options.outside, all.color, c);
+  const auto group = lone_component(all, c);
   const auto map = to_samples(crop_to_frame, component);
-  if (options.filter == WarpFilter::kAverages) {
-    const auto blocks = blocks_of(map, component);
-    const auto coarse = to_blocks(map, blocks);
-    return {coarse, std::nullopt, average_tile(component, blocks, coarse, width, height, border)};
-  }
+  const auto blocks = blocks_of(map, component);
+  const auto coarse = to_blocks(map, blocks);
+  return {
+      group, coarse, std::nullopt,
+      average_tile(component, blocks, coarse, width, height, border_of(outside, all.color, group))};
+}
+
+Source filtered_source(const Components& all, const ComponentGroup& group,
+                       const Affine& crop_to_frame, int64_t width, int64_t height,
+                       Outside outside) {
+  const auto map = to_samples(crop_to_frame, all.of[group.first]);
   const auto footprint = footprint_of(map);
-  return {map, Filter(footprint), component_tile(component, map, width, height, footprint, border)};
+  return {group, map, Filter(footprint),
+          component_tile(all, group, map, width, height, footprint,
+                         border_of(outside, all.color, group))};
+}
+
+std::vector<Source> sources_of(const Components& all, const Affine& crop_to_frame, int64_t width,
+                               int64_t height, const WarpOptions& options) {
+  std::vector<Source> sources;
+  if (options.filter == WarpFilter::kAverages) {
+    for (int c = 0; c < 3; ++c) {
+      sources.push_back(averaged_source(all, c, crop_to_frame, width, height, options.outside));
+    }
+  } else {
+    for (const auto& group : component_groups(all)) {
+      sources.push_back(filtered_source(all, group, crop_to_frame, width, height, options.outside));
+    }
+  }
+  return sources;
 }
 
 void sample_line(const Source& source, double row, int64_t count, float* out) {
-  const auto& [map, filter, tile] = source;
+  const auto& map = source.map;
   const SampleLine line{.x = map.xy * row + map.x0,
                         .y = map.yy * row + map.y0,
                         .dx = map.xx,
                         .dy = map.yx,
                         .count = count};
-  if (filter) {
-    LATENTSYNC_CPU_DISPATCH(resample_line, tile.view(), line, filter->across(), filter->down(),
-                            out);
+  const auto& tile = source.tile.view();
+  if (source.filter) {
+    LATENTSYNC_CPU_DISPATCH(resample_line, tile, line, source.filter->across(),
+                            source.filter->down(), out);
   } else {
-    LATENTSYNC_CPU_DISPATCH(interpolate_line, tile.view(), line, out);
+    LATENTSYNC_CPU_DISPATCH(interpolate_line, tile, line, out);
   }
 }
 
@@ -55,17 +79,21 @@ void warp_crop_cpu(const Components& all, const Affine& crop_to_frame, ValueRang
                    const at::Tensor& crop, const WarpOptions& options) {
   const int64_t height = crop.size(1);
   const int64_t width = crop.size(2);
-  const std::array<Source, 3> sources{source_of(all, 0, crop_to_frame, width, height, options),
-                                      source_of(all, 1, crop_to_frame, width, height, options),
-                                      source_of(all, 2, crop_to_frame, width, height, options)};
+  const auto sources = sources_of(all, crop_to_frame, width, height, options);
   const auto [scale, offset] = from_unit(range);
   float* const out = crop.mutable_data_ptr<float>();
   at::parallel_for(0, height, 8, [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(3 * width);
-    const float* const values[3] = {&scratch[0], &scratch[width], &scratch[2 * width]};
+    std::vector<float> scratch(kMostLanes * width + kLineSlack * sources.size());
     for (int64_t y = begin; y < end; ++y) {
-      for (int c = 0; c < 3; ++c) {
-        sample_line(sources[c], static_cast<double>(y), width, &scratch[c * width]);
+      SteppedValues values[3] = {};
+      float* line = scratch.data();
+      for (const auto& source : sources) {
+        const auto& group = source.group;
+        sample_line(source, static_cast<double>(y), width, line);
+        for (int k = 0; k < group.count; ++k) {
+          values[group.first + k] = {line + group.lane[k], group.lanes};
+        }
+        line += group.lanes * width + kLineSlack;
       }
       float* const rgb[3] = {out + y * width, out + (height + y) * width,
                              out + (2 * height + y) * width};

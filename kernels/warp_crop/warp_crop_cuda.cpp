@@ -17,11 +17,11 @@ namespace {
 CudaSource source_of(const Components& frame, int c, const Affine& crop_to_frame,
                      const WarpOptions& options) {
   const auto& component = frame.of[c];
-  const auto border = border_of(options.outside, frame.color, c);
+  const auto border = border_of(options.outside, frame.color, lone_component(frame, c));
   CudaSource source{.component = component,
                     .map = to_samples(crop_to_frame, component),
                     .repeat = border.repeat,
-                    .fill = border.fill};
+                    .fill = border.fill[0]};
   if (options.filter == WarpFilter::kAverages) {
     const auto blocks = blocks_of(source.map, component);
     source.map = to_blocks(source.map, blocks);
