@@ -170,24 +170,63 @@ void resample_small(const Tile& tile, const SampleLine& line, float* out) {
   }
 }
 
-// A point's weights, between the two nearest rows of the table.
-void table_weights(const FilterTable& table, float fraction, float* __restrict weights) {
+// Eight weights of a point, between the two nearest rows of the table.
+Float8 table_weights(const FilterTable& table, float fraction, int first) {
   const float at = fraction * kFilterPhases;
   const auto phase = static_cast<int32_t>(at);
-  const float rest = at - static_cast<float>(phase);
-  const float* __restrict near = table.weights + static_cast<int64_t>(phase) * table.padded;
-  const float* __restrict far = near + (phase < kFilterPhases ? table.padded : 0);
-  for (int k = 0; k < table.padded; k += 8) {
-#pragma omp simd
-    for (int j = k; j < k + 8; ++j) weights[j] = near[j] + rest * (far[j] - near[j]);
+  const float* near = table.weights + static_cast<int64_t>(phase) * table.padded + first;
+  const float* far = near + (phase < kFilterPhases ? table.padded : 0);
+  const auto weights = load<Float8>(near);
+  return weights + (load<Float8>(far) - weights) * (at - static_cast<float>(phase));
+}
+
+void all_table_weights(const FilterTable& table, float fraction, float* weights) {
+  for (int k = 0; k < table.padded; k += 8) store(table_weights(table, fraction, k), weights + k);
+}
+
+// The filter at one point.
+template <int kLanes>
+void resample_point(const float* at, int64_t stride, const float* columns, int taps_across,
+                    const float* rows, int taps_down, float* out) {
+  using Taps = Run<kLanes>;
+  using Vector = decltype(Taps::widen(nullptr));
+  Vector total{};
+  for (int k = 0; k < taps_across; k += Taps::kTaps) {
+    const float* row = at + k * kLanes;
+    Vector sum = load<Vector>(row) * rows[0];
+    for (int r = 1; r < taps_down; ++r) {
+      row += stride;
+      sum += load<Vector>(row) * rows[r];
+    }
+    total += sum * Taps::widen(columns + k);
+  }
+  Taps::finish(total, out);
+}
+
+// At most eight taps each way: all weights of a block are there before the first is used.
+template <int kLanes>
+void resample_medium(const Tile& tile, const SampleLine& line, const FilterTable& across,
+                     const FilterTable& down, float* out) {
+  BlockTaps taps;
+  float columns[kBlock][16] = {};  // zeros behind the eighth: widen() may read them
+  float rows[kBlock][8];
+  for (int64_t begin = 0; begin < line.count; begin += kBlock) {
+    const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
+    place_taps(tile, line, begin, count, across.reach, down.reach, across.taps, down.taps, taps);
+    for (int64_t i = 0; i < count; ++i) {
+      store(table_weights(across, taps.fraction_x[i], 0), columns[i]);
+      store(table_weights(down, taps.fraction_y[i], 0), rows[i]);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      resample_point<kLanes>(tile.data + taps.offset[i], tile.stride, columns[i], across.taps,
+                             rows[i], down.taps, out + (begin + i) * kLanes);
+    }
   }
 }
 
 template <int kLanes>
 void resample_large(const Tile& tile, const SampleLine& line, const FilterTable& across,
                     const FilterTable& down, float* out) {
-  using Taps = Run<kLanes>;
-  using Vector = decltype(Taps::widen(nullptr));
   BlockTaps taps;
   float columns[kMostTaps + 8] = {};  // zeros behind the last weight
   float rows[kMostTaps];
@@ -195,16 +234,10 @@ void resample_large(const Tile& tile, const SampleLine& line, const FilterTable&
     const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
     place_taps(tile, line, begin, count, across.reach, down.reach, across.taps, down.taps, taps);
     for (int64_t i = 0; i < count; ++i) {
-      table_weights(across, taps.fraction_x[i], columns);
-      table_weights(down, taps.fraction_y[i], rows);
-      Vector total{};
-      for (int k = 0; k < across.taps; k += Taps::kTaps) {
-        const float* at = tile.data + taps.offset[i] + k * kLanes;
-        Vector sum{};
-        for (int r = 0; r < down.taps; ++r, at += tile.stride) sum += load<Vector>(at) * rows[r];
-        total += sum * Taps::widen(columns + k);
-      }
-      Taps::finish(total, out + (begin + i) * kLanes);
+      all_table_weights(across, taps.fraction_x[i], columns);
+      all_table_weights(down, taps.fraction_y[i], rows);
+      resample_point<kLanes>(tile.data + taps.offset[i], tile.stride, columns, across.taps, rows,
+                             down.taps, out + (begin + i) * kLanes);
     }
   }
 }
@@ -214,6 +247,8 @@ void resample(const Tile& tile, const SampleLine& line, const FilterTable& acros
               const FilterTable& down, float* out) {
   if (across.padded == 0) {
     resample_small<kLanes>(tile, line, out);
+  } else if (across.padded == 8 && down.padded == 8) {
+    resample_medium<kLanes>(tile, line, across, down, out);
   } else {
     resample_large<kLanes>(tile, line, across, down, out);
   }

@@ -90,6 +90,7 @@ Affine turned(double scale_x, double scale_y, double angle, double x0, double y0
 const Affine kMaps[] = {
     turned(0.6, 0.7, 0.3, 12, 5),     // finer than the frame
     turned(1.1, 0.8, -0.2, 3, 10),    // coarser in x alone
+    turned(1.7, 1.4, 0.7, 30, -12),   // a little coarser
     turned(2.3, 2.9, 0.1, -20, -15),  // coarser, beyond the frame on all sides
     turned(7.5, 6, 2.5, 90, 60),      // upside down, far coarser
 };
@@ -97,18 +98,18 @@ const Affine kMaps[] = {
 // Every format, matrix, range and siting gives the definition's values: finer and coarser than the
 // frame, inside it and beyond its borders, odd sizes included.
 TEST(WarpCrop, EqualsTheDefinition) {
-  int turn = 0;
+  size_t turn = 0;
   for (const auto format : test::all_formats()) {
     for (const auto matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709, ColorMatrix::kBt2020}) {
       for (const auto range : {ColorRange::kLimited, ColorRange::kFull}) {
         const PictureKind kind{.format = format,
-                               .width = 61 + turn % 2,
-                               .height = 47 + turn / 2 % 2,
-                               .padding = turn % 3 * 5,
+                               .width = 61 + static_cast<int>(turn % 2),
+                               .height = 47 + static_cast<int>(turn / 2 % 2),
+                               .padding = static_cast<int>(turn % 3 * 5),
                                .matrix = matrix,
                                .range = range,
                                .siting = static_cast<ChromaSiting>(turn % 3)};
-        const auto& map = kMaps[turn % 4];
+        const auto& map = kMaps[turn % std::size(kMaps)];
         ++turn;
         const auto picture = paint(kind, busy_color);
         EXPECT_TRUE(close(crop_of(picture, map, 19, 23), gold(picture.view, map, 19, 23),
@@ -119,9 +120,10 @@ TEST(WarpCrop, EqualsTheDefinition) {
   }
 }
 
-// The four maps on one format: none of the paths above is left to chance.
+// The maps on formats of all layouts: none of the paths above is left to chance.
 TEST(WarpCrop, EqualsTheDefinitionForEveryMap) {
-  for (const auto format : {PixelFormat::kI420, PixelFormat::kRgb}) {
+  for (const auto format : {PixelFormat::kI420, PixelFormat::kYuy2, PixelFormat::kY444,
+                            PixelFormat::kBgr, PixelFormat::kRgba}) {
     const auto picture = paint({.format = format, .width = 75, .height = 53}, busy_color);
     for (const auto& map : kMaps) {
       EXPECT_TRUE(
