@@ -1,32 +1,13 @@
 #include "kernels/image/resample_loops.h"
 
 #include "kernels/image/filter.h"
-
-// Vectors wider than the level's registers are passed between functions of this file alone.
-#pragma GCC diagnostic ignored "-Wpsabi"
+#include "kernels/image/resample_runs.h"
 
 namespace latentsync::kernels::LATENTSYNC_CPU_LEVEL {
 namespace {
 
 // Points that are worked on together: their weights stay in the first cache level.
 constexpr int64_t kBlock = 64;
-
-using Float4 __attribute__((vector_size(16))) = float;
-using Float8 __attribute__((vector_size(32))) = float;
-using Float16 __attribute__((vector_size(64))) = float;
-
-// At any address: as a template's argument a vector type would lose a lower alignment.
-template <typename Vector>
-Vector load(const float* at) {
-  Vector vector;
-  __builtin_memcpy(&vector, at, sizeof(vector));
-  return vector;
-}
-
-template <typename Vector>
-void store(const Vector& vector, float* at) {
-  __builtin_memcpy(at, &vector, sizeof(vector));
-}
 
 template <typename T, int kSpacing, int kShift, int kLanes>
 void unpack(const uint8_t* data, int64_t count, float* __restrict out) {
@@ -72,89 +53,12 @@ void four_weights(const float* __restrict t, int64_t count, float (*__restrict w
   }
 }
 
-Float8 halved(const Float16& v) {
-  return __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
-         __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
-}
-
-Float4 halved(const Float8& v) {
-  return __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-}
-
-// Runs of taps in a vector, a tile's samples side by side; what is left of the vector is unused.
-// widen() gives each tap's weight to all of its lanes and zero to the rest; finish() adds up the
-// taps and writes the lanes, and up to kLineSlack floats behind them.
-template <int kLanes>
-struct Run;
-
-template <>
-struct Run<1> {
-  static constexpr int kTaps = 8;
-  static Float8 widen(const float* weights) { return load<Float8>(weights); }
-  static Float4 widen_four(const float* weights) { return load<Float4>(weights); }
-  static void finish(const Float8& v, float* out) { finish(halved(v), out); }
-  static void finish(const Float4& v, float* out) { *out = (v[0] + v[1]) + (v[2] + v[3]); }
-};
-
-template <>
-struct Run<2> {
-  static constexpr int kTaps = 8;
-  static Float16 widen(const float* weights) {
-    const auto w = load<Float8>(weights);
-    return __builtin_shufflevector(w, w, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-  }
-  static Float8 widen_four(const float* weights) {
-    const auto w = load<Float4>(weights);
-    return __builtin_shufflevector(w, w, 0, 0, 1, 1, 2, 2, 3, 3);
-  }
-  static void finish(const Float16& v, float* out) { finish(halved(v), out); }
-  static void finish(const Float8& v, float* out) {
-    const auto sum = halved(v);
-    store(sum + __builtin_shufflevector(sum, sum, 2, 3, 0, 1), out);
-  }
-};
-
-template <>
-struct Run<3> {
-  static constexpr int kTaps = 5;
-  static Float16 widen(const float* weights) {
-    const auto w = load<Float8>(weights);
-    return __builtin_shufflevector(w, Float8{}, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 8);
-  }
-  static Float16 widen_four(const float* weights) {
-    const auto w = load<Float8>(weights);
-    return __builtin_shufflevector(w, Float8{}, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 8, 8, 8, 8);
-  }
-  static void finish(const Float16& v, float* out) {
-    store(
-        (__builtin_shufflevector(v, v, 0, 1, 2, 15) + __builtin_shufflevector(v, v, 3, 4, 5, 15)) +
-            (__builtin_shufflevector(v, v, 6, 7, 8, 15) +
-             __builtin_shufflevector(v, v, 9, 10, 11, 15)) +
-            __builtin_shufflevector(v, v, 12, 13, 14, 15),
-        out);
-  }
-};
-
-template <>
-struct Run<4> {
-  static constexpr int kTaps = 2;
-  static Float8 widen(const float* weights) {
-    const auto w = load<Float4>(weights);
-    return __builtin_shufflevector(w, w, 0, 0, 0, 0, 1, 1, 1, 1);
-  }
-  static Float16 widen_four(const float* weights) {
-    const auto w = load<Float8>(weights);
-    return __builtin_shufflevector(w, w, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-  }
-  static void finish(const Float16& v, float* out) { finish(halved(v), out); }
-  static void finish(const Float8& v, float* out) { store(halved(v), out); }
-};
-
 template <int kLanes>
 void resample_small(const Tile& tile, const SampleLine& line, float* out) {
-  using Vector = decltype(Run<kLanes>::widen_four(nullptr));
+  using Taps = RunOfFour<kLanes>;
+  using Vector = typename Taps::Vector;
   BlockTaps taps;
-  float across[kBlock + 1][4];  // widen_four() may read behind the last one
+  float across[kBlock + 1][4];  // widen() may read behind the last one
   float down[kBlock][4];
   for (int64_t begin = 0; begin < line.count; begin += kBlock) {
     const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
@@ -162,10 +66,13 @@ void resample_small(const Tile& tile, const SampleLine& line, float* out) {
     four_weights(taps.fraction_x, count, across);
     four_weights(taps.fraction_y, count, down);
     for (int64_t i = 0; i < count; ++i) {
-      const float* at = tile.data + taps.offset[i];
-      const auto row = [&](int r) { return load<Vector>(at + r * tile.stride) * down[i][r]; };
-      const Vector sum = (row(0) + row(1)) + (row(2) + row(3));
-      Run<kLanes>::finish(sum * Run<kLanes>::widen_four(across[i]), out + (begin + i) * kLanes);
+      Vector total{};
+      for (int k = 0; k < 4; k += Taps::kTaps) {
+        const float* at = tile.data + taps.offset[i] + k * kLanes;
+        const auto row = [&](int r) { return load<Vector>(at + r * tile.stride) * down[i][r]; };
+        total += ((row(0) + row(1)) + (row(2) + row(3))) * Taps::widen(across[i] + k);
+      }
+      Taps::finish(total, out + (begin + i) * kLanes);
     }
   }
 }
@@ -188,8 +95,8 @@ void all_table_weights(const FilterTable& table, float fraction, float* weights)
 template <int kLanes>
 void resample_point(const float* at, int64_t stride, const float* columns, int taps_across,
                     const float* rows, int taps_down, float* out) {
-  using Taps = Run<kLanes>;
-  using Vector = decltype(Taps::widen(nullptr));
+  using Taps = RunOfMany<kLanes>;
+  using Vector = typename Taps::Vector;
   Vector total{};
   for (int k = 0; k < taps_across; k += Taps::kTaps) {
     const float* row = at + k * kLanes;
