@@ -51,8 +51,9 @@ at::Tensor edit_sequence(const EditContext& context, const at::Tensor& crops,
   const auto& networks = context.networks;
   const auto& settings = context.settings;
   const Renderer renderer(*networks.vae, networks.dtype, settings.vae_batch, context.stop);
-  const auto conditioning = timed(context.seconds.encode, networks.device,
-                                  [&] { return renderer.encode(crops, context.mask, audio); });
+  const auto conditioning = timed(context.seconds.encode, networks.device, [&] {
+    return renderer.encode(crops, context.mask, audio, context.posterior_noise);
+  });
   report(kEncodePart);
   // The seed's noise is that of every window and face: nothing random is carried along.
   const auto generator = diffusion::make_generator(static_cast<uint64_t>(settings.seed));

@@ -22,6 +22,7 @@ struct EditContext {
   std::stop_token stop;
   std::function<void(double)> progress;  ///< may be empty; part of the editing, 0 to 1
   StageSeconds& seconds;                 ///< what is spent is added
+  PosteriorNoise posterior_noise = {};   ///< for one sequence; undefined: the mean
 };
 
 /// The crops of a face, float32 [F, 3, R, R] in [-1, 1] on DEVICE, straight from frames of any
