@@ -6,6 +6,7 @@
 // The frame is 1920x1080 with a face of 300 pixels, turned by a few degrees; the crop is 256x256
 // and 512x512. OpenCV warps an RGB frame with INTER_CUBIC to 8-bit RGB alone: no conversion from
 // the frame's format, no antialiasing, no conversion to float.
+#include "core/face/image_sampler.h"
 #include "kernels/paste_back/paste_back.h"
 #include "kernels/warp_crop/warp_crop.h"
 #include "tests/support/pictures.h"
@@ -84,6 +85,20 @@ void time_format(const std::string& name, PixelFormat format, int64_t edge, doub
                  budget)));
 }
 
+// What the face networks look at: a face of 1000 pixels, and a whole upright frame.
+void time_views(const std::string& name, PixelFormat format, double budget, nlohmann::json& out) {
+  const auto picture =
+      test::paint({.format = format, .width = 1080, .height = 1920}, test::smooth_color);
+  const face::ImageSampler sampler(picture.view, at::kCPU);
+  const auto time = [&](const std::string& what, const face::RotatedSquare& square, int64_t edge,
+                        face::Outside outside) {
+    out.push_back(entry(what + " " + name, edge,
+                        seconds_of([&] { sampler.sample(square, edge, outside); }, budget)));
+  };
+  time("view of 1000 pixels", {{540, 900}, 1000, 0.1}, 192, face::Outside::kEdge);
+  time("view of the frame", {{539.5, 959.5}, 1920, 0}, 128, face::Outside::kBlack);
+}
+
 #ifdef LATENTSYNC_HAVE_OPENCV
 void time_opencv(int64_t edge, double budget, nlohmann::json& out) {
   const auto picture =
@@ -113,6 +128,9 @@ int main(int count, char** arguments) {
   using namespace latentsync;
   const double budget = count > 1 ? std::atof(arguments[1]) : 1;
   nlohmann::json results = nlohmann::json::array();
+  time_views("NV12", kernels::PixelFormat::kNv12, budget, results);
+  time_views("P010", kernels::PixelFormat::kP010, budget, results);
+  time_views("RGB", kernels::PixelFormat::kRgb, budget, results);
   for (const int64_t edge : {256, 512}) {
     time_format("NV12", kernels::PixelFormat::kNv12, edge, budget, results);
     time_format("I420", kernels::PixelFormat::kI420, edge, budget, results);

@@ -1,9 +1,14 @@
 #include "tests/support/pictures.h"
 
+#include "core/model/state_dict.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 
 namespace latentsync::test {
@@ -147,6 +152,16 @@ Picture paint(const PictureKind& kind, const std::function<Rgb(double, double)>&
 Rgb smooth_color(double x, double y) {
   return {0.5 + 0.2 * std::sin(0.07 * x + 0.02 * y), 0.45 + 0.2 * std::cos(0.05 * y - 0.03 * x),
           0.5 + 0.15 * std::sin(0.04 * (x + y))};
+}
+
+std::vector<at::Tensor> golden_face_pictures() {
+  std::vector<at::Tensor> pictures;
+  for (const auto& [name, tensor] : golden("facenets/facenets.safetensors").tensors) {
+    if (name.starts_with("face_detection_full_range") && name.ends_with("_crop.input")) {
+      pictures.push_back((tensor[0].permute({2, 0, 1}) / 2 + 0.5).contiguous().to(test_device()));
+    }
+  }
+  return pictures;
 }
 
 int columns_of(const ImageView& v, int c) {

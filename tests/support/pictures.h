@@ -48,6 +48,10 @@ Picture paint(const PictureKind& kind, const std::function<Rgb(double, double)>&
 /// Gentle waves of colours well inside every gamut.
 Rgb smooth_color(double x, double y);
 
+/// Pictures of a face [3, H, W] in [0, 1] on the tests' device: the crops that the golden inputs of
+/// the detector are made of.
+std::vector<at::Tensor> golden_face_pictures();
+
 /// Samples of a component's grid.
 int columns_of(const kernels::ImageView& view, int component);
 int rows_of(const kernels::ImageView& view, int component);
