@@ -14,6 +14,8 @@
 #include "tests/support/png.h"
 #include "tests/support/wav.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -24,6 +26,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
@@ -183,8 +186,15 @@ class ParityPath {
     const c10::InferenceMode inference;
     audio.append(to_float(read_wav(Case::path("audio.wav"))));
     audio.finish();
-    for (size_t i = 0; i < data.windows.size(); ++i) windows.push_back(render(i));
+    const auto matrices = data.stored("affine_matrices").to(at::kDouble);
+    const auto m = matrices.accessor<double, 3>();
+    for (int64_t i = 0; i < data.outputs(); ++i) {
+      affines.push_back({m[i][0][0], m[i][0][1], m[i][0][2], m[i][1][0], m[i][1][1], m[i][1][2]});
+    }
+    for (size_t i = 0; i < data.windows.size(); ++i) windows.push_back(render(i, affines));
   }
+
+  RenderedWindow render(size_t index, const std::vector<Affine>& frame_to_aligned);
 
   at::Tensor features(const Case::Range& range) {
     std::vector<int64_t> times;
@@ -206,46 +216,50 @@ class ParityPath {
   Alignment alignment;
   kernels::AlignedSize size;
   audio::WholeAudio audio;
+  std::vector<Affine> affines;  // the reference's
   std::vector<RenderedWindow> windows;
 
  private:
-  at::Tensor crop(int64_t output) const {
-    const auto aligned = kernels::reference_align(data.frame(output).to(networks.device),
-                                                  alignment.affine(output), size);
+  at::Tensor crop(int64_t output, const Affine& frame_to_aligned) const {
+    const auto aligned =
+        kernels::reference_align(data.frame(output).to(networks.device), frame_to_aligned, size);
     const auto face = kernels::resize_lanczos4(aligned.cpu(), data.resolution(), data.resolution());
     return kernels::pixel_values(face).permute({2, 0, 1}).to(networks.device);
   }
-
-  RenderedWindow render(size_t index) {
-    const auto range = data.windows[index];
-    std::vector<at::Tensor> faces;
-    for (int64_t i = 0; i < range.count; ++i) faces.push_back(crop(range.first + i));
-    const auto crops = at::stack(faces);
-    const auto mask = lipsync::FaceMask::make(data.resolution(), networks.device);
-    const lipsync::Renderer renderer(*networks.vae, networks.dtype, 0);
-    RenderedWindow window;
-    window.conditioning = renderer.encode(crops, mask, features(range), posterior_noise(index));
-
-    lipsync::UNetPredictor unet(*networks.unet, nn::AttentionMode::kFlash);
-    Recorder recorder(unet);
-    const diffusion::DdimScheduler scheduler(networks.info.inference_steps, networks.scheduler);
-    renderer.denoise(
-        recorder, scheduler, options(), data.stored("noise.initial"), window.conditioning,
-        [&](int64_t, int64_t, const at::Tensor& latents) { window.latents.push_back(latents); });
-    window.unet_in = recorder.input;
-    window.unet_out = recorder.output;
-    window.decoded = renderer.decode(window.latents.back());
-    window.combined = kernels::combine(window.decoded, crops, mask.keep);
-    for (int64_t i = 0; i < range.count; ++i) {
-      const int64_t output = range.first + i;
-      window.frames.push_back(kernels::reference_restore(data.frame(output).to(networks.device),
-                                                         window.combined[i],
-                                                         alignment.affine(output), size)
-                                  .cpu());
-    }
-    return window;
-  }
 };
+
+RenderedWindow ParityPath::render(size_t index, const std::vector<Affine>& frame_to_aligned) {
+  const auto range = data.windows[index];
+  std::vector<at::Tensor> faces;
+  for (int64_t i = 0; i < range.count; ++i) {
+    const int64_t output = range.first + i;
+    faces.push_back(crop(output, frame_to_aligned[output]));
+  }
+  const auto crops = at::stack(faces);
+  const auto mask = lipsync::FaceMask::make(data.resolution(), networks.device);
+  const lipsync::Renderer renderer(*networks.vae, networks.dtype, 0);
+  RenderedWindow window;
+  window.conditioning = renderer.encode(crops, mask, features(range), posterior_noise(index));
+
+  lipsync::UNetPredictor unet(*networks.unet, nn::AttentionMode::kFlash);
+  Recorder recorder(unet);
+  const diffusion::DdimScheduler scheduler(networks.info.inference_steps, networks.scheduler);
+  renderer.denoise(
+      recorder, scheduler, options(), data.stored("noise.initial"), window.conditioning,
+      [&](int64_t, int64_t, const at::Tensor& latents) { window.latents.push_back(latents); });
+  window.unet_in = recorder.input;
+  window.unet_out = recorder.output;
+  window.decoded = renderer.decode(window.latents.back());
+  window.combined = kernels::combine(window.decoded, crops, mask.keep);
+  for (int64_t i = 0; i < range.count; ++i) {
+    const int64_t output = range.first + i;
+    window.frames.push_back(kernels::reference_restore(data.frame(output).to(networks.device),
+                                                       window.combined[i], frame_to_aligned[output],
+                                                       size)
+                                .cpu());
+  }
+  return window;
+}
 
 class GoldenPipeline : public testing::Test {
  protected:
@@ -364,6 +378,19 @@ TEST_F(GoldenPipeline, RestoredFrames) {
   EXPECT_GT(compared, 0);
 }
 
+// With our own matrices for the stored meshes the frames are the reference's too.
+TEST_F(GoldenPipeline, RestoredFramesFromLandmarks) {
+  const c10::InferenceMode inference;
+  std::vector<Affine> affines;
+  for (int64_t i = 0; i < data().outputs(); ++i) affines.push_back(path_->alignment.affine(i));
+  const auto window = path_->render(0, affines);
+  for (size_t i = 0; i < window.frames.size(); ++i) {
+    const auto expected = data().restored(static_cast<int64_t>(i));
+    if (!expected) continue;
+    EXPECT_TRUE(close(window.frames[i], *expected, tolerance(kFrames))) << "frame " << i;
+  }
+}
+
 // A window of frames in memory of their own.
 class OwnFrames : public WindowFrames {
  public:
@@ -399,24 +426,26 @@ Picture picture_of(const at::Tensor& frame, kernels::PixelFormat format) {
   });
 }
 
-// The samples of all components, in one row.
-at::Tensor samples_of(const Picture& picture) {
-  std::vector<uint8_t> values;
-  for (int component = 0; component < 3; ++component) {
-    for (int y = 0; y < rows_of(picture.view, component); ++y) {
-      for (int x = 0; x < columns_of(picture.view, component); ++x) {
-        values.push_back(static_cast<uint8_t>(sample(picture.view, component, x, y)));
-      }
+// Pixels that may change: where the crop lies.
+at::Tensor outside_of(const at::Tensor& frame, const Affine& crop_to_frame, int64_t resolution) {
+  const auto inside = kernels::inverse(crop_to_frame);
+  const auto edge = static_cast<double>(resolution);
+  auto outside = at::empty({frame.size(0), frame.size(1), 1}, at::kBool);
+  auto access = outside.accessor<bool, 3>();
+  for (int64_t y = 0; y < frame.size(0); ++y) {
+    for (int64_t x = 0; x < frame.size(1); ++x) {
+      const auto fx = static_cast<double>(x), fy = static_cast<double>(y);
+      const double u = inside.xx * fx + inside.xy * fy + inside.x0;
+      const double v = inside.yx * fx + inside.yy * fy + inside.y0;
+      access[y][x][0] = u < -1 || v < -1 || u > edge || v > edge;
     }
   }
-  const auto tensor = at::empty({static_cast<int64_t>(values.size())}, at::kByte);
-  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<uint8_t>());
-  return tensor;
+  return outside;
 }
 
-// The engine's own path: the frames' samples straight to crops and back, with the reference's
-// places and noise. It is near the reference's, in every format, and leaves alone all that lies
-// outside the mask.
+// The engine's own path with the reference's places and noise: the frames' samples straight to
+// crops, in RGB and subsampled. What it generates, restored as the reference restores, is near the
+// reference's frames; its own pasting leaves alone all that lies outside the crop.
 TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
   const c10::InferenceMode inference;
   const auto& networks = path_->networks;
@@ -435,14 +464,13 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
         {static_cast<size_t>(i),
          lipsync::crop_map(path_->alignment.matrix(range.first + i), data().resolution()), 1});
   }
-  for (const auto format :
-       {kernels::PixelFormat::kRgb, kernels::PixelFormat::kNv12, kernels::PixelFormat::kI420}) {
-    std::vector<Picture> before;
-    std::vector<kernels::ImageView> views;
+  for (const auto format : {kernels::PixelFormat::kRgb, kernels::PixelFormat::kNv12}) {
+    std::vector<Picture> pictures;
     for (int64_t i = 0; i < range.count; ++i) {
-      before.push_back(picture_of(data().frame(range.first + i), format));
+      pictures.push_back(picture_of(data().frame(range.first + i), format));
     }
-    OwnFrames frames(before);
+    OwnFrames frames(pictures);
+    std::vector<kernels::ImageView> views;
     for (auto& picture : frames.pictures) {
       picture = picture.to(at::kCPU);
       views.push_back(picture.view);
@@ -454,13 +482,28 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
                                        .seconds = seconds,
                                        .posterior_noise = path_->posterior_noise(0)};
     const auto edited = lipsync::edit_faces(context, {&sequence, 1}, views, path_->features(range));
+    const auto crops = lipsync::take_crops(sequence, views, data().resolution(), networks.device);
+    const auto combined = kernels::combine(edited[0], crops, mask.keep);
     lipsync::paste_faces({&sequence, 1}, edited, mask, frames);
     for (int64_t i = 0; i < range.count; ++i) {
-      const auto expected = data().restored(range.first + i);
+      const int64_t output = range.first + i;
+      const auto expected = data().restored(output);
       if (!expected) continue;
-      const auto actual = samples_of(frames.pictures[i]);
-      EXPECT_TRUE(close(actual, samples_of(picture_of(*expected, format)), kDefaultPath))
-          << "format " << static_cast<int>(format) << ", frame " << range.first + i;
+      const auto restored =
+          kernels::reference_restore(data().frame(output).to(networks.device), combined[i],
+                                     path_->affines[output], path_->size);
+      EXPECT_TRUE(close(restored.cpu(), *expected, kDefaultPath))
+          << "format " << static_cast<int>(format) << ", frame " << output;
+      if (format != kernels::PixelFormat::kRgb) continue;
+      const auto pixels = frames.pictures[i].view.planes[0];
+      auto actual = at::empty_like(data().frame(output));
+      for (int64_t y = 0; y < actual.size(0); ++y) {
+        std::copy_n(pixels.data + y * pixels.stride, actual[y].numel(),
+                    actual[y].mutable_data_ptr<uint8_t>());
+      }
+      EXPECT_FALSE(actual.equal(data().frame(output))) << "nothing was pasted";
+      const auto outside = outside_of(actual, sequence.faces[i].crop_to_frame, data().resolution());
+      EXPECT_TRUE((actual * outside).equal(data().frame(output) * outside)) << "frame " << output;
     }
   }
 }
