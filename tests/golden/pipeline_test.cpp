@@ -411,19 +411,25 @@ Picture picture_of(const at::Tensor& frame, kernels::PixelFormat format) {
                  [channel] /
            255.0;
   };
-  return paint({format, static_cast<int>(width), static_cast<int>(height)}, [&](double x,
-                                                                                double y) {
-    const auto left = static_cast<int64_t>(std::floor(x));
-    const auto top = static_cast<int64_t>(std::floor(y));
-    const double across = x - std::floor(x), down = y - std::floor(y);
-    Rgb color;
-    for (int64_t c = 0; c < 3; ++c) {
-      color[c] =
-          (1 - down) * ((1 - across) * pixel(left, top, c) + across * pixel(left + 1, top, c)) +
-          down * ((1 - across) * pixel(left, top + 1, c) + across * pixel(left + 1, top + 1, c));
-    }
-    return color;
-  });
+  const auto range = format == kernels::PixelFormat::kRgb ? kernels::ColorRange::kFull
+                                                          : kernels::ColorRange::kLimited;
+  return paint({.format = format,
+                .width = static_cast<int>(width),
+                .height = static_cast<int>(height),
+                .range = range},
+               [&](double x, double y) {
+                 const auto left = static_cast<int64_t>(std::floor(x));
+                 const auto top = static_cast<int64_t>(std::floor(y));
+                 const double across = x - std::floor(x), down = y - std::floor(y);
+                 Rgb color;
+                 for (int64_t c = 0; c < 3; ++c) {
+                   color[c] = (1 - down) * ((1 - across) * pixel(left, top, c) +
+                                            across * pixel(left + 1, top, c)) +
+                              down * ((1 - across) * pixel(left, top + 1, c) +
+                                      across * pixel(left + 1, top + 1, c));
+                 }
+                 return color;
+               });
 }
 
 // Pixels that may change: where the crop lies.
