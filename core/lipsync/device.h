@@ -14,8 +14,8 @@ namespace latentsync::lipsync {
 /// not there or this build has no kernels for it: never another one instead.
 c10::Device find_device(const std::string& name);
 
-/// auto: float32 on the CPU (its half precisions are emulated on most machines, and slower), and on
-/// CUDA float16, as the model was trained and is run by others.
+/// auto: float32 on the CPU, which every machine has (only some compute in bfloat16, the others
+/// emulate it), and on CUDA float16, as the model was trained and is run by others.
 c10::ScalarType find_precision(Precision precision, c10::Device device);
 
 /// float32, bfloat16, float16.
