@@ -99,7 +99,8 @@ static int64_t draw_seed() {
 
 static void reset_stream(latentsync::State& state, const latentsync::Settings& settings) {
   state.frames = latentsync::FrameWindow(settings.window_frames);
-  state.audio.reset();
+  state.audio =
+      latentsync::AudioHistory(settings.audio_context == latentsync::AudioContext::kWhole);
   gst_segment_init(&state.video_segment, GST_FORMAT_TIME);
   gst_segment_init(&state.audio_segment, GST_FORMAT_TIME);
   state.format.reset();
