@@ -180,7 +180,7 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
   } else {
     {
       std::lock_guard lock(state.mutex);
-      state.frames.close();
+      if (!state.frames.complete()) state.frames.close();
     }
     if (submit(self, true)) return GST_FLOW_OK;
     std::lock_guard lock(state.mutex);
