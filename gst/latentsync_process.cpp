@@ -324,12 +324,14 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
 GstClockTime next_time(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   State& state = self->element->state;
+  const bool idle = self->element->worker->idle();
   std::lock_guard lock(state.mutex);
   if (state.in_flight_ns) return std::max<int64_t>(*state.in_flight_ns, 0);
   const Frame* oldest = state.frames.oldest();
   if (!oldest) return GST_CLOCK_TIME_NONE;
-  // Time is left to make the window in: as much as it lasts.
-  return std::max<int64_t>(oldest->running_ns - static_cast<int64_t>(window_duration(state)), 0);
+  // Time is left to make the window in, as much as it lasts; as soon as somebody can.
+  const auto lead = idle ? static_cast<int64_t>(window_duration(state)) : 0;
+  return std::max<int64_t>(oldest->running_ns - lead, 0);
 }
 
 }  // namespace latentsync
