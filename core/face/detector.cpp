@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -111,24 +112,27 @@ RotatedSquare face_region(const Detection& detection) {
 FaceDetector::FaceDetector(std::vector<std::shared_ptr<BlazeFace>> networks)
     : networks_(std::move(networks)) {}
 
-std::vector<Detection> FaceDetector::detect(const FrameSampler& frame) const {
+std::vector<Detection> FaceDetector::detect(const FrameSampler& frame, Reach reach) const {
   const at::NoGradGuard no_grad;
   const auto width = static_cast<double>(frame.width());
   const auto height = static_cast<double>(frame.height());
   const RotatedSquare whole{{(width - 1) / 2, (height - 1) / 2}, std::max(width, height), 0};
+  std::vector<Detection> faces;
   for (const auto& network : networks_) {
+    if (reach == Reach::kNearFirst && !faces.empty()) break;
     const auto edge = network->input_size();
     const auto image = frame.sample(whole, edge, Outside::kBlack) * 2 - 1;
-    auto faces = merge_same_faces(decode(network->forward(image), network->grids(), edge));
-    if (faces.empty()) continue;
-    for (auto& face : faces) {
-      const auto corner = place_in(whole, face.box.left, face.box.top);
-      face.box = {corner.x, corner.y, face.box.width * whole.size, face.box.height * whole.size};
-      for (auto& point : face.key_points) point = place_in(whole, point.x, point.y);
-    }
-    return faces;
+    // Each network's own faces first: its boxes differ a little from the other one's.
+    std::ranges::move(merge_same_faces(decode(network->forward(image), network->grids(), edge)),
+                      std::back_inserter(faces));
   }
-  return {};
+  faces = merge_same_faces(std::move(faces));
+  for (auto& face : faces) {
+    const auto corner = place_in(whole, face.box.left, face.box.top);
+    face.box = {corner.x, corner.y, face.box.width * whole.size, face.box.height * whole.size};
+    for (auto& point : face.key_points) point = place_in(whole, point.x, point.y);
+  }
+  return faces;
 }
 
 }  // namespace latentsync::face

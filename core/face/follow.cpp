@@ -140,7 +140,10 @@ void WindowOfFaces::drop_hidden() {
 
 void WindowOfFaces::search(const FrameSampler& frame) {
   const auto place = wanted_place(frame, settings_);
-  for (const auto& detection : by_preference(tracker_.search(frame), settings_.select, place)) {
+  // Who wants the largest face needs no small ones beside it.
+  const auto reach = settings_.select == FaceSelect::kLargest ? Reach::kNearFirst : Reach::kAll;
+  const auto found = tracker_.search(frame, reach);
+  for (const auto& detection : by_preference(found, settings_.select, place)) {
     if (state_.faces.size() >= (all() ? kMostFaces : 1)) break;
     begin(frame, detection);
   }

@@ -35,8 +35,10 @@ class FaceTracker {
   /// then the new one, else unchanged.
   std::optional<TrackedFace> follow(const FrameSampler& frame, FaceTrack& track) const;
 
-  /// Every face of the whole frame.
-  std::vector<Detection> search(const FrameSampler& frame) const { return detector_.detect(frame); }
+  /// The faces of the whole frame, best first.
+  std::vector<Detection> search(const FrameSampler& frame, Reach reach = Reach::kNearFirst) const {
+    return detector_.detect(frame, reach);
+  }
 
   /// The mesh of a detected face, whatever its presence, and the track that begins with it; nothing
   /// where the detection has no place in the picture.
