@@ -208,6 +208,29 @@ TEST(FaceScenes, CrossingFacesNeverSwapOrMerge) {
   }
 }
 
+// Nor do the tracks of two faces lie in one place where one of them slowly goes behind the other.
+TEST(FaceScenes, SlowlyHiddenFaceIsDropped) {
+  for (const auto& [behind, before] : {std::pair("demo1", "demo2"), std::pair("demo2", "demo1")}) {
+    SCOPED_TRACE(std::string(before) + " hides " + behind);
+    Footage footage;
+    for (size_t i = 0; i < 30; ++i) {
+      auto frame = ground(720, 440);
+      const double way = 4 * static_cast<double>(i);
+      lay(frame, head(behind)[i], 240 + way, 220);
+      lay(frame, head(before)[i], 480 - way, 220);
+      footage.push_back(frame);
+    }
+    const auto frames = follow(footage, {.select = FaceSelect::kAll, .resolution = 256});
+    EXPECT_EQ(frames.front().faces.size(), 2u);
+    EXPECT_EQ(frames.back().faces.size(), 1u);
+    for (size_t i = 0; i < frames.size(); ++i) {
+      const auto& faces = frames[i].faces;
+      if (faces.size() < 2) continue;
+      EXPECT_LE(face::overlap(faces[0].box, faces[1].box), face::kSameFaceOverlap) << "frame " << i;
+    }
+  }
+}
+
 // The largest face is one face in each frame, and each identity is one person.
 TEST(FaceScenes, CrossingFacesWithOneChosen) {
   const auto footage = crossing("demo2", "demo1", 38);
