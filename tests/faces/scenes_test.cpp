@@ -231,6 +231,24 @@ TEST(FaceScenes, SlowlyHiddenFaceIsDropped) {
   }
 }
 
+// Of two tracks that came to the same face, the one stays that the face looks like.
+TEST(FaceScenes, TwoTracksOfOneFaceBecomeOne) {
+  const face::FollowSettings settings{.select = FaceSelect::kAll, .resolution = 256};
+  face::FollowState one, other;
+  follow({head("demo1")[0]}, settings, one);
+  follow({head("demo2")[0]}, settings, other);
+  for (const bool stranger_first : {true, false}) {
+    auto state = one;
+    auto stranger = one.faces.at(0);
+    stranger.identity = 7;
+    stranger.likeness = other.faces.at(0).likeness;
+    state.faces.insert(stranger_first ? state.faces.begin() : state.faces.end(), stranger);
+    const auto frames = follow({head("demo1")[1]}, settings, state);
+    ASSERT_EQ(frames[0].faces.size(), 1u);
+    EXPECT_EQ(frames[0].faces[0].identity, 0);
+  }
+}
+
 // The largest face is one face in each frame, and each identity is one person.
 TEST(FaceScenes, CrossingFacesWithOneChosen) {
   const auto footage = crossing("demo2", "demo1", 38);
