@@ -112,7 +112,7 @@ std::string Picture::caps() const {
 }
 
 Ref<GstBuffer> make_frame(const Picture& picture, const FrameSpec& spec) {
-  const GstVideoInfo info = info_of(picture);
+  GstVideoInfo info = info_of(picture);
   Ref<GstBuffer> buffer(gst_buffer_new_allocate(nullptr, info.size, nullptr));
   GstMapInfo map;
   gst_buffer_map(buffer.get(), &map, GST_MAP_WRITE);
