@@ -227,10 +227,9 @@ TEST_P(Errors, OfPadsWithoutLinkAreToldAtTheStart) {
 // The engine library is not there, or is none: an error that says so, at the start.
 TEST_P(Errors, OfAMissingEngineAreTold) {
   const std::string engine = g_getenv("LATENTSYNC_ENGINE");
-  for (const std::string path :
-       {std::string("/nonexistent/libengine.so"), std::string("/etc/hostname")}) {
+  for (const char* path : {"/nonexistent/libengine.so", "/etc/hostname"}) {
     SCOPED_TRACE(path);
-    g_setenv("LATENTSYNC_ENGINE", path.c_str(), TRUE);
+    g_setenv("LATENTSYNC_ENGINE", path, TRUE);
     Rig rig(GetParam());
     rig.change(GST_STATE_PLAYING);
     const Told told = the_error(rig);

@@ -27,6 +27,7 @@ void feed_seconds(Rig& rig, uint64_t begin, uint64_t end) {
     clip.chunk = 1600;
     feed_frames(rig.video, clip);
     feed_samples(rig.audio, clip);
+    rig.drop_messages();
     while (rig.video.waiting() > 100 || rig.audio.waiting() > 40) {
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }

@@ -31,7 +31,7 @@ class PropertiesTest : public ElementTest {
     if (G_VALUE_HOLDS_STRING(value))
       return g_value_get_string(value) ? g_value_get_string(value) : "";
     if (G_VALUE_HOLDS_ENUM(value)) {
-      const auto* type = G_PARAM_SPEC_ENUM(property)->enum_class;
+      auto* type = G_PARAM_SPEC_ENUM(property)->enum_class;
       return g_enum_get_value(type, g_value_get_enum(value))->value_nick;
     }
     if (G_VALUE_HOLDS_DOUBLE(value)) return std::to_string(g_value_get_double(value));
@@ -109,7 +109,9 @@ TEST_F(PropertiesTest, NumbersAreAsPromised) {
     const Range range = range_of(property);
     EXPECT_EQ(range.least, std::isinf(spec.least) ? range.least : spec.least);
     EXPECT_EQ(range.most, std::isinf(spec.most) ? range.most : spec.most);
-    if (spec.standard) EXPECT_EQ(default_of(property), spec.standard);
+    if (spec.standard) {
+      EXPECT_EQ(default_of(property), spec.standard);
+    }
     if (std::string(spec.type) != "int") {
       EXPECT_STREQ(g_type_name(G_PARAM_SPEC_VALUE_TYPE(property)), spec.type);
     }
@@ -183,7 +185,9 @@ TEST_F(PropertiesTest, EachSaysWhenItMayChange) {
     SCOPED_TRACE(all[at]->name);
     const guint mutability =
         GST_PARAM_MUTABLE_READY | GST_PARAM_MUTABLE_PAUSED | GST_PARAM_MUTABLE_PLAYING;
-    if (all[at]->flags & G_PARAM_WRITABLE) EXPECT_NE(all[at]->flags & mutability, 0u);
+    if (all[at]->flags & G_PARAM_WRITABLE) {
+      EXPECT_NE(all[at]->flags & mutability, 0u);
+    }
     EXPECT_GE(std::string(g_param_spec_get_blurb(all[at])).size(), 15u);
   }
   g_free(all);

@@ -185,6 +185,11 @@ std::vector<Ref<GstMessage>> Rig::element_messages(const std::string& name) {
   return found;
 }
 
+void Rig::drop_messages() {
+  read_bus();
+  messages_.clear();
+}
+
 bool Rig::wait_message(GstMessageType type, size_t count, std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + patience(limit);
   while (messages(type).size() < count) {

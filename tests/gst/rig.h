@@ -117,6 +117,8 @@ class Rig {
   std::vector<Ref<GstMessage>> messages(GstMessageType type);
   /// Those with a structure of this name.
   std::vector<Ref<GstMessage>> element_messages(const std::string& name);
+  /// Forgets them.
+  void drop_messages();
   /// Waits until there are so many.
   bool wait_message(GstMessageType type, size_t count = 1,
                     std::chrono::milliseconds limit = std::chrono::seconds(10));
