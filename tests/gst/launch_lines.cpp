@@ -4,6 +4,7 @@
 #include <fstream>
 #include <regex>
 #include <set>
+#include <utility>
 
 namespace latentsync::test {
 namespace {
