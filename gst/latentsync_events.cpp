@@ -150,6 +150,11 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   const bool video = is_video(self, pad);
   gboolean ours = TRUE;
+  if (GST_EVENT_IS_SERIALIZED(event) && GST_EVENT_TYPE(event) != GST_EVENT_FLUSH_STOP &&
+      gst_latentsync_pad_is_repeated(GST_LATENTSYNC_PAD(pad), event)) {
+    gst_event_unref(event);
+    return TRUE;
+  }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_FLUSH_START:
       begin_flush(self, pad, gst_event_get_seqnum(event));

@@ -10,6 +10,7 @@ struct _GstLatentsyncPad {
   GstAggregatorPad parent;
   GstPadChainFunction base_chain;
   std::atomic<bool> token;  ///< one is on the pad, or is being put there
+  GstEvent* last_event;     ///< guarded by the object lock
 };
 
 G_DEFINE_FINAL_TYPE(GstLatentsyncPad, gst_latentsync_pad, GST_TYPE_AGGREGATOR_PAD)
@@ -23,7 +24,15 @@ static GstFlowReturn gst_latentsync_pad_chain(GstPad* pad, GstObject* parent, Gs
 static GstFlowReturn gst_latentsync_pad_flush(GstAggregatorPad* pad, GstAggregator*) {
   // The token went with the rest of the queue.
   GST_LATENTSYNC_PAD(pad)->token = false;
+  GST_OBJECT_LOCK(pad);
+  gst_clear_event(&GST_LATENTSYNC_PAD(pad)->last_event);
+  GST_OBJECT_UNLOCK(pad);
   return GST_FLOW_OK;
+}
+
+static void gst_latentsync_pad_finalize(GObject* object) {
+  gst_clear_event(&GST_LATENTSYNC_PAD(object)->last_event);
+  G_OBJECT_CLASS(gst_latentsync_pad_parent_class)->finalize(object);
 }
 
 static void gst_latentsync_pad_constructed(GObject* object) {
@@ -35,12 +44,14 @@ static void gst_latentsync_pad_constructed(GObject* object) {
 
 static void gst_latentsync_pad_class_init(GstLatentsyncPadClass* klass) {
   G_OBJECT_CLASS(klass)->constructed = gst_latentsync_pad_constructed;
+  G_OBJECT_CLASS(klass)->finalize = gst_latentsync_pad_finalize;
   GST_AGGREGATOR_PAD_CLASS(klass)->flush = GST_DEBUG_FUNCPTR(gst_latentsync_pad_flush);
 }
 
 static void gst_latentsync_pad_init(GstLatentsyncPad* pad) {
   pad->base_chain = nullptr;
   pad->token = false;
+  pad->last_event = nullptr;
 }
 
 void gst_latentsync_pad_wake(GstLatentsyncPad* pad) {
@@ -77,4 +88,12 @@ GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {
     pad->token = false;
     *arrived = TRUE;
   }
+}
+
+gboolean gst_latentsync_pad_is_repeated(GstLatentsyncPad* pad, GstEvent* event) {
+  GST_OBJECT_LOCK(pad);
+  // The reference keeps another event from getting the same address.
+  const gboolean repeated = !gst_event_replace(&pad->last_event, event);
+  GST_OBJECT_UNLOCK(pad);
+  return repeated;
 }

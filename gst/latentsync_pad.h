@@ -11,6 +11,10 @@
 /// turns into an empty buffer at the head of the pad's queue: a token, which aggregate() takes out
 /// again. No pad holds more than one token, and aggregate() goes on for as long as it finds
 /// anything, so a token never waits alone, and no arrival is missed.
+///
+/// A token that comes to a pad while the base class handles the event at the head of its queue gets
+/// in front of that event, which is then handled again: gst_latentsync_pad_is_repeated() tells.
+/// Queries may be asked twice for the same reason.
 G_BEGIN_DECLS
 
 #define GST_TYPE_LATENTSYNC_PAD (gst_latentsync_pad_get_type())
@@ -24,5 +28,8 @@ void gst_latentsync_pad_wake(GstLatentsyncPad* pad);
 /// way; *ARRIVED is set where there was one: both pads have to be looked at again. From aggregate()
 /// alone.
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived);
+
+/// Whether EVENT is the one that came to the pad last, handled again. For serialized events.
+gboolean gst_latentsync_pad_is_repeated(GstLatentsyncPad* pad, GstEvent* event);
 
 G_END_DECLS

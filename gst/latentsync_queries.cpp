@@ -22,6 +22,19 @@ void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
   gst_query_set_caps_result(query, result.get());
 }
 
+/// The same query may be asked again (gst/latentsync_pad.h).
+void forget_answer(GstQuery* query) {
+  while (gst_query_get_n_allocation_pools(query) > 0) {
+    gst_query_remove_nth_allocation_pool(query, 0);
+  }
+  while (gst_query_get_n_allocation_params(query) > 0) {
+    gst_query_remove_nth_allocation_param(query, 0);
+  }
+  while (gst_query_get_n_allocation_metas(query) > 0) {
+    gst_query_remove_nth_allocation_meta(query, 0);
+  }
+}
+
 /// What downstream offers, with room for the buffers that are held here.
 gboolean answer_allocation(GstLatentsync* self, GstQuery* query) {
   GstCaps* caps = nullptr;
@@ -29,6 +42,7 @@ gboolean answer_allocation(GstLatentsync* self, GstQuery* query) {
   gst_query_parse_allocation(query, &caps, &need_pool);
   GstVideoInfo info;
   if (!caps || !gst_video_info_from_caps(&info, caps)) return FALSE;
+  forget_answer(query);
   const guint held = held_buffers(self->element->state);
   if (!gst_pad_peer_query(GST_AGGREGATOR_SRC_PAD(self), query)) {
     GST_DEBUG_OBJECT(self, "downstream does not answer ALLOCATION");
