@@ -63,8 +63,7 @@ GstAggregatorClass* latentsync::base_class() {
 }
 
 void gst_latentsync_wake(GstLatentsync* self) {
-  gst_latentsync_pad_wake(self->video);
-  gst_latentsync_pad_wake(self->audio);
+  gst_latentsync_pads_wake(self->video, self->audio);
 }
 
 gboolean gst_latentsync_base_sink_event(GstLatentsync* self, GstAggregatorPad* pad,

@@ -142,11 +142,20 @@ std::vector<float> samples_of(GstBuffer* buffer, bool is_float) {
   return result;
 }
 
+/// Cuts off what lies outside the segment; false where nothing is left.
+bool clip_audio(const State& state, BufferPtr& buffer) {
+  if (is_gap(buffer.get()) || !GST_BUFFER_PTS_IS_VALID(buffer.get())) return true;
+  buffer.reset(gst_audio_buffer_clip(buffer.release(), &state.audio_segment, kSampleRate,
+                                     state.audio_is_float ? 4 : 2));
+  return buffer != nullptr;
+}
+
 void take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
   ++state.audio_arrivals;
   if (state.whole_audio_given) return;
+  if (!clip_audio(state, buffer)) return;
   const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);
   std::vector<float> samples;
   int64_t silence = 0;

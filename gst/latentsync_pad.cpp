@@ -54,10 +54,11 @@ static void gst_latentsync_pad_init(GstLatentsyncPad* pad) {
   pad->last_event = nullptr;
 }
 
-void gst_latentsync_pad_wake(GstLatentsyncPad* pad) {
-  if (pad->token.exchange(true)) return;
+/// Whether the pad has a token now; false where it is flushing, or at its end.
+static bool put_token(GstLatentsyncPad* pad) {
+  if (pad->token.exchange(true)) return true;
   auto* object = GST_OBJECT(gst_pad_get_parent(GST_PAD(pad)));
-  if (!object) return;
+  if (!object) return false;
   GstSegment& segment = GST_AGGREGATOR_PAD(pad)->segment;
   GST_OBJECT_LOCK(pad);
   // Before the pad's own segment any will do; the position keeps the level of a live pad right.
@@ -68,12 +69,18 @@ void gst_latentsync_pad_wake(GstLatentsyncPad* pad) {
     time = segment.position;
   }
   GST_OBJECT_UNLOCK(pad);
-  if (!gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
-                                      gst_event_new_gap(time, GST_CLOCK_TIME_NONE))) {
-    // The pad is flushing or at its end: whoever changes that wakes the element.
-    pad->token = false;
-  }
+  const bool put = gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
+                                                  gst_event_new_gap(time, GST_CLOCK_TIME_NONE));
+  // Whoever ends the flush wakes the element.
+  if (!put) pad->token = false;
   gst_object_unref(object);
+  return put;
+}
+
+void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second) {
+  do {
+    if (!put_token(first) || !put_token(second)) return;
+  } while (first->token != second->token);
 }
 
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {

@@ -72,14 +72,6 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
   }
   const Failure& failure = outcome.result.failure();
   if (failure.code == ErrorCode::kCancelled) return pass_late(self, std::move(outcome.job.group));
-  if (failure.code == ErrorCode::kUnreadable) {
-    warn_once(self, "unreadable", failure.message, failure.detail);
-    {
-      std::lock_guard lock(element.statistics_mutex);
-      element.statistics.frames_passed += outcome.job.group.frames;
-    }
-    return send_group(self, std::move(outcome.job.group));
-  }
   post_failure(self, failure);
   return GST_FLOW_ERROR;
 }
@@ -200,6 +192,11 @@ void note_ends(GstLatentsync* self, const PadsState& pads) {
   if (pads.audio_ended) self->element->state.audio.finish();
 }
 
+/// An error goes with an EOS downstream, and that with a segment, which may not come before caps.
+GstFlowReturn failed_flow(GstLatentsync* self) {
+  return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
+}
+
 }  // namespace
 
 bool send_waiting_events(GstLatentsync* self) {
@@ -225,7 +222,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
   Element& element = *self->element;
   GstFlowReturn flow = GST_FLOW_OK;
   for (bool due = timeout;;) {
-    if (element.state.failed) return GST_FLOW_ERROR;
+    if (element.state.failed) return failed_flow(self);
     bool progress = absorb(self);
     const PadsState pads = look_at_pads(self);
     note_ends(self, pads);
