@@ -1,5 +1,7 @@
 #include "tests/gst/clip.h"
 
+#include "tests/gst/fake_picture.h"
+
 #include <algorithm>
 #include <map>
 
@@ -170,9 +172,14 @@ void expect_audio_follows(const std::vector<fake::WindowRecord>& windows, const 
   }
 }
 
-std::vector<std::vector<uint8_t>> bytes_of(const std::vector<Ref<GstBuffer>>& buffers) {
-  std::vector<std::vector<uint8_t>> all;
-  for (const auto& buffer : buffers) all.push_back(bytes_of(buffer.get()));
+std::vector<uint64_t> hashes_of(const std::vector<Ref<GstBuffer>>& buffers) {
+  std::vector<uint64_t> all;
+  for (const auto& buffer : buffers) {
+    const std::vector<uint8_t> bytes = bytes_of(buffer.get());
+    fake::Hash hash;
+    hash.add(bytes.data(), bytes.size());
+    all.push_back(hash.value());
+  }
   return all;
 }
 

@@ -60,7 +60,7 @@ std::vector<size_t> window_sizes(const std::vector<fake::WindowRecord>& windows)
 void expect_audio_follows(const std::vector<fake::WindowRecord>& windows, const Clip& clip,
                           int64_t offset = 0, const std::function<bool(int64_t)>& silent = {});
 
-/// The bytes of all of them.
-std::vector<std::vector<uint8_t>> bytes_of(const std::vector<Ref<GstBuffer>>& buffers);
+/// A number for the bytes of each.
+std::vector<uint64_t> hashes_of(const std::vector<Ref<GstBuffer>>& buffers);
 
 }  // namespace latentsync::test

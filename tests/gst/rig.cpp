@@ -172,7 +172,7 @@ std::vector<Ref<GstMessage>> Rig::messages(GstMessageType type) {
   read_bus();
   std::vector<Ref<GstMessage>> found;
   for (const auto& message : messages_) {
-    if (GST_MESSAGE_TYPE(message.get()) == type) found.push_back(share(message.get()));
+    if ((GST_MESSAGE_TYPE(message.get()) & type) != 0) found.push_back(share(message.get()));
   }
   return found;
 }
@@ -253,6 +253,17 @@ gboolean Rig::sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   auto* self = static_cast<Rig*>(gst_pad_get_element_private(pad));
   if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
     return self->allocation && self->allocation(query);
+  }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+    GstCaps* filter = nullptr;
+    gst_query_parse_caps(query, &filter);
+    const Ref<GstCaps> any(filter ? gst_caps_ref(filter) : gst_caps_new_any());
+    gst_query_set_caps_result(query, any.get());
+    return TRUE;
+  }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+    gst_query_set_accept_caps_result(query, TRUE);
+    return TRUE;
   }
   return gst_pad_query_default(pad, parent, query);
 }

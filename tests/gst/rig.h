@@ -113,7 +113,7 @@ class Rig {
   std::vector<Output> take();
   std::vector<Ref<GstBuffer>> take_buffers();
 
-  /// All messages so far of a kind, also those that were asked for before.
+  /// All messages so far of these kinds, also those that were asked for before.
   std::vector<Ref<GstMessage>> messages(GstMessageType type);
   /// Those with a structure of this name.
   std::vector<Ref<GstMessage>> element_messages(const std::string& name);
