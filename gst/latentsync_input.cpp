@@ -195,15 +195,23 @@ PadsState look_at_pads(GstLatentsync* self) {
   return pads;
 }
 
+void look_behind_events(GstLatentsync* self, const PadsState& pads) {
+  const bool video_hides = !pads.video_there && gst_latentsync_pad_hides(self->video);
+  const bool audio_hides = !pads.audio_there && gst_latentsync_pad_hides(self->audio);
+  // Where both do, both will have a buffer to show.
+  if (video_hides && !audio_hides) gst_latentsync_pad_pretend(self->audio);
+  if (audio_hides && !video_hides) gst_latentsync_pad_pretend(self->video);
+}
+
 bool absorb(GstLatentsync* self) {
   bool any = false;
   for (bool again = true; again && !self->element->state.failed;) {
     const PadsState pads = look_at_pads(self);
     if (pads.video_wanted && pads.video_there) {
-      take_video(self, BufferPtr(gst_aggregator_pad_pop_buffer(video_pad(self))));
+      take_video(self, BufferPtr(gst_latentsync_pad_pop(self->video)));
     }
     if (pads.audio_wanted && pads.audio_there) {
-      take_audio(self, BufferPtr(gst_aggregator_pad_pop_buffer(audio_pad(self))));
+      take_audio(self, BufferPtr(gst_latentsync_pad_pop(self->audio)));
     }
     again = pads.arrived();
     any = any || again;

@@ -15,7 +15,9 @@
 ///
 /// A token that comes to a pad while the base class handles the event at the head of its queue gets
 /// in front of that event, which is then handled again: gst_latentsync_pad_is_repeated() tells.
-/// Queries may be asked twice for the same reason.
+/// Queries may be asked twice for the same reason. A buffer behind such an event is not to be seen
+/// yet, although its token has been: gst_latentsync_pad_hides() tells, and a token on the other pad
+/// has aggregate() called when the event is out of the way.
 G_BEGIN_DECLS
 
 #define GST_TYPE_LATENTSYNC_PAD (gst_latentsync_pad_get_type())
@@ -29,6 +31,15 @@ void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second)
 /// way; *ARRIVED is set where there was one: both pads have to be looked at again. From aggregate()
 /// alone.
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived);
+
+/// The buffer that peek() showed.
+GstBuffer* gst_latentsync_pad_pop(GstLatentsyncPad* pad);
+
+/// Whether a buffer waits behind an event, where peek() shows none. From aggregate() alone.
+gboolean gst_latentsync_pad_hides(GstLatentsyncPad* pad);
+
+/// Keeps the base class from waiting for PAD.
+void gst_latentsync_pad_pretend(GstLatentsyncPad* pad);
 
 /// Whether EVENT is the one that came to the pad last, handled again. For serialized events.
 gboolean gst_latentsync_pad_is_repeated(GstLatentsyncPad* pad, GstEvent* event);

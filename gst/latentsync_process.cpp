@@ -35,10 +35,22 @@ GstFlowReturn send_frame(GstLatentsync* self, Frame frame) {
   return gst_aggregator_finish_buffer(aggregator, buffer);
 }
 
-GstFlowReturn send_group(GstLatentsync* self, FrameGroup group) {
+/// Whether the video has been flushed since it had been FLUSHES times.
+bool is_flushed(GstLatentsync* self, uint64_t flushes) {
+  std::lock_guard lock(self->element->state.mutex);
+  return self->element->state.video_flushes != flushes;
+}
+
+/// FLUSHES: of the video, when its frames were taken out of the frame window.
+GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
   for (Item& item : group.items) {
+    if (is_flushed(self, flushes)) {
+      std::lock_guard lock(self->element->state.mutex);
+      self->element->state.frames.keep_sticky_events(std::move(group));
+      return GST_FLOW_OK;
+    }
     if (auto* event = std::get_if<EventPtr>(&item)) {
-      send_event(self, std::move(*event));
+      if (*event) send_event(self, std::move(*event));
     } else if (const auto flow = send_frame(self, std::move(std::get<Frame>(item)));
                flow != GST_FLOW_OK) {
       return flow;
@@ -48,7 +60,7 @@ GstFlowReturn send_group(GstLatentsync* self, FrameGroup group) {
 }
 
 /// As the frames came, because there is no time left for them.
-GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group) {
+GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
   for (const Item& item : group.items) {
     if (const auto* frame = std::get_if<Frame>(&item)) post_late(self, *frame);
   }
@@ -57,7 +69,7 @@ GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group) {
     self->element->statistics.frames_late += group.frames;
     self->element->statistics.frames_passed += group.frames;
   }
-  return send_group(self, std::move(group));
+  return send_group(self, std::move(group), flushes);
 }
 
 GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
@@ -66,12 +78,17 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
     std::lock_guard lock(element.state.mutex);
     element.state.in_flight_ns.reset();
   }
+  Job& job = outcome.job;
+  if (is_flushed(self, job.flushes)) return send_group(self, std::move(job.group), job.flushes);
   if (outcome.result) {
-    post_window(self, outcome.job, *outcome.result, outcome.seconds);
-    return element.state.failed ? GST_FLOW_ERROR : send_group(self, std::move(outcome.job.group));
+    post_window(self, job, *outcome.result, outcome.seconds);
+    if (element.state.failed) return GST_FLOW_ERROR;
+    return send_group(self, std::move(job.group), job.flushes);
   }
   const Failure& failure = outcome.result.failure();
-  if (failure.code == ErrorCode::kCancelled) return pass_late(self, std::move(outcome.job.group));
+  if (failure.code == ErrorCode::kCancelled) {
+    return pass_late(self, std::move(job.group), job.flushes);
+  }
   post_failure(self, failure);
   return GST_FLOW_ERROR;
 }
@@ -118,6 +135,7 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
     job.group = *state.frames.take();
     job.index = state.windows++;
+    job.flushes = state.video_flushes;
     state.in_flight_ns = job.group.frame(0).running_ns;
   }
   GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
@@ -142,17 +160,19 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
     deliver(self, &flow);
     return flow;
   }
-  std::optional<FrameGroup> group;
   {
     std::lock_guard lock(element.state.mutex);
     element.state.frames.close();
   }
   if (submit(self, true)) return GST_FLOW_OK;
+  std::optional<FrameGroup> group;
+  uint64_t flushes;
   {
     std::lock_guard lock(element.state.mutex);
     group = element.state.frames.take();
+    flushes = element.state.video_flushes;
   }
-  return group ? pass_late(self, std::move(*group)) : GST_FLOW_OK;
+  return group ? pass_late(self, std::move(*group), flushes) : GST_FLOW_OK;
 }
 
 /// Whole audio that does not come because the video before it cannot be taken: after a while the
@@ -236,6 +256,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
     watch_whole_audio(self, pads);
+    look_behind_events(self, pads);
     if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // All that was wanted is here: only the worker can bring more. Returning would only have the
     // base class call again at once.

@@ -16,7 +16,8 @@ namespace latentsync {
 
 /// What a window is made from, and what comes back of it.
 struct Job {
-  uint64_t index = 0;  ///< since the element started
+  uint64_t index = 0;    ///< since the element started
+  uint64_t flushes = 0;  ///< of the video, before this
   FrameGroup group;
   RenderSettings settings;
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with the first job
