@@ -113,6 +113,19 @@ void feed(Rig& rig, const Clip& clip) {
   rig.audio.eos();
 }
 
+bool seek(Rig& rig, const Clip& clip) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = segment.position = clip.begin_time();
+  const auto go_on = [&](Rig&, bool video) {
+    Feeder& feeder = video ? rig.video : rig.audio;
+    feeder.segment(segment);
+    video ? feed_frames(feeder, clip) : feed_samples(feeder, clip);
+    feeder.eos();
+  };
+  return rig.seek(go_on, clip.begin_time());
+}
+
 std::vector<Ref<GstBuffer>> run(Rig& rig, const Clip& clip) {
   rig.start();
   feed(rig, clip);

@@ -38,6 +38,9 @@ void feed_samples(Feeder& audio, const Clip& clip, const Retime& retime = {});
 /// begin(), frames and samples, end of stream on both pads.
 void feed(Rig& rig, const Clip& clip);
 
+/// A flushing seek to where the clip begins; then its segment, frames, samples, end of stream.
+bool seek(Rig& rig, const Clip& clip);
+
 /// The rig starts, gets the clip, and its frames are taken at the end of stream.
 std::vector<Ref<GstBuffer>> run(Rig& rig, const Clip& clip);
 

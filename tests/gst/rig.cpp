@@ -205,6 +205,17 @@ bool Rig::query(GstQuery* query) { return gst_pad_peer_query(sink_.get(), query)
 
 bool Rig::send_upstream(GstEvent* event) { return gst_pad_push_event(sink_.get(), event); }
 
+bool Rig::seek(const std::function<void(Rig&, bool video)>& feed, GstClockTime time) {
+  video.on_seek = [&](GstEvent*) { feed(*this, true); };
+  audio.on_seek = [&](GstEvent*) { feed(*this, false); };
+  constexpr auto flags = static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE);
+  const bool done =
+      send_upstream(gst_event_new_seek(1.0, GST_FORMAT_TIME, flags, GST_SEEK_TYPE_SET,
+                                       static_cast<gint64>(time), GST_SEEK_TYPE_NONE, 0));
+  video.on_seek = audio.on_seek = nullptr;
+  return done;
+}
+
 Rig::Latency Rig::update_latency() {
   const Ref<GstQuery> question(gst_query_new_latency());
   if (!query(question.get())) {
@@ -243,7 +254,11 @@ gboolean Rig::sink_event(GstPad* pad, GstObject*, GstEvent* event) {
   Ref<GstEvent> owned(event);
   const std::lock_guard lock(self->mutex_);
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) self->eos_ = true;
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) self->eos_ = false;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    self->eos_ = false;
+    self->buffers_ = 0;
+    self->outputs_.clear();
+  }
   if (self->keep_) self->outputs_.push_back({nullptr, std::move(owned)});
   self->changed_.notify_all();
   return TRUE;
