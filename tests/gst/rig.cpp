@@ -206,6 +206,7 @@ bool Rig::query(GstQuery* query) { return gst_pad_peer_query(sink_.get(), query)
 bool Rig::send_upstream(GstEvent* event) { return gst_pad_push_event(sink_.get(), event); }
 
 bool Rig::seek(const std::function<void(Rig&, bool video)>& feed, GstClockTime time) {
+  video.seekable = audio.seekable = true;
   video.on_seek = [&](GstEvent*) { feed(*this, true); };
   audio.on_seek = [&](GstEvent*) { feed(*this, false); };
   constexpr auto flags = static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE);
