@@ -13,6 +13,9 @@ namespace {
 /// thread is not held up.
 constexpr int64_t kAudioAhead = 30 * kSampleRate;
 
+/// More than a window can hear of what came before it.
+constexpr int64_t kContext = 32 * kSampleRate;
+
 /// Frames that may wait while a complete window waits for the audio after it.
 int frames_ahead(const State& state) {
   const GstClockTime window = window_duration(state);
@@ -150,6 +153,14 @@ bool clip_audio(const State& state, BufferPtr& buffer) {
   return buffer != nullptr;
 }
 
+/// Nothing is heard of what lies further back than a sliding context reaches.
+void forget_old_audio(State& state) {
+  if (state.context == AudioContext::kWhole) return;
+  const Frame* oldest = state.frames.oldest();
+  if (!oldest && !state.video_end_ns) return;
+  state.audio.trim(sample_index(oldest ? oldest->timeline_ns : *state.video_end_ns) - kContext);
+}
+
 void take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
@@ -173,6 +184,7 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
   const bool timed = GST_CLOCK_TIME_IS_VALID(time);
   const int64_t index =
       timed ? sample_index(timeline_time(state.audio_segment, time)) : state.audio.end();
+  forget_old_audio(state);
   if (silence > 0) {
     state.audio.append_silence(index, silence, resync && timed);
   } else {

@@ -15,6 +15,48 @@ using std::chrono::steady_clock;
 /// How long audio-context=whole waits for audio that does not come while video has to wait for it.
 constexpr auto kPatience = std::chrono::seconds(2);
 
+/// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
+bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
+  State& state = element.state;
+  if (state.context == AudioContext::kWhole) {
+    if (state.whole_audio_given) return true;
+    if (!state.audio.finished()) return false;
+    job.audio = state.audio.slice(0, std::max<int64_t>(state.audio.end(), 0));
+    job.audio_whole = true;
+    state.audio.reset();
+    state.whole_audio_given = true;
+    return true;
+  }
+  const AudioRange needed = element.worker->needed_audio(times);
+  if (!as_it_is && !state.audio.covers(needed.end)) return false;
+  job.audio = state.audio.slice(needed.begin, needed.end);
+  job.audio_start = needed.begin;
+  state.audio.trim(needed.begin);
+  return true;
+}
+
+/// Hands the oldest window to the worker. False where it is not complete, or the worker is busy.
+bool submit(GstLatentsync* self, bool as_it_is) {
+  Element& element = *self->element;
+  State& state = element.state;
+  if (!element.worker->idle()) return false;
+  Job job;
+  job.settings = render_settings(element.snapshot(), state.seed);
+  {
+    std::lock_guard lock(state.mutex);
+    const FrameGroup* group = state.frames.complete();
+    if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
+    job.group = *state.frames.take();
+    job.index = state.windows++;
+    job.flushes = state.video_flushes;
+    state.in_flight_ns = job.group.frame(0).running_ns;
+  }
+  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
+                   job.group.frames, job.audio.size());
+  element.worker->submit(std::move(job));
+  return true;
+}
+
 GstFlowReturn send_frame(GstLatentsync* self, Frame frame) {
   GstAggregator* aggregator = GST_AGGREGATOR(self);
   GstBuffer* buffer = frame.buffer.release();
@@ -55,6 +97,9 @@ GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes
                flow != GST_FLOW_OK) {
       return flow;
     }
+    // A sink may take as long for these frames as they last: the next window is made meanwhile.
+    absorb(self);
+    submit(self, false);
   }
   return GST_FLOW_OK;
 }
@@ -100,48 +145,6 @@ bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
     return true;
   }
   return send_waiting_events(self);
-}
-
-/// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
-bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
-  State& state = element.state;
-  if (state.context == AudioContext::kWhole) {
-    if (state.whole_audio_given) return true;
-    if (!state.audio.finished()) return false;
-    job.audio = state.audio.slice(0, std::max<int64_t>(state.audio.end(), 0));
-    job.audio_whole = true;
-    state.audio.reset();
-    state.whole_audio_given = true;
-    return true;
-  }
-  const AudioRange needed = element.worker->needed_audio(times);
-  if (!as_it_is && !state.audio.covers(needed.end)) return false;
-  job.audio = state.audio.slice(needed.begin, needed.end);
-  job.audio_start = needed.begin;
-  state.audio.trim(needed.begin);
-  return true;
-}
-
-/// Hands the oldest window to the worker. False where it is not complete, or the worker is busy.
-bool submit(GstLatentsync* self, bool as_it_is) {
-  Element& element = *self->element;
-  State& state = element.state;
-  if (!element.worker->idle()) return false;
-  Job job;
-  job.settings = render_settings(element.snapshot(), state.seed);
-  {
-    std::lock_guard lock(state.mutex);
-    const FrameGroup* group = state.frames.complete();
-    if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
-    job.group = *state.frames.take();
-    job.index = state.windows++;
-    job.flushes = state.video_flushes;
-    state.in_flight_ns = job.group.frame(0).running_ns;
-  }
-  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
-                   job.group.frames, job.audio.size());
-  element.worker->submit(std::move(job));
-  return true;
 }
 
 /// The time of the window that is due next has come. What is being made is given up, what was not
