@@ -215,6 +215,30 @@ void note_ends(GstLatentsync* self, const PadsState& pads) {
   if (pads.audio_ended) self->element->state.audio.finish();
 }
 
+/// Whether a live graph's clock has passed what is due next. The base class does not look at it any
+/// more when nothing can come to its pads.
+bool is_due(GstLatentsync* self) {
+  const GstClockTime latency = gst_aggregator_get_latency(GST_AGGREGATOR(self));
+  const GstClockTime next = next_time(GST_AGGREGATOR(self));
+  const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+  return GST_CLOCK_TIME_IS_VALID(latency) && GST_CLOCK_TIME_IS_VALID(next) &&
+         GST_CLOCK_TIME_IS_VALID(now) && now >= next + latency;
+}
+
+/// True where a deadline has come first.
+bool wait_for_worker(GstLatentsync* self) {
+  Worker& worker = *self->element->worker;
+  if (!GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)))) {
+    worker.wait();
+    return false;
+  }
+  while (worker.busy() && !worker.interrupted()) {
+    if (is_due(self)) return true;
+    worker.wait(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
 /// An error goes with an EOS downstream, and that with a segment, which may not come before caps.
 GstFlowReturn failed_flow(GstLatentsync* self) {
   return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
@@ -264,7 +288,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     // All that was wanted is here: only the worker can bring more. Returning would only have the
     // base class call again at once.
     if (!element.worker->busy()) return GST_AGGREGATOR_FLOW_NEED_DATA;
-    element.worker->wait();
+    due = wait_for_worker(self);
     if (element.worker->interrupted()) return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
 }

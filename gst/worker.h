@@ -73,8 +73,8 @@ class Worker {
   /// Stops the job that is being made, within one denoising step; it comes back as kCancelled.
   void cancel_job();
 
-  /// Blocks while busy(), at most until interrupt(true).
-  void wait();
+  /// Blocks while busy(), at most until interrupt(true), or as long as LIMIT.
+  void wait(std::optional<std::chrono::milliseconds> limit = std::nullopt);
   /// While ON, wait() returns at once.
   void interrupt(bool on);
   bool interrupted() const;
