@@ -103,6 +103,9 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.video_end_ns.reset();
   state.flushing_video.reset();
   state.flushing_audio.reset();
+  state.rest.reset();
+  state.spare.reset();
+  state.abandoned = false;
   state.context = settings.audio_context;
   state.whole_audio_given = false;
   state.audio_arrivals = 0;
@@ -177,6 +180,10 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     latentsync::State& state = element.state;
     state.frames.drop_frames();
     if (dropped) state.frames.keep_sticky_events(std::move(dropped->job.group));
+    if (state.rest) state.frames.keep_sticky_events(std::move(*state.rest));
+    state.rest.reset();
+    state.spare.reset();
+    state.abandoned = false;
     state.audio.reset();
     state.audio_resync = true;
     state.in_flight_ns.reset();

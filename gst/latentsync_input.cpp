@@ -23,10 +23,6 @@ int frames_ahead(const State& state) {
   return 2 * state.window_frames + static_cast<int>(lookahead) + 1;
 }
 
-bool is_live(GstLatentsync* self) {
-  return GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
-}
-
 bool wants_video(GstLatentsync* self, bool live) {
   Element& element = *self->element;
   const bool idle = element.worker->idle();
@@ -193,6 +189,10 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
 }
 
 }  // namespace
+
+bool is_live(GstLatentsync* self) {
+  return GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
+}
 
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;

@@ -56,6 +56,9 @@ struct State {
   std::optional<guint32> flushing_audio;
 
   // Of the source thread alone, and of start, stop and flush, when it does not run.
+  std::optional<FrameGroup> rest;       ///< live: what is not with the worker of the window
+  std::shared_ptr<SpareBuffers> spare;  ///< live: what leaves if the window is late
+  bool abandoned = false;               ///< it was late: what the worker brings is of no use
   AudioContext context = AudioContext::kSliding;  ///< as it is in force
   bool whole_audio_given = false;
   uint64_t audio_arrivals = 0;  ///< for the fall-back of whole
@@ -99,6 +102,7 @@ struct Element final : WorkerListener {
   std::mutex statistics_mutex;
   Statistics statistics;
   ModelInfo model;           ///< guarded by statistics_mutex; empty until it is loaded
+  int load_percent = 0;      ///< of the worker's thread
   Engine* engine = nullptr;  ///< from NULL->READY on
   std::unique_ptr<Worker> worker;
 };
@@ -165,6 +169,9 @@ void look_behind_events(GstLatentsync* self, const PadsState& pads);
 
 /// Takes from the pads what is wanted; true where anything was there.
 bool absorb(GstLatentsync* self);
+
+/// Whether the graph is live, and has a latency that frames have to keep to.
+bool is_live(GstLatentsync* self);
 
 // latentsync_process.cpp
 /// Sends the events that no frame is in front of. False where there were none. Source thread.

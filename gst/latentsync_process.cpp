@@ -40,6 +40,7 @@ bool submit(GstLatentsync* self, bool as_it_is) {
   Element& element = *self->element;
   State& state = element.state;
   if (!element.worker->idle()) return false;
+  const bool live = is_live(self);
   Job job;
   job.settings = render_settings(element.snapshot(), state.seed);
   {
@@ -50,6 +51,10 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     job.index = state.windows++;
     job.flushes = state.video_flushes;
     state.in_flight_ns = job.group.frame(0).running_ns;
+    if (live) {
+      state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+      state.rest = job.group.split();
+    }
   }
   GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
                    job.group.frames, job.audio.size());
@@ -124,6 +129,12 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
     element.state.in_flight_ns.reset();
   }
   Job& job = outcome.job;
+  if (std::exchange(element.state.abandoned, false)) return GST_FLOW_OK;
+  element.state.spare.reset();
+  if (auto rest = std::exchange(element.state.rest, std::nullopt)) {
+    rest->set_buffers(job.group.take_buffers());
+    job.group = std::move(*rest);
+  }
   if (is_flushed(self, job.flushes)) return send_group(self, std::move(job.group), job.flushes);
   if (outcome.result) {
     post_window(self, job, *outcome.result, outcome.seconds);
@@ -151,31 +162,34 @@ bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
 /// begun leaves as it is.
 GstFlowReturn meet_deadline(GstLatentsync* self) {
   Element& element = *self->element;
-  bool in_flight;
-  {
-    std::lock_guard lock(element.state.mutex);
-    in_flight = element.state.in_flight_ns.has_value();
-  }
-  if (in_flight) {
-    element.worker->cancel_job();
-    element.worker->wait();
-    GstFlowReturn flow = GST_FLOW_OK;
-    deliver(self, &flow);
-    return flow;
-  }
-  {
-    std::lock_guard lock(element.state.mutex);
-    element.state.frames.close();
-  }
-  if (submit(self, true)) return GST_FLOW_OK;
-  std::optional<FrameGroup> group;
+  State& state = element.state;
+  std::optional<FrameGroup> late;
   uint64_t flushes;
-  {
-    std::lock_guard lock(element.state.mutex);
-    group = element.state.frames.take();
-    flushes = element.state.video_flushes;
+  if (state.rest) {
+    std::vector<BufferPtr> buffers = state.spare->abandon();
+    if (buffers.empty()) {
+      // Its pixels are being written.
+      element.worker->wait();
+      return GST_FLOW_OK;
+    }
+    element.worker->cancel_job();
+    state.abandoned = true;
+    late = std::exchange(state.rest, std::nullopt);
+    late->set_buffers(std::move(buffers));
+    std::lock_guard lock(state.mutex);
+    state.in_flight_ns.reset();
+    flushes = state.video_flushes;
+  } else {
+    {
+      std::lock_guard lock(state.mutex);
+      state.frames.close();
+    }
+    if (submit(self, true)) return GST_FLOW_OK;
+    std::lock_guard lock(state.mutex);
+    late = state.frames.take();
+    flushes = state.video_flushes;
   }
-  return group ? pass_late(self, std::move(*group), flushes) : GST_FLOW_OK;
+  return late ? pass_late(self, std::move(*late), flushes) : GST_FLOW_OK;
 }
 
 /// Whole audio that does not come because the video before it cannot be taken: after a while the
