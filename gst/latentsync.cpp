@@ -156,14 +156,14 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
   options.window_frames = settings.window_frames;
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
-  element.worker = std::make_unique<latentsync::Worker>(*element.engine, element, options);
+  element.set_worker(std::make_shared<latentsync::Worker>(*element.engine, element, options));
   return TRUE;
 }
 
 static gboolean gst_latentsync_stop(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
-  element.worker.reset();
+  element.set_worker(nullptr);
   std::lock_guard lock(element.state.mutex);
   reset_stream(element.state, element.snapshot());
   return TRUE;
@@ -173,8 +173,9 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
   const latentsync::AudioContext context = element.snapshot().audio_context;
+  const auto worker = element.share_worker();
   std::optional<latentsync::Outcome> dropped;
-  if (element.worker) dropped = element.worker->reopen(context);
+  if (worker) dropped = worker->reopen(context);
   {
     std::lock_guard lock(element.state.mutex);
     latentsync::State& state = element.state;
@@ -193,7 +194,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.alarm.reset();
     state.segment_pending = true;
   }
-  if (element.worker) element.worker->interrupt(false);
+  if (worker) worker->interrupt(false);
   return GST_FLOW_OK;
 }
 

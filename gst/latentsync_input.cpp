@@ -118,8 +118,7 @@ void take_video(GstLatentsync* self, BufferPtr buffer) {
   }
   state.video_end_ns = frame.timeline_ns + duration;
   frame.buffer = std::move(buffer);
-  state.frames.push(std::move(frame),
-                    discontinuity || std::exchange(state.video_discontinuity, false));
+  state.frames.push(std::move(frame), discontinuity);
 }
 
 /// The buffer's samples at full scale 1.

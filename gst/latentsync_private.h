@@ -47,8 +47,7 @@ struct State {
   GstSegment audio_segment;
   std::shared_ptr<const GstVideoInfo> format;
   bool audio_is_float = true;
-  bool audio_resync = true;  ///< the next samples' time counts, not their number
-  bool video_discontinuity = false;
+  bool audio_resync = true;               ///< the next samples' time counts, not their number
   std::optional<int64_t> in_flight_ns;    ///< running time of the first frame that is being made
   std::optional<int64_t> video_end_ns;    ///< where a frame without a timestamp would lie
   uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
@@ -95,6 +94,16 @@ struct Element final : WorkerListener {
     return settings;
   }
 
+  /// The worker, or null; for threads that stop() does not wait for.
+  std::shared_ptr<Worker> share_worker() {
+    std::lock_guard lock(settings_mutex);
+    return worker;
+  }
+  void set_worker(std::shared_ptr<Worker> next) {
+    std::lock_guard lock(settings_mutex);
+    worker.swap(next);
+  }
+
   GstLatentsync* self;
   std::mutex settings_mutex;
   Settings settings;
@@ -104,7 +113,8 @@ struct Element final : WorkerListener {
   ModelInfo model;           ///< guarded by statistics_mutex; empty until it is loaded
   int load_percent = 0;      ///< of the worker's thread
   Engine* engine = nullptr;  ///< from NULL->READY on
-  std::unique_ptr<Worker> worker;
+  std::shared_ptr<Worker>
+      worker;  ///< from start to stop; read from other threads by share_worker()
 };
 
 }  // namespace latentsync
