@@ -1,0 +1,103 @@
+#include "examples/transcode/arguments.h"
+#include "examples/transcode/element.h"
+#include "examples/transcode/output_file.h"
+#include "examples/transcode/output_format.h"
+#include "examples/transcode/problem.h"
+#include "examples/transcode/progress.h"
+#include "examples/transcode/render.h"
+#include "examples/transcode/report.h"
+#include "examples/transcode/streams.h"
+
+#include <chrono>
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+#include <gst/pbutils/pbutils.h>
+#include <unistd.h>
+
+namespace latentsync::transcode {
+namespace {
+
+void make_frames_folder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!std::filesystem::is_directory(folder) || access(folder.c_str(), W_OK) != 0) {
+    throw Problem("--frames " + folder + ": this folder cannot be made or written to");
+  }
+}
+
+/// LOADED keeps the model in memory from one clip of a batch to the next.
+ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loaded) {
+  const auto begin = std::chrono::steady_clock::now();
+  // What is wrong with the command comes before what takes time.
+  ElementPtr element = make_element(options);
+  const ProfilePtr profile = profile_for(clip.output);
+  Streams streams(clip, options);
+  OutputFile output(clip.output, clip.input, clip.audio);
+  if (!clip.frames.empty()) {
+    make_frames_folder(clip.frames);
+  }
+  Progress progress(std::filesystem::path(clip.output).filename().string(),
+                    streams.expected_frames());
+  Render render(streams, std::move(element), profile.get(), output.partial(), clip.frames,
+                clip.output);
+  Measured measured;
+  measured.whole = render.run(progress);
+  measured.frames = render.frames();
+  measured.begin = streams.part().begin;
+  measured.frames_per_second = progress.rate(measured.frames);
+  measured.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  measured.element = render.element_stats();
+  render.close();
+  output.keep();
+  if (!clip.stats.empty()) {
+    write_report(clip, measured);
+  }
+  progress.finish(measured.frames);
+  return measured.whole ? kWhole : kInterrupted;
+}
+
+void complain(const Problem& problem) {
+  std::fprintf(stderr, "latentsync-transcode: %s\n", problem.what());
+}
+
+ExitStatus transcode_all(const Arguments& arguments) {
+  find_plugin();
+  ElementPtr loaded;
+  ExitStatus worst = kWhole;
+  for (const Clip& clip : arguments.clips) {
+    ExitStatus status = kWhole;
+    try {
+      status = transcode(clip, arguments.options, loaded);
+    } catch (const Problem& problem) {
+      complain(problem);
+      status = problem.status();
+    }
+    worst = status == kWhole ? worst : status;
+    if (status == kInterrupted || status == kUsage) {
+      break;
+    }
+  }
+  return worst;
+}
+
+}  // namespace
+}  // namespace latentsync::transcode
+
+int main(int argc, char** argv) {
+  using namespace latentsync::transcode;
+  std::setlocale(LC_ALL, "");
+  std::setlocale(LC_NUMERIC, "C");
+  try {
+    const Arguments arguments = parse_arguments(argc, argv);
+    gst_pb_utils_init();
+    return transcode_all(arguments);
+  } catch (const Problem& problem) {
+    complain(problem);
+    return problem.status();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "latentsync-transcode: %s\n", error.what());
+    return kFailed;
+  }
+}
