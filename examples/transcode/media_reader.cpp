@@ -18,22 +18,14 @@ GstStreamType stream_type(StreamKind kind) {
   return kind == StreamKind::kVideo ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO;
 }
 
-GstStream* first_of(GstStreamCollection* collection, GstStreamType type) {
+bool has_stream(GstStreamCollection* collection, GstStreamType type) {
   for (guint index = 0; index < gst_stream_collection_get_size(collection); ++index) {
     GstStream* stream = gst_stream_collection_get_stream(collection, index);
     if ((gst_stream_get_stream_type(stream) & type) != 0) {
-      return stream;
+      return true;
     }
   }
-  return nullptr;
-}
-
-/// Nothing but the one stream is decoded.
-gint select_stream(GstElement*, GstStreamCollection* collection, GstStream* stream, gpointer kind) {
-  const auto type = static_cast<GstStreamType>(GPOINTER_TO_INT(kind));
-  const GstStream* wanted = first_of(collection, type);
-  return wanted != nullptr && g_strcmp0(gst_stream_get_stream_id(const_cast<GstStream*>(wanted)),
-                                        gst_stream_get_stream_id(stream)) == 0;
+  return false;
 }
 
 void link_to(GstElement*, GstPad* pad, gpointer next) {
@@ -41,6 +33,16 @@ void link_to(GstElement*, GstPad* pad, gpointer next) {
   if (!gst_pad_is_linked(sink.get())) {
     gst_pad_link(pad, sink.get());
   }
+}
+
+/// The first stream of the kind is decoded, others are left unlinked.
+template <GstStreamType kType>
+void link_stream(GstElement* parse, GstPad* pad, gpointer decode) {
+  GstStream* stream = gst_pad_get_stream(pad);
+  if (stream != nullptr && (gst_stream_get_stream_type(stream) & kType) != 0) {
+    link_to(parse, pad, decode);
+  }
+  gst_clear_object(&stream);
 }
 
 std::string to_uri(const std::string& file) {
@@ -115,7 +117,18 @@ MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* c
 void MediaReader::open() {
   pipeline_.reset(gst_pipeline_new(nullptr));
   GstElement* pipeline = pipeline_.get();
-  GstElement* source = add_row(pipeline, {"uridecodebin3"}).first;
+  GError* error = nullptr;
+  GstElement* source = gst_element_make_from_uri(GST_URI_SRC, uri_.c_str(), nullptr, &error);
+  const ErrorPtr owner(error);
+  if (source == nullptr) {
+    throw Problem(file_ + ": cannot be read (" + one_line(error->message) + ")");
+  }
+  gst_bin_add(GST_BIN(pipeline), source);
+  // Not uridecodebin3: where only one of two streams is selected, that of GStreamer 1.22 stops now
+  // and then in mid-file. Streams that nobody links cost nothing here.
+  GstElement* parse = add_row(pipeline, {"parsebin"}).first;
+  GstElement* decode = add_row(pipeline, {"decodebin"}).first;
+  gst_element_link(source, parse);
   std::pair<GstElement*, GstElement*> row;
   if (kind_ == StreamKind::kAudio) {
     row = add_row(pipeline, {"audioconvert", "appsink"});
@@ -127,10 +140,11 @@ void MediaReader::open() {
     gst_util_set_object_arg(G_OBJECT(find_by_factory(pipeline, "videoflip")), "video-direction",
                             std::to_string(orientation_).c_str());
   }
-  g_object_set(source, "uri", uri_.c_str(), nullptr);
-  g_signal_connect(source, "select-stream", G_CALLBACK(select_stream),
-                   GINT_TO_POINTER(stream_type(kind_)));
-  g_signal_connect(source, "pad-added", G_CALLBACK(link_to), row.first);
+  g_signal_connect(parse, "pad-added",
+                   kind_ == StreamKind::kVideo ? G_CALLBACK(link_stream<GST_STREAM_TYPE_VIDEO>)
+                                               : G_CALLBACK(link_stream<GST_STREAM_TYPE_AUDIO>),
+                   decode);
+  g_signal_connect(decode, "pad-added", G_CALLBACK(link_to), row.first);
   sink_ = row.second;
   const CapsPtr caps(gst_caps_from_string(caps_.c_str()));
   g_object_set(sink_, "caps", caps.get(), "sync", FALSE, "max-buffers", 4, "enable-last-sample",
@@ -159,8 +173,7 @@ void MediaReader::wait_for_first_buffer() {
       case GST_MESSAGE_STREAM_COLLECTION: {
         GstStreamCollection* collection = nullptr;
         gst_message_parse_stream_collection(message.get(), &collection);
-        const bool found =
-            collection == nullptr || first_of(collection, stream_type(kind_)) != nullptr;
+        const bool found = collection == nullptr || has_stream(collection, stream_type(kind_));
         gst_clear_object(&collection);
         if (!found) {
           throw Problem(file_ + (kind_ == StreamKind::kVideo

@@ -28,14 +28,14 @@ struct Format {
 // Constant quality at which the difference cannot be seen. x264 otherwise keeps to its default bit
 // rate through the VBV.
 constexpr Part kH264 = {"video/x-h264", "video/x-raw,format=I420", "x264enc",
-                        "pass=5,quantizer=14,vbv-buf-capacity=0",
-                        "gstreamer1.0-plugins-ugly"};
+                        "pass=5,quantizer=14,vbv-buf-capacity=0", "gstreamer1.0-plugins-ugly"};
 constexpr Part kAac = {"audio/mpeg,mpegversion=4", nullptr, "avenc_aac", "bitrate=256000",
                        "gstreamer1.0-libav"};
-constexpr Part kVp9 = {"video/x-vp9", "video/x-raw,format=I420", "vp9enc",
-                       "end-usage=2,cq-level=14,target-bitrate=500000000,deadline=1000000,cpu-used=4,"
-                       "row-mt=true,threads=4",
-                       "gstreamer1.0-plugins-good"};
+constexpr Part kVp9 = {
+    "video/x-vp9", "video/x-raw,format=I420", "vp9enc",
+    "end-usage=2,cq-level=14,target-bitrate=500000000,deadline=1000000,cpu-used=4,"
+    "row-mt=true,threads=4,lag-in-frames=0",
+    "gstreamer1.0-plugins-good"};
 constexpr Part kOpus = {"audio/x-opus", nullptr, "opusenc", "bitrate=192000",
                         "gstreamer1.0-plugins-base"};
 // Key frames only: shards are joined, and cut, at any frame.

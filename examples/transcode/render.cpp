@@ -35,6 +35,7 @@ Render::Render(Streams& streams, ElementPtr element, GstEncodingProfile* profile
   GstElement* sink = add("filesink");
   g_object_set(sink, "location", file.c_str(), nullptr);
   g_signal_connect(encoder, "pad-added", G_CALLBACK(on_encoded), sink);
+  g_signal_connect(encoder, "deep-element-added", G_CALLBACK(on_encoder_element), this);
   g_object_set(encoder, "profile", profile, nullptr);
 
   link_pads(video_source_, "src", element_, "video_sink");
@@ -128,6 +129,20 @@ void Render::on_encoded(GstElement*, GstPad* pad, gpointer sink) {
     const PadPtr target(gst_element_get_static_pad(GST_ELEMENT(sink), "sink"));
     gst_pad_link(pad, target.get());
   }
+}
+
+void Render::on_encoder_element(GstBin*, GstBin*, GstElement* element, gpointer self) {
+  GstElementFactory* factory = gst_element_get_factory(element);
+  if (factory != nullptr &&
+      gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_VIDEO_ENCODER)) {
+    const PadPtr pad(gst_element_get_static_pad(element, "src"));
+    gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_encoded_frame, self, nullptr);
+  }
+}
+
+GstPadProbeReturn Render::on_encoded_frame(GstPad*, GstPadProbeInfo*, gpointer self) {
+  ++static_cast<Render*>(self)->frames_encoded_;
+  return GST_PAD_PROBE_OK;
 }
 
 GstPadProbeReturn Render::on_frame(GstPad*, GstPadProbeInfo* info, gpointer data) {
@@ -268,9 +283,10 @@ void Render::look_for_interrupt(Progress& progress) {
 }
 
 void Render::check_whole() const {
-  if (frames_out_ != frames_in_) {
-    throw Problem(name_ + ": " + std::to_string(frames_in_) + " frames went in and " +
-                  std::to_string(frames_out_) + " came out; this is a bug, please report it");
+  if (frames_out_ != frames_in_ || frames_encoded_ != frames_out_) {
+    throw Problem(name_ + ": " + std::to_string(frames_in_) + " frames went in, " +
+                  std::to_string(frames_out_) + " came out and " + std::to_string(frames_encoded_) +
+                  " were encoded; this is a bug, please report it");
   }
 }
 

@@ -52,6 +52,9 @@ class Render {
   static GstPadProbeReturn on_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
   static void on_encoded(GstElement* encoder, GstPad* pad, gpointer sink);
 
+  static void on_encoder_element(GstBin* encoder, GstBin* bin, GstElement* element, gpointer self);
+  static GstPadProbeReturn on_encoded_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+
   void start();
   template <typename Next>
   void feed(GstElement* source, Next next);
@@ -69,6 +72,7 @@ class Render {
   GstElement* sound_source_ = nullptr;
   std::atomic<guint64> frames_in_ = 0;  ///< those that are kept
   std::atomic<guint64> frames_out_ = 0;
+  std::atomic<guint64> frames_encoded_ = 0;
   std::atomic<GstClockTime> position_ = 0;
   std::string missing_;
   bool finishing_ = false;
