@@ -56,6 +56,10 @@ Render::~Render() { close(); }
 void Render::close() {
   streams_.stop();
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  // A source that never was started does not let go of who waits for room in it.
+  for (GstElement* source : {video_source_, speech_source_, sound_source_}) {
+    gst_app_src_end_of_stream(GST_APP_SRC(source));
+  }
   feeders_.clear();
 }
 
