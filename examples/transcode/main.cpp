@@ -26,6 +26,25 @@ void make_frames_folder(const std::string& folder) {
   }
 }
 
+RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile* profile,
+                    const std::string& file, Progress& progress) {
+  RenderPlan plan{.profile = profile, .file = file, .frames = clip.frames, .name = clip.output};
+  if (!streams.warning().empty()) {
+    progress.line("warning: " + streams.warning());
+  }
+  if (takes_even_sizes_only(clip.output)) {
+    plan.crop_right = streams.width() % 2;
+    plan.crop_bottom = streams.height() % 2;
+  }
+  if (plan.crop_right + plan.crop_bottom > 0) {
+    progress.line(
+        "warning: the picture is " + std::to_string(streams.width()) + "x" +
+        std::to_string(streams.height()) +
+        ", and H.264 takes even sizes: the last column or row is left out; .mkv keeps it");
+  }
+  return plan;
+}
+
 /// LOADED keeps the model in memory from one clip of a batch to the next.
 ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loaded) {
   const auto begin = std::chrono::steady_clock::now();
@@ -39,8 +58,8 @@ ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loade
   }
   Progress progress(std::filesystem::path(clip.output).filename().string(),
                     streams.expected_frames());
-  Render render(streams, std::move(element), profile.get(), output.partial(), clip.frames,
-                clip.output);
+  const RenderPlan plan = plan_for(clip, streams, profile.get(), output.partial(), progress);
+  Render render(streams, std::move(element), plan);
   Measured measured;
   measured.whole = render.run(progress);
   measured.frames = render.frames();

@@ -111,7 +111,7 @@ MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* c
   if (orientation_ != GST_VIDEO_ORIENTATION_IDENTITY) {
     open();
   }
-  learn_rate();
+  learn_format();
 }
 
 void MediaReader::open() {
@@ -209,13 +209,17 @@ GstVideoOrientationMethod MediaReader::recorded_orientation() const {
   }
 }
 
-void MediaReader::learn_rate() {
+void MediaReader::learn_format() {
   frame_duration_ = kDefaultFrameDuration;
   const PadPtr pad(gst_element_get_static_pad(sink_, "sink"));
   const CapsPtr caps(gst_pad_get_current_caps(pad.get()));
   GstVideoInfo info;
-  if (kind_ == StreamKind::kVideo && caps && gst_video_info_from_caps(&info, caps.get()) &&
-      GST_VIDEO_INFO_FPS_N(&info) > 0) {
+  if (kind_ != StreamKind::kVideo || !caps || !gst_video_info_from_caps(&info, caps.get())) {
+    return;
+  }
+  width_ = GST_VIDEO_INFO_WIDTH(&info);
+  height_ = GST_VIDEO_INFO_HEIGHT(&info);
+  if (GST_VIDEO_INFO_FPS_N(&info) > 0) {
     frame_rate_ = double(GST_VIDEO_INFO_FPS_N(&info)) / GST_VIDEO_INFO_FPS_D(&info);
     frame_duration_ = gst_util_uint64_scale_int_round(GST_SECOND, GST_VIDEO_INFO_FPS_D(&info),
                                                       GST_VIDEO_INFO_FPS_N(&info));
@@ -290,15 +294,19 @@ GstClockTime MediaReader::last_end() {
   return end;
 }
 
-GstClockTime MediaReader::find_end() {
+GstClockTime MediaReader::claimed_duration() const {
   gint64 duration = 0;
+  return gst_element_query_duration(pipeline_.get(), GST_FORMAT_TIME, &duration) && duration > 0
+             ? GstClockTime(duration)
+             : 0;
+}
+
+GstClockTime MediaReader::find_end() {
+  const GstClockTime duration = claimed_duration();
   GstClockTime end = 0;
-  if (gst_element_query_duration(pipeline_.get(), GST_FORMAT_TIME, &duration)) {
-    for (GstClockTime back = 2 * GST_SECOND; end == 0 && GstClockTime(duration) > 2 * back;
-         back *= 4) {
-      seek(GstClockTime(duration) - back);
-      end = last_end();
-    }
+  for (GstClockTime back = 2 * GST_SECOND; end == 0 && duration > 2 * back; back *= 4) {
+    seek(duration - back);
+    end = last_end();
   }
   if (end == 0 && !stopped_) {
     open();

@@ -38,6 +38,12 @@ class MediaReader {
   /// Frames a second as the stream says it, 0 for a variable or unknown rate.
   double frame_rate() const { return frame_rate_; }
 
+  /// Of the first picture, upright; 0 for audio.
+  int width() const { return width_; }
+  int height() const { return height_; }
+  /// How long the file says that it is; 0: it does not say.
+  GstClockTime claimed_duration() const;
+
   /// The next buffer, or an empty unit at the end, or after stop(). Throws Problem.
   Unit next();
   /// The next buffers begin at TIME or somewhat before it. Throws Problem where the file cannot be
@@ -55,7 +61,7 @@ class MediaReader {
   void open();
   void wait_for_first_buffer();
   GstVideoOrientationMethod recorded_orientation() const;
-  void learn_rate();
+  void learn_format();
   void check_bus();
   GstClockTime last_end();
 
@@ -67,6 +73,8 @@ class MediaReader {
   GstElement* sink_ = nullptr;
   GstClockTime frame_duration_ = 0;
   double frame_rate_ = 0;
+  int width_ = 0;
+  int height_ = 0;
   GstVideoOrientationMethod orientation_ = GST_VIDEO_ORIENTATION_IDENTITY;
   std::string missing_;
   std::atomic<bool> stopped_ = false;

@@ -26,9 +26,10 @@ struct Format {
 };
 
 // Constant quality at which the difference cannot be seen. x264 otherwise keeps to its default bit
-// rate through the VBV.
+// rate through the VBV. Without B-frames a frame's place in the file is its place in time.
 constexpr Part kH264 = {"video/x-h264", "video/x-raw,format=I420", "x264enc",
-                        "pass=5,quantizer=14,vbv-buf-capacity=0", "gstreamer1.0-plugins-ugly"};
+                        "pass=5,quantizer=14,vbv-buf-capacity=0,bframes=0",
+                        "gstreamer1.0-plugins-ugly"};
 constexpr Part kAac = {"audio/mpeg,mpegversion=4", nullptr, "avenc_aac", "bitrate=256000",
                        "gstreamer1.0-libav"};
 constexpr Part kVp9 = {
@@ -39,8 +40,9 @@ constexpr Part kVp9 = {
 constexpr Part kOpus = {"audio/x-opus", nullptr, "opusenc", "bitrate=192000",
                         "gstreamer1.0-plugins-base"};
 // Key frames only: shards are joined, and cut, at any frame.
-constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1", nullptr, "avenc_ffv1", "gop-size=1",
-                        "gstreamer1.0-libav"};
+constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1",
+                        "video/x-raw,format={I420,Y42B,Y444,BGRx,BGRA,I420_10LE}", "avenc_ffv1",
+                        "gop-size=1", "gstreamer1.0-libav"};
 constexpr Part kFlac = {"audio/x-flac", nullptr, "flacenc", "quality=5",
                         "gstreamer1.0-plugins-good"};
 
@@ -119,6 +121,10 @@ ProfilePtr profile_for(const std::string& path) {
   finish(GST_ENCODING_PROFILE(sound), format.audio);
   gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(sound));
   return owner;
+}
+
+bool takes_even_sizes_only(const std::string& path) {
+  return format_for(path).video.factory == kH264.factory;
 }
 
 }  // namespace latentsync::transcode

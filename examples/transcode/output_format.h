@@ -17,4 +17,7 @@ using ProfilePtr = std::unique_ptr<GstEncodingProfile, UnrefProfile>;
 /// is not installed.
 ProfilePtr profile_for(const std::string& path);
 
+/// Whether its pictures have an even width and height only.
+bool takes_even_sizes_only(const std::string& path);
+
 }  // namespace latentsync::transcode

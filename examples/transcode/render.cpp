@@ -22,9 +22,8 @@ void link_pads(GstElement* source, const char* source_pad, GstElement* sink, con
 
 }  // namespace
 
-Render::Render(Streams& streams, ElementPtr element, GstEncodingProfile* profile,
-               const std::string& file, const std::string& frames, const std::string& name)
-    : streams_(streams), name_(name), pipeline_(gst_pipeline_new(nullptr)) {
+Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
+    : streams_(streams), name_(plan.name), pipeline_(gst_pipeline_new(nullptr)) {
   element_ = element.get();
   gst_bin_add(GST_BIN(pipeline_.get()), element_);
   // Frames that wait here are memory; audio is small.
@@ -33,10 +32,10 @@ Render::Render(Streams& streams, ElementPtr element, GstEncodingProfile* profile
   sound_source_ = add_source(0, GST_SECOND);
   GstElement* encoder = add("encodebin2");
   GstElement* sink = add("filesink");
-  g_object_set(sink, "location", file.c_str(), nullptr);
+  g_object_set(sink, "location", plan.file.c_str(), nullptr);
   g_signal_connect(encoder, "pad-added", G_CALLBACK(on_encoded), sink);
   g_signal_connect(encoder, "deep-element-added", G_CALLBACK(on_encoder_element), this);
-  g_object_set(encoder, "profile", profile, nullptr);
+  g_object_set(encoder, "profile", plan.profile, nullptr);
 
   link_pads(video_source_, "src", element_, "video_sink");
   GstElement* convert = add("audioconvert");
@@ -45,7 +44,7 @@ Render::Render(Streams& streams, ElementPtr element, GstEncodingProfile* profile
   link_pads(convert, "src", resample, "sink");
   link_pads(resample, "src", element_, "audio_sink");
   link_sound(encoder);
-  link_video(encoder, frames);
+  link_video(encoder, plan);
 
   const PadPtr pad(gst_element_get_static_pad(element_, "src"));
   gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_frame, this, nullptr);
@@ -97,16 +96,28 @@ void Render::link_sound(GstElement* encoder) {
   }
 }
 
-void Render::link_video(GstElement* encoder, const std::string& frames) {
+void Render::link_video(GstElement* encoder, const RenderPlan& plan) {
   GstElement* last = element_;
-  if (!frames.empty()) {
+  const char* last_pad = "src";
+  if (!plan.frames.empty()) {
     last = add("tee");
+    last_pad = "src_%u";
     link_pads(element_, "src", last, "sink");
-    link_frames(last, frames);
+    link_frames(last, plan.frames);
+  }
+  if (plan.crop_right > 0 || plan.crop_bottom > 0) {
+    GstElement* convert = add("videoconvert");
+    GstElement* crop = add("videocrop");
+    g_object_set(crop, "right", plan.crop_right, "bottom", plan.crop_bottom, nullptr);
+    link_pads(last, last_pad, convert, "sink");
+    link_pads(convert, "src", crop, "sink");
+    last = crop;
+    last_pad = "src";
   }
   const PadPtr sink(gst_element_request_pad_simple(encoder, "video_%u"));
-  const PadPtr source(frames.empty() ? gst_element_get_static_pad(last, "src")
-                                     : gst_element_request_pad_simple(last, "src_%u"));
+  const PadPtr source(g_strcmp0(last_pad, "src") == 0
+                          ? gst_element_get_static_pad(last, last_pad)
+                          : gst_element_request_pad_simple(last, last_pad));
   if (!sink || gst_pad_link(source.get(), sink.get()) != GST_PAD_LINK_OK) {
     throw Problem(name_ + ": GStreamer has no way to encode the video");
   }

@@ -14,6 +14,15 @@
 
 namespace latentsync::transcode {
 
+struct RenderPlan {
+  GstEncodingProfile* profile = nullptr;  ///< borrowed
+  std::string file;                       ///< that is written
+  std::string frames;                     ///< a folder for PNGs, or empty
+  std::string name;                       ///< of the output, in messages
+  int crop_right = 0;                     ///< pixels that the encoder cannot take
+  int crop_bottom = 0;
+};
+
 /// The pipeline that makes the output:
 ///
 ///   frames ! latentsync.video_sink            latentsync ! encodebin2 ! filesink
@@ -24,10 +33,7 @@ namespace latentsync::transcode {
 /// dropped after the element.
 class Render {
  public:
-  /// FILE: where it is written to. FRAMES: a folder for PNGs, or empty. NAME: of the output, in
-  /// messages.
-  Render(Streams& streams, ElementPtr element, GstEncodingProfile* profile, const std::string& file,
-         const std::string& frames, const std::string& name);
+  Render(Streams& streams, ElementPtr element, const RenderPlan& plan);
   ~Render();
   Render(const Render&) = delete;
   Render& operator=(const Render&) = delete;
@@ -45,7 +51,7 @@ class Render {
  private:
   GstElement* add(const char* factory);
   GstElement* add_source(guint64 most_buffers, guint64 most_time);
-  void link_video(GstElement* encoder, const std::string& frames);
+  void link_video(GstElement* encoder, const RenderPlan& plan);
   void link_frames(GstElement* tee, const std::string& frames);
   void link_sound(GstElement* encoder);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <gst/audio/audio.h>
 
 namespace latentsync::transcode {
@@ -28,6 +29,27 @@ GstClockTime end_of_all(GstClockTime video_end, MediaReader& sound, VideoEnd mod
   return mode == VideoEnd::kStop ? video_end : std::max(video_end, sound.find_end());
 }
 
+/// Of a file that ends before its own header says so.
+std::string cut_off(MediaReader& video, GstClockTime video_end) {
+  constexpr GstClockTime kTolerance = GST_SECOND / 2;
+  const GstClockTime claimed = video.claimed_duration();
+  GstClockTime end = video_end;
+  if (claimed > end + kTolerance) {
+    try {
+      end = std::max(end, MediaReader(video.file(), StreamKind::kAudio, kAudioCaps).find_end());
+    } catch (const Problem&) {
+      // It has no audio: the video's end is the file's.
+    }
+  }
+  if (claimed <= end + kTolerance) {
+    return "";
+  }
+  char text[128];
+  std::snprintf(text, sizeof text, ": cut off: it says that it lasts %.2f s, and ends after %.2f s",
+                double(claimed) / GST_SECOND, double(end) / GST_SECOND);
+  return video.file() + text;
+}
+
 }  // namespace
 
 Streams::Streams(const Clip& clip, const Options& options)
@@ -38,7 +60,8 @@ Streams::Streams(const Clip& clip, const Options& options)
       total_(end_of_all(video_end_, sound_, options.video_end)),
       part_(choose_part(total_, video_.frame_rate(), video_.frame_duration(), options.start,
                         options.duration, options.shard)),
-      feed_(video_, options.video_end, video_end_, total_) {
+      feed_(video_, options.video_end, video_end_, total_),
+      warning_(cut_off(video_, video_end_)) {
   feed_.skip_to(part_.feed_begin);
   if (part_.begin > 0) {
     sound_.seek(part_.begin);

@@ -16,6 +16,10 @@ class Streams {
 
   const Part& part() const { return part_; }
   GstClockTime total() const { return total_; }
+  int width() const { return video_.width(); }
+  int height() const { return video_.height(); }
+  /// What the user should know about the files, or empty: one of them is cut off.
+  const std::string& warning() const { return warning_; }
   /// Of the output: 0 where the rate varies and nobody knows.
   guint64 expected_frames() const;
   /// The number of the part's first frame in the whole; 0 where the rate varies.
@@ -38,6 +42,7 @@ class Streams {
   GstClockTime total_;
   Part part_;
   VideoFeed feed_;
+  std::string warning_;
 };
 
 }  // namespace latentsync::transcode

@@ -36,10 +36,10 @@ make variable-rate.mp4 -i variable-rate.mkv -map 0 -c copy -video_track_timescal
 make speech-44100-stereo.mp3 -i "$speech" -ar 44100 -ac 2 -c:a libmp3lame -b:a 96k
 make speech-long.wav -stream_loop 1 -i "$speech" -map 0:a -ar 16000 -ac 1 -t 3
 make ten-bit.mp4 -i "$face" -frames:v 24 -pix_fmt yuv420p10le -c:v libx264 -preset ultrafast -crf 12 -c:a aac -shortest
-make odd-size.mkv -i "$face" -frames:v 24 -vf "crop=255:271:16:8,format=yuv444p" -c:v ffv1 -c:a flac -shortest
-make odd-size.mp4 -i "$face" -frames:v 24 -vf "crop=255:271:16:8,format=yuv444p" "${x264[@]}" -c:a aac -shortest
+make odd-size.mkv -i "$face" -frames:v 24 -vf "format=yuv444p,crop=255:271:16:8" -c:v ffv1 -c:a flac -shortest
+make odd-size.mp4 -i "$face" -frames:v 24 -vf "format=yuv444p,crop=255:271:16:8" "${x264[@]}" -c:a aac -shortest
 make turned-pixels.mp4 -i "$face" -frames:v 24 -vf "crop=240:288:24:0,transpose=clock" "${x264[@]}" -c:a aac -shortest
-make rotated.mp4 -i turned-pixels.mp4 -c copy -metadata:s:v:0 rotate=270
+make rotated.mp4 -i turned-pixels.mp4 -c copy -metadata:s:v:0 rotate=90
 make wide-pixels.mp4 -i "$face" -frames:v 24 -vf "scale=216:288,setsar=4/3" "${x264[@]}" -c:a aac -shortest
 make no-face.mp4 -f lavfi -i "color=gray:size=192x192:rate=25" -i "$speech" -map 0:v -map 1:a -t 2 "${x264[@]}" -c:a aac
 make face-comes-later.mp4 -f lavfi -i "color=0x20a0c0:size=288x288:rate=25:duration=2" -i "$face" -i "$speech" \
