@@ -51,7 +51,9 @@ ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loade
   // What is wrong with the command comes before what takes time.
   ElementPtr element = make_element(options);
   const ProfilePtr profile = profile_for(clip.output);
-  Streams streams(clip, options);
+  int window_frames = 0;
+  g_object_get(element.get(), "window-frames", &window_frames, nullptr);
+  Streams streams(clip, options, window_frames);
   OutputFile output(clip.output, clip.input, clip.audio);
   if (!clip.frames.empty()) {
     make_frames_folder(clip.frames);

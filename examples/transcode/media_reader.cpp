@@ -35,14 +35,29 @@ void link_to(GstElement*, GstPad* pad, gpointer next) {
   }
 }
 
+GstStreamType type_of(GstPad* pad) {
+  GstStream* stream = gst_pad_get_stream(pad);
+  GstStreamType type = GST_STREAM_TYPE_UNKNOWN;
+  if (stream != nullptr) {
+    type = gst_stream_get_stream_type(stream);
+    gst_object_unref(stream);
+  } else {
+    // A file of one stream and no container.
+    const CapsPtr caps(gst_pad_query_caps(pad, nullptr));
+    const std::string name = gst_caps_get_size(caps.get()) > 0
+                                 ? gst_structure_get_name(gst_caps_get_structure(caps.get(), 0))
+                                 : "";
+    type = name.starts_with("audio/") ? GST_STREAM_TYPE_AUDIO : GST_STREAM_TYPE_VIDEO;
+  }
+  return type;
+}
+
 /// The first stream of the kind is decoded, others are left unlinked.
 template <GstStreamType kType>
 void link_stream(GstElement* parse, GstPad* pad, gpointer decode) {
-  GstStream* stream = gst_pad_get_stream(pad);
-  if (stream != nullptr && (gst_stream_get_stream_type(stream) & kType) != 0) {
+  if ((type_of(pad) & kType) != 0) {
     link_to(parse, pad, decode);
   }
-  gst_clear_object(&stream);
 }
 
 std::string to_uri(const std::string& file) {

@@ -32,7 +32,8 @@ Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
   sound_source_ = add_source(0, GST_SECOND);
   GstElement* encoder = add("encodebin2");
   GstElement* sink = add("filesink");
-  g_object_set(sink, "location", plan.file.c_str(), nullptr);
+  // No sink waits for the other's first buffer: an encoder may want more frames than a queue holds.
+  g_object_set(sink, "location", plan.file.c_str(), "async", FALSE, nullptr);
   g_signal_connect(encoder, "pad-added", G_CALLBACK(on_encoded), sink);
   g_signal_connect(encoder, "deep-element-added", G_CALLBACK(on_encoder_element), this);
   g_object_set(encoder, "profile", plan.profile, nullptr);
@@ -131,7 +132,7 @@ void Render::link_frames(GstElement* tee, const std::string& frames) {
   g_object_set(queue, "max-size-buffers", 4, "max-size-bytes", 0, "max-size-time", guint64(0),
                nullptr);
   g_object_set(encode, "compression-level", 1, nullptr);
-  g_object_set(write, "location", (frames + "/%08d.png").c_str(), "index",
+  g_object_set(write, "async", FALSE, "location", (frames + "/%08d.png").c_str(), "index",
                int(streams_.first_frame_number()), nullptr);
   link_pads(tee, "src_%u", queue, "sink");
   link_pads(queue, "src", convert, "sink");

@@ -52,14 +52,17 @@ std::string cut_off(MediaReader& video, GstClockTime video_end) {
 
 }  // namespace
 
-Streams::Streams(const Clip& clip, const Options& options)
+Streams::Streams(const Clip& clip, const Options& options, int window_frames)
     : video_(clip.input, StreamKind::kVideo, kVideoCaps),
       speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps),
       sound_(speech_file(clip), StreamKind::kAudio, kAudioCaps),
       video_end_(end_of_video(video_)),
       total_(end_of_all(video_end_, sound_, options.video_end)),
-      part_(choose_part(total_, video_.frame_rate(), video_.frame_duration(), options.start,
-                        options.duration, options.shard)),
+      part_(choose_part({.total = total_,
+                         .frame_rate = video_.frame_rate(),
+                         .frame_duration = video_.frame_duration(),
+                         .window_frames = window_frames},
+                        options.start, options.duration, options.shard)),
       feed_(video_, options.video_end, video_end_, total_),
       warning_(cut_off(video_, video_end_)) {
   feed_.skip_to(part_.feed_begin);

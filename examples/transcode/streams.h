@@ -11,8 +11,9 @@ namespace latentsync::transcode {
 /// mouth follows (from its beginning, whatever part is made), and the sound of the output.
 class Streams {
  public:
-  /// Throws Problem: a file that is not there, cannot be read or lacks the stream; an empty part.
-  Streams(const Clip& clip, const Options& options);
+  /// WINDOW_FRAMES: the element's. Throws Problem: a file that is not there, cannot be read or
+  /// lacks the stream; an empty part.
+  Streams(const Clip& clip, const Options& options, int window_frames);
 
   const Part& part() const { return part_; }
   GstClockTime total() const { return total_; }

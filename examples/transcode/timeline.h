@@ -10,8 +10,8 @@ namespace latentsync::transcode {
 struct Part {
   GstClockTime begin = 0;
   GstClockTime end = 0;
-  /// What is rendered for it, so that it comes out as in a run over the whole: 32 frames before, in
-  /// which smoothing forgets where it began, and the rest of the last window after.
+  /// What is rendered for it, so that it comes out as in a run over the whole: whole windows, and
+  /// 32 frames before them, in which smoothing forgets where it began.
   GstClockTime feed_begin = 0;
   GstClockTime feed_end = 0;
 
@@ -24,10 +24,16 @@ struct Shard {
   int count = 1;
 };
 
-/// TOTAL: where the whole ends. FRAME_RATE: 0 where it varies; shards then begin at times, not at
-/// frames. Throws Problem: the part is empty.
-Part choose_part(GstClockTime total, double frame_rate, GstClockTime frame_duration,
-                 std::optional<GstClockTime> start, std::optional<GstClockTime> duration,
-                 const Shard& shard);
+/// The whole.
+struct Timeline {
+  GstClockTime total = 0;  ///< where it ends
+  double frame_rate = 0;   ///< 0 where it varies; shards then begin at times, not at frames
+  GstClockTime frame_duration = 0;
+  int window_frames = 16;  ///< at a constant rate windows begin at multiples of it
+};
+
+/// Throws Problem: the part is empty.
+Part choose_part(const Timeline& whole, std::optional<GstClockTime> start,
+                 std::optional<GstClockTime> duration, const Shard& shard);
 
 }  // namespace latentsync::transcode
