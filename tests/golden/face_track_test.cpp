@@ -2,6 +2,7 @@
 #include "core/model/state_dict.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+#include "tests/support/pictures.h"
 
 #include <cmath>
 #include <filesystem>
@@ -25,17 +26,6 @@ namespace {
 
 using face::FaceTrack;
 using face::TensorSampler;
-
-// Pictures of a face [3, H, W] in [0, 1]: the crops that the detector's golden inputs are made of.
-std::vector<at::Tensor> face_pictures() {
-  std::vector<at::Tensor> pictures;
-  for (const auto& [name, tensor] : golden("facenets/facenets.safetensors").tensors) {
-    if (name.starts_with("face_detection_full_range") && name.ends_with("_crop.input")) {
-      pictures.push_back((tensor[0].permute({2, 0, 1}) / 2 + 0.5).to(test_device()));
-    }
-  }
-  return pictures;
-}
 
 double distance(const face::FaceLandmarks& a, const face::FaceLandmarks& b, double shift_x = 0,
                 double shift_y = 0) {
@@ -103,7 +93,7 @@ class GoldenFaceTrack : public testing::Test {
     return result;
   }
 
-  std::vector<at::Tensor> pictures_ = face_pictures();
+  std::vector<at::Tensor> pictures_ = golden_face_pictures();
   FaceTrack track_;
 };
 
