@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -35,6 +36,16 @@ double distance(const face::FaceLandmarks& a, const face::FaceLandmarks& b) {
   return sum / static_cast<double>(a.points.size());
 }
 
+// The face of the next frame: the one that is followed, else the best that is found.
+std::optional<face::TrackedFace> next_face(const face::FaceTracker& tracker,
+                                           const face::FrameSampler& frame,
+                                           face::FaceTrack& track) {
+  if (track.region) return tracker.follow(frame, track).face;
+  const auto found = tracker.search(frame);
+  if (found.faces.empty()) return std::nullopt;
+  return tracker.begin(frame, found.faces.front(), track);
+}
+
 // A face is detected and followed to the same points in a frame of any format as in the RGB
 // tensor: for faces of the networks' own size and for such as must be made much smaller.
 TEST(GoldenFaceImageSampler, FindsTheSameLandmarksInEveryFormat) {
@@ -50,8 +61,8 @@ TEST(GoldenFaceImageSampler, FindsTheSameLandmarksInEveryFormat) {
             .contiguous();
     face::FaceTrack expected_track;
     const face::TensorSampler expected_sampler(picture.to(test_device()));
-    const auto found = tracker.next(expected_sampler, expected_track);
-    const auto followed = tracker.next(expected_sampler, expected_track);
+    const auto found = next_face(tracker, expected_sampler, expected_track);
+    const auto followed = next_face(tracker, expected_sampler, expected_track);
     ASSERT_TRUE(found && followed);
     const std::vector<kernels::PixelFormat> large = {kernels::PixelFormat::kNv12,
                                                      kernels::PixelFormat::kRgb};
@@ -60,9 +71,8 @@ TEST(GoldenFaceImageSampler, FindsTheSameLandmarksInEveryFormat) {
       const face::ImageSampler sampler(frame.view, test_device());
       face::FaceTrack track;
       for (const auto& expected : {found, followed}) {
-        const auto face = tracker.next(sampler, track);
+        const auto face = next_face(tracker, sampler, track);
         ASSERT_TRUE(face) << static_cast<int>(format);
-        EXPECT_EQ(face->followed, expected->followed);
         EXPECT_LT(distance(face->landmarks, expected->landmarks), 0.005 * expected->box.height)
             << static_cast<int>(format);
       }
