@@ -101,7 +101,7 @@ void FrameWindow::keep_sticky_events(FrameGroup group) {
   FrameGroup kept;
   for (Item& item : group.items) {
     const auto* event = std::get_if<EventPtr>(&item);
-    if (event && GST_EVENT_IS_STICKY(event->get()) &&
+    if (event && *event && GST_EVENT_IS_STICKY(event->get()) &&
         GST_EVENT_TYPE(event->get()) != GST_EVENT_SEGMENT) {
       kept.items.push_back(std::move(item));
     }

@@ -1,3 +1,4 @@
+// clang-format off: a launch line stays one line
 /**
  * SECTION:element-latentsync
  * @title: latentsync
@@ -21,11 +22,12 @@
  * max-size-buffers=0 ! audioconvert ! audioresample ! l.audio_sink t. ! queue max-size-time=0
  * max-size-bytes=0 max-size-buffers=0 ! audioconvert ! avenc_aac ! m.
  * ]|
- * A file, with all of the speech known before the first frame: the branch of the tee that leads to
- * the muxer needs a queue without limits, because the muxer waits for video.
+ * A file, with all of the speech known before the first frame. The branch of the tee that leads to
+ * the muxer needs a queue without limits, because the muxer waits for the video.
  *
  * Since: 0.1
  */
+// clang-format on
 #include "gst/latentsync.h"
 
 #include "gst/debug.h"
@@ -63,8 +65,7 @@ GstAggregatorClass* latentsync::base_class() {
 }
 
 void gst_latentsync_wake(GstLatentsync* self) {
-  gst_latentsync_pad_wake(self->video);
-  gst_latentsync_pad_wake(self->audio);
+  gst_latentsync_pads_wake(self->video, self->audio);
 }
 
 gboolean gst_latentsync_base_sink_event(GstLatentsync* self, GstAggregatorPad* pad,

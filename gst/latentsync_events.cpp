@@ -76,18 +76,20 @@ gboolean set_segment(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event
 
 void begin_flush(GstLatentsync* self, GstAggregatorPad* pad, guint32 seqnum) {
   Element& element = *self->element;
+  const bool video = is_video(self, pad);
   bool both;
   {
-    std::lock_guard lock(element.state.mutex);
-    (is_video(self, pad) ? element.state.flushing_video : element.state.flushing_audio) = seqnum;
-    both = element.state.flushing_video &&
-           element.state.flushing_video == element.state.flushing_audio;
+    State& state = element.state;
+    std::lock_guard lock(state.mutex);
+    (video ? state.flushing_video : state.flushing_audio) = seqnum;
+    if (video) ++state.video_flushes;
+    both = state.flushing_video && state.flushing_video == state.flushing_audio;
   }
-  // The base class joins the source thread when the last pad flushes: nothing may hold it up.
-  if (both && element.worker) {
-    element.worker->cancel_job();
-    element.worker->interrupt(true);
-  }
+  if (!element.worker) return;
+  if (video) element.worker->cancel_job();
+  // The base class joins the source thread when both pads flush for the same reason: nothing may
+  // hold it up.
+  if (both) element.worker->interrupt(true);
 }
 
 void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {

@@ -13,6 +13,9 @@ namespace {
 /// thread is not held up.
 constexpr int64_t kAudioAhead = 30 * kSampleRate;
 
+/// More than a window can hear of what came before it.
+constexpr int64_t kContext = 32 * kSampleRate;
+
 /// Frames that may wait while a complete window waits for the audio after it.
 int frames_ahead(const State& state) {
   const GstClockTime window = window_duration(state);
@@ -142,11 +145,28 @@ std::vector<float> samples_of(GstBuffer* buffer, bool is_float) {
   return result;
 }
 
+/// Cuts off what lies outside the segment; false where nothing is left.
+bool clip_audio(const State& state, BufferPtr& buffer) {
+  if (is_gap(buffer.get()) || !GST_BUFFER_PTS_IS_VALID(buffer.get())) return true;
+  buffer.reset(gst_audio_buffer_clip(buffer.release(), &state.audio_segment, kSampleRate,
+                                     state.audio_is_float ? 4 : 2));
+  return buffer != nullptr;
+}
+
+/// Nothing is heard of what lies further back than a sliding context reaches.
+void forget_old_audio(State& state) {
+  if (state.context == AudioContext::kWhole) return;
+  const Frame* oldest = state.frames.oldest();
+  if (!oldest && !state.video_end_ns) return;
+  state.audio.trim(sample_index(oldest ? oldest->timeline_ns : *state.video_end_ns) - kContext);
+}
+
 void take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
   ++state.audio_arrivals;
   if (state.whole_audio_given) return;
+  if (!clip_audio(state, buffer)) return;
   const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);
   std::vector<float> samples;
   int64_t silence = 0;
@@ -164,6 +184,7 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
   const bool timed = GST_CLOCK_TIME_IS_VALID(time);
   const int64_t index =
       timed ? sample_index(timeline_time(state.audio_segment, time)) : state.audio.end();
+  forget_old_audio(state);
   if (silence > 0) {
     state.audio.append_silence(index, silence, resync && timed);
   } else {
@@ -186,15 +207,23 @@ PadsState look_at_pads(GstLatentsync* self) {
   return pads;
 }
 
+void look_behind_events(GstLatentsync* self, const PadsState& pads) {
+  const bool video_hides = !pads.video_there && gst_latentsync_pad_hides(self->video);
+  const bool audio_hides = !pads.audio_there && gst_latentsync_pad_hides(self->audio);
+  // Where both do, both will have a buffer to show.
+  if (video_hides && !audio_hides) gst_latentsync_pad_pretend(self->audio);
+  if (audio_hides && !video_hides) gst_latentsync_pad_pretend(self->video);
+}
+
 bool absorb(GstLatentsync* self) {
   bool any = false;
   for (bool again = true; again && !self->element->state.failed;) {
     const PadsState pads = look_at_pads(self);
     if (pads.video_wanted && pads.video_there) {
-      take_video(self, BufferPtr(gst_aggregator_pad_pop_buffer(video_pad(self))));
+      take_video(self, BufferPtr(gst_latentsync_pad_pop(self->video)));
     }
     if (pads.audio_wanted && pads.audio_there) {
-      take_audio(self, BufferPtr(gst_aggregator_pad_pop_buffer(audio_pad(self))));
+      take_audio(self, BufferPtr(gst_latentsync_pad_pop(self->audio)));
     }
     again = pads.arrived();
     any = any || again;

@@ -29,9 +29,8 @@ Domain error_domain(ErrorCode code) {
     case ErrorCode::kUnreadable:
       return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ};
     case ErrorCode::kDamagedFile:
-      return {GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE};
     case ErrorCode::kForeignModel:
-      return {GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE};
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ};
     case ErrorCode::kUnsupported:
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_NOT_IMPLEMENTED};
     case ErrorCode::kInvalidArgument:
@@ -39,7 +38,7 @@ Domain error_domain(ErrorCode code) {
     case ErrorCode::kOutOfMemory:
       return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
     case ErrorCode::kDevice:
-      return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_INIT};
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED};
     default:
       return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED};
   }

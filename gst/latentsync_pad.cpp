@@ -5,25 +5,34 @@
 #include "gst/latentsync.h"
 
 #include <atomic>
+#include <cstdint>
 
 struct _GstLatentsyncPad {
   GstAggregatorPad parent;
   GstPadChainFunction base_chain;
-  std::atomic<bool> token;  ///< one is on the pad, or is being put there
-  GstEvent* last_event;     ///< guarded by the object lock
+  std::atomic<bool> token;       ///< one is on the pad, or is being put there
+  std::atomic<int64_t> waiting;  ///< buffers on the pad, tokens and gaps left out
+  GstEvent* last_event;          ///< guarded by the object lock
 };
 
 G_DEFINE_FINAL_TYPE(GstLatentsyncPad, gst_latentsync_pad, GST_TYPE_AGGREGATOR_PAD)
 
+static bool is_gap(GstBuffer* buffer) {
+  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
+}
+
 static GstFlowReturn gst_latentsync_pad_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
+  const bool gap = is_gap(buffer);
   const GstFlowReturn result = GST_LATENTSYNC_PAD(pad)->base_chain(pad, parent, buffer);
+  if (result == GST_FLOW_OK && !gap) ++GST_LATENTSYNC_PAD(pad)->waiting;
   gst_latentsync_wake(GST_LATENTSYNC(parent));
   return result;
 }
 
 static GstFlowReturn gst_latentsync_pad_flush(GstAggregatorPad* pad, GstAggregator*) {
-  // The token went with the rest of the queue.
+  // They went with the rest of the queue. The stream lock keeps chain() out.
   GST_LATENTSYNC_PAD(pad)->token = false;
+  GST_LATENTSYNC_PAD(pad)->waiting = 0;
   GST_OBJECT_LOCK(pad);
   gst_clear_event(&GST_LATENTSYNC_PAD(pad)->last_event);
   GST_OBJECT_UNLOCK(pad);
@@ -51,13 +60,15 @@ static void gst_latentsync_pad_class_init(GstLatentsyncPadClass* klass) {
 static void gst_latentsync_pad_init(GstLatentsyncPad* pad) {
   pad->base_chain = nullptr;
   pad->token = false;
+  pad->waiting = 0;
   pad->last_event = nullptr;
 }
 
-void gst_latentsync_pad_wake(GstLatentsyncPad* pad) {
-  if (pad->token.exchange(true)) return;
+/// Whether the pad has a token now; false where it is flushing, or at its end.
+static bool put_token(GstLatentsyncPad* pad) {
+  if (pad->token.exchange(true)) return true;
   auto* object = GST_OBJECT(gst_pad_get_parent(GST_PAD(pad)));
-  if (!object) return;
+  if (!object) return false;
   GstSegment& segment = GST_AGGREGATOR_PAD(pad)->segment;
   GST_OBJECT_LOCK(pad);
   // Before the pad's own segment any will do; the position keeps the level of a live pad right.
@@ -68,19 +79,24 @@ void gst_latentsync_pad_wake(GstLatentsyncPad* pad) {
     time = segment.position;
   }
   GST_OBJECT_UNLOCK(pad);
-  if (!gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
-                                      gst_event_new_gap(time, GST_CLOCK_TIME_NONE))) {
-    // The pad is flushing or at its end: whoever changes that wakes the element.
-    pad->token = false;
-  }
+  const bool put = gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
+                                                  gst_event_new_gap(time, GST_CLOCK_TIME_NONE));
+  // Whoever ends the flush wakes the element.
+  if (!put) pad->token = false;
   gst_object_unref(object);
+  return put;
+}
+
+void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second) {
+  do {
+    if (!put_token(first) || !put_token(second)) return;
+  } while (first->token != second->token);
 }
 
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {
   for (;;) {
     latentsync::BufferPtr next(gst_aggregator_pad_peek_buffer(GST_AGGREGATOR_PAD(pad)));
-    if (!next || !GST_BUFFER_FLAG_IS_SET(next.get(), GST_BUFFER_FLAG_GAP) ||
-        GST_BUFFER_DURATION_IS_VALID(next.get()) || gst_buffer_get_size(next.get()) > 0) {
+    if (!next || !is_gap(next.get()) || GST_BUFFER_DURATION_IS_VALID(next.get())) {
       return next.release();
     }
     next.reset();
@@ -89,6 +105,16 @@ GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {
     *arrived = TRUE;
   }
 }
+
+GstBuffer* gst_latentsync_pad_pop(GstLatentsyncPad* pad) {
+  GstBuffer* buffer = gst_aggregator_pad_pop_buffer(GST_AGGREGATOR_PAD(pad));
+  if (buffer && !is_gap(buffer)) --pad->waiting;
+  return buffer;
+}
+
+gboolean gst_latentsync_pad_hides(GstLatentsyncPad* pad) { return pad->waiting > 0; }
+
+void gst_latentsync_pad_pretend(GstLatentsyncPad* pad) { put_token(pad); }
 
 gboolean gst_latentsync_pad_is_repeated(GstLatentsyncPad* pad, GstEvent* event) {
   GST_OBJECT_LOCK(pad);

@@ -51,6 +51,7 @@ struct State {
   bool video_discontinuity = false;
   std::optional<int64_t> in_flight_ns;    ///< running time of the first frame that is being made
   std::optional<int64_t> video_end_ns;    ///< where a frame without a timestamp would lie
+  uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
   std::optional<guint32> flushing_video;  ///< FLUSH_START's number, until FLUSH_STOP
   std::optional<guint32> flushing_audio;
 
@@ -158,6 +159,9 @@ struct PadsState {
   }
 };
 PadsState look_at_pads(GstLatentsync* self);
+
+/// Has aggregate() called again for buffers that wait behind an event; before it returns.
+void look_behind_events(GstLatentsync* self, const PadsState& pads);
 
 /// Takes from the pads what is wanted; true where anything was there.
 bool absorb(GstLatentsync* self);

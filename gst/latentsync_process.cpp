@@ -15,84 +15,6 @@ using std::chrono::steady_clock;
 /// How long audio-context=whole waits for audio that does not come while video has to wait for it.
 constexpr auto kPatience = std::chrono::seconds(2);
 
-GstFlowReturn send_frame(GstLatentsync* self, Frame frame) {
-  GstAggregator* aggregator = GST_AGGREGATOR(self);
-  GstBuffer* buffer = frame.buffer.release();
-  gst_aggregator_selected_samples(aggregator, GST_BUFFER_PTS(buffer), GST_BUFFER_DTS(buffer),
-                                  GST_BUFFER_DURATION(buffer), nullptr);
-  if (GST_BUFFER_PTS_IS_VALID(buffer)) {
-    GST_OBJECT_LOCK(self);
-    GstSegment& segment = GST_AGGREGATOR_PAD(aggregator->srcpad)->segment;
-    segment.position = GST_BUFFER_PTS(buffer);
-    if (GST_BUFFER_DURATION_IS_VALID(buffer)) segment.position += GST_BUFFER_DURATION(buffer);
-    GST_OBJECT_UNLOCK(self);
-  }
-  self->element->state.segment_pending = false;
-  {
-    std::lock_guard lock(self->element->statistics_mutex);
-    ++self->element->statistics.frames_out;
-  }
-  return gst_aggregator_finish_buffer(aggregator, buffer);
-}
-
-GstFlowReturn send_group(GstLatentsync* self, FrameGroup group) {
-  for (Item& item : group.items) {
-    if (auto* event = std::get_if<EventPtr>(&item)) {
-      send_event(self, std::move(*event));
-    } else if (const auto flow = send_frame(self, std::move(std::get<Frame>(item)));
-               flow != GST_FLOW_OK) {
-      return flow;
-    }
-  }
-  return GST_FLOW_OK;
-}
-
-/// As the frames came, because there is no time left for them.
-GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group) {
-  for (const Item& item : group.items) {
-    if (const auto* frame = std::get_if<Frame>(&item)) post_late(self, *frame);
-  }
-  {
-    std::lock_guard lock(self->element->statistics_mutex);
-    self->element->statistics.frames_late += group.frames;
-    self->element->statistics.frames_passed += group.frames;
-  }
-  return send_group(self, std::move(group));
-}
-
-GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
-  Element& element = *self->element;
-  {
-    std::lock_guard lock(element.state.mutex);
-    element.state.in_flight_ns.reset();
-  }
-  if (outcome.result) {
-    post_window(self, outcome.job, *outcome.result, outcome.seconds);
-    return element.state.failed ? GST_FLOW_ERROR : send_group(self, std::move(outcome.job.group));
-  }
-  const Failure& failure = outcome.result.failure();
-  if (failure.code == ErrorCode::kCancelled) return pass_late(self, std::move(outcome.job.group));
-  if (failure.code == ErrorCode::kUnreadable) {
-    warn_once(self, "unreadable", failure.message, failure.detail);
-    {
-      std::lock_guard lock(element.statistics_mutex);
-      element.statistics.frames_passed += outcome.job.group.frames;
-    }
-    return send_group(self, std::move(outcome.job.group));
-  }
-  post_failure(self, failure);
-  return GST_FLOW_ERROR;
-}
-
-/// Sends what is ready. False where nothing was.
-bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
-  if (auto outcome = self->element->worker->take()) {
-    *flow = send_outcome(self, std::move(*outcome));
-    return true;
-  }
-  return send_waiting_events(self);
-}
-
 /// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
 bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
   State& state = element.state;
@@ -126,12 +48,103 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
     job.group = *state.frames.take();
     job.index = state.windows++;
+    job.flushes = state.video_flushes;
     state.in_flight_ns = job.group.frame(0).running_ns;
   }
   GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
                    job.group.frames, job.audio.size());
   element.worker->submit(std::move(job));
   return true;
+}
+
+GstFlowReturn send_frame(GstLatentsync* self, Frame frame) {
+  GstAggregator* aggregator = GST_AGGREGATOR(self);
+  GstBuffer* buffer = frame.buffer.release();
+  gst_aggregator_selected_samples(aggregator, GST_BUFFER_PTS(buffer), GST_BUFFER_DTS(buffer),
+                                  GST_BUFFER_DURATION(buffer), nullptr);
+  if (GST_BUFFER_PTS_IS_VALID(buffer)) {
+    GST_OBJECT_LOCK(self);
+    GstSegment& segment = GST_AGGREGATOR_PAD(aggregator->srcpad)->segment;
+    segment.position = GST_BUFFER_PTS(buffer);
+    if (GST_BUFFER_DURATION_IS_VALID(buffer)) segment.position += GST_BUFFER_DURATION(buffer);
+    GST_OBJECT_UNLOCK(self);
+  }
+  self->element->state.segment_pending = false;
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    ++self->element->statistics.frames_out;
+  }
+  return gst_aggregator_finish_buffer(aggregator, buffer);
+}
+
+/// Whether the video has been flushed since it had been FLUSHES times.
+bool is_flushed(GstLatentsync* self, uint64_t flushes) {
+  std::lock_guard lock(self->element->state.mutex);
+  return self->element->state.video_flushes != flushes;
+}
+
+/// FLUSHES: of the video, when its frames were taken out of the frame window.
+GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
+  for (Item& item : group.items) {
+    if (is_flushed(self, flushes)) {
+      std::lock_guard lock(self->element->state.mutex);
+      self->element->state.frames.keep_sticky_events(std::move(group));
+      return GST_FLOW_OK;
+    }
+    if (auto* event = std::get_if<EventPtr>(&item)) {
+      if (*event) send_event(self, std::move(*event));
+    } else if (const auto flow = send_frame(self, std::move(std::get<Frame>(item)));
+               flow != GST_FLOW_OK) {
+      return flow;
+    }
+    // A sink may take as long for these frames as they last: the next window is made meanwhile.
+    absorb(self);
+    submit(self, false);
+  }
+  return GST_FLOW_OK;
+}
+
+/// As the frames came, because there is no time left for them.
+GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
+  for (const Item& item : group.items) {
+    if (const auto* frame = std::get_if<Frame>(&item)) post_late(self, *frame);
+  }
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    self->element->statistics.frames_late += group.frames;
+    self->element->statistics.frames_passed += group.frames;
+  }
+  return send_group(self, std::move(group), flushes);
+}
+
+GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
+  Element& element = *self->element;
+  {
+    std::lock_guard lock(element.state.mutex);
+    element.state.in_flight_ns.reset();
+  }
+  Job& job = outcome.job;
+  if (is_flushed(self, job.flushes)) return send_group(self, std::move(job.group), job.flushes);
+  if (outcome.result) {
+    post_window(self, job, *outcome.result, outcome.seconds);
+    if (element.state.failed) return GST_FLOW_ERROR;
+    return send_group(self, std::move(job.group), job.flushes);
+  }
+  const Failure& failure = outcome.result.failure();
+  if (failure.code == ErrorCode::kCancelled) {
+    return pass_late(self, std::move(job.group), job.flushes);
+  }
+  post_failure(self, failure);
+  return GST_FLOW_ERROR;
+}
+
+/// Sends what is ready. False where nothing was.
+bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
+  if (auto outcome = self->element->worker->take()) {
+    *flow = send_outcome(self, std::move(*outcome));
+    return true;
+  }
+  return send_waiting_events(self);
 }
 
 /// The time of the window that is due next has come. What is being made is given up, what was not
@@ -150,17 +163,19 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
     deliver(self, &flow);
     return flow;
   }
-  std::optional<FrameGroup> group;
   {
     std::lock_guard lock(element.state.mutex);
     element.state.frames.close();
   }
   if (submit(self, true)) return GST_FLOW_OK;
+  std::optional<FrameGroup> group;
+  uint64_t flushes;
   {
     std::lock_guard lock(element.state.mutex);
     group = element.state.frames.take();
+    flushes = element.state.video_flushes;
   }
-  return group ? pass_late(self, std::move(*group)) : GST_FLOW_OK;
+  return group ? pass_late(self, std::move(*group), flushes) : GST_FLOW_OK;
 }
 
 /// Whole audio that does not come because the video before it cannot be taken: after a while the
@@ -200,6 +215,35 @@ void note_ends(GstLatentsync* self, const PadsState& pads) {
   if (pads.audio_ended) self->element->state.audio.finish();
 }
 
+/// Whether a live graph's clock has passed what is due next. The base class does not look at it any
+/// more when nothing can come to its pads.
+bool is_due(GstLatentsync* self) {
+  const GstClockTime latency = gst_aggregator_get_latency(GST_AGGREGATOR(self));
+  const GstClockTime next = next_time(GST_AGGREGATOR(self));
+  const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+  return GST_CLOCK_TIME_IS_VALID(latency) && GST_CLOCK_TIME_IS_VALID(next) &&
+         GST_CLOCK_TIME_IS_VALID(now) && now >= next + latency;
+}
+
+/// True where a deadline has come first.
+bool wait_for_worker(GstLatentsync* self) {
+  Worker& worker = *self->element->worker;
+  if (!GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)))) {
+    worker.wait();
+    return false;
+  }
+  while (worker.busy() && !worker.interrupted()) {
+    if (is_due(self)) return true;
+    worker.wait(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+/// An error goes with an EOS downstream, and that with a segment, which may not come before caps.
+GstFlowReturn failed_flow(GstLatentsync* self) {
+  return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
+}
+
 }  // namespace
 
 bool send_waiting_events(GstLatentsync* self) {
@@ -225,7 +269,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
   Element& element = *self->element;
   GstFlowReturn flow = GST_FLOW_OK;
   for (bool due = timeout;;) {
-    if (element.state.failed) return GST_FLOW_ERROR;
+    if (element.state.failed) return failed_flow(self);
     bool progress = absorb(self);
     const PadsState pads = look_at_pads(self);
     note_ends(self, pads);
@@ -239,11 +283,12 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
     watch_whole_audio(self, pads);
+    look_behind_events(self, pads);
     if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // All that was wanted is here: only the worker can bring more. Returning would only have the
     // base class call again at once.
     if (!element.worker->busy()) return GST_AGGREGATOR_FLOW_NEED_DATA;
-    element.worker->wait();
+    due = wait_for_worker(self);
     if (element.worker->interrupted()) return GST_AGGREGATOR_FLOW_NEED_DATA;
   }
 }

@@ -22,6 +22,18 @@ void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
   gst_query_set_caps_result(query, result.get());
 }
 
+/// Caps may fit the template and be of no use all the same: fields apart are no picture.
+bool can_use(GstQuery* query, bool video) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_accept_caps(query, &caps);
+  GstAudioInfo audio;
+  if (!video) return gst_audio_info_from_caps(&audio, caps);
+  GstVideoInfo info;
+  return gst_video_info_from_caps(&info, caps) &&
+         GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_FIELDS &&
+         GST_VIDEO_INFO_INTERLACE_MODE(&info) != GST_VIDEO_INTERLACE_MODE_ALTERNATE;
+}
+
 /// The same query may be asked again (gst/latentsync_pad.h).
 void forget_answer(GstQuery* query) {
   while (gst_query_get_n_allocation_pools(query) > 0) {
@@ -72,6 +84,10 @@ gboolean sink_query(GstAggregator* aggregator, GstAggregatorPad* pad, GstQuery* 
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
       answer_caps(GST_PAD(pad), video ? GST_AGGREGATOR_SRC_PAD(self) : nullptr, query);
+      return TRUE;
+    case GST_QUERY_ACCEPT_CAPS:
+      if (!base_class()->sink_query(aggregator, pad, query)) return FALSE;
+      if (!can_use(query, video)) gst_query_set_accept_caps_result(query, FALSE);
       return TRUE;
     case GST_QUERY_ALLOCATION:
       return video && answer_allocation(self, query);

@@ -66,9 +66,14 @@ void Worker::cancel_job() {
   job_stop_.request_stop();
 }
 
-void Worker::wait() {
+void Worker::wait(std::optional<std::chrono::milliseconds> limit) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return interrupted_ || !busy_locked(); });
+  const auto over = [this] { return interrupted_ || !busy_locked(); };
+  if (limit) {
+    changed_.wait_for(lock, *limit, over);
+  } else {
+    changed_.wait(lock, over);
+  }
 }
 
 void Worker::interrupt(bool on) {

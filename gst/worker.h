@@ -16,7 +16,8 @@ namespace latentsync {
 
 /// What a window is made from, and what comes back of it.
 struct Job {
-  uint64_t index = 0;  ///< since the element started
+  uint64_t index = 0;    ///< since the element started
+  uint64_t flushes = 0;  ///< of the video, before this
   FrameGroup group;
   RenderSettings settings;
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with the first job
@@ -72,8 +73,8 @@ class Worker {
   /// Stops the job that is being made, within one denoising step; it comes back as kCancelled.
   void cancel_job();
 
-  /// Blocks while busy(), at most until interrupt(true).
-  void wait();
+  /// Blocks while busy(), at most until interrupt(true), or as long as LIMIT.
+  void wait(std::optional<std::chrono::milliseconds> limit = std::nullopt);
   /// While ON, wait() returns at once.
   void interrupt(bool on);
   bool interrupted() const;

@@ -1,5 +1,7 @@
 #include "tests/gst/clip.h"
 
+#include "tests/gst/fake_picture.h"
+
 #include <algorithm>
 #include <map>
 
@@ -111,6 +113,19 @@ void feed(Rig& rig, const Clip& clip) {
   rig.audio.eos();
 }
 
+bool seek(Rig& rig, const Clip& clip) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = segment.position = clip.begin_time();
+  const auto go_on = [&](Rig&, bool video) {
+    Feeder& feeder = video ? rig.video : rig.audio;
+    feeder.segment(segment);
+    video ? feed_frames(feeder, clip) : feed_samples(feeder, clip);
+    feeder.eos();
+  };
+  return rig.seek(go_on, clip.begin_time());
+}
+
 std::vector<Ref<GstBuffer>> run(Rig& rig, const Clip& clip) {
   rig.start();
   feed(rig, clip);
@@ -170,9 +185,14 @@ void expect_audio_follows(const std::vector<fake::WindowRecord>& windows, const 
   }
 }
 
-std::vector<std::vector<uint8_t>> bytes_of(const std::vector<Ref<GstBuffer>>& buffers) {
-  std::vector<std::vector<uint8_t>> all;
-  for (const auto& buffer : buffers) all.push_back(bytes_of(buffer.get()));
+std::vector<uint64_t> hashes_of(const std::vector<Ref<GstBuffer>>& buffers) {
+  std::vector<uint64_t> all;
+  for (const auto& buffer : buffers) {
+    const std::vector<uint8_t> bytes = bytes_of(buffer.get());
+    fake::Hash hash;
+    hash.add(bytes.data(), bytes.size());
+    all.push_back(hash.value());
+  }
   return all;
 }
 

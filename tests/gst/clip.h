@@ -38,6 +38,9 @@ void feed_samples(Feeder& audio, const Clip& clip, const Retime& retime = {});
 /// begin(), frames and samples, end of stream on both pads.
 void feed(Rig& rig, const Clip& clip);
 
+/// A flushing seek to where the clip begins; then its segment, frames, samples, end of stream.
+bool seek(Rig& rig, const Clip& clip);
+
 /// The rig starts, gets the clip, and its frames are taken at the end of stream.
 std::vector<Ref<GstBuffer>> run(Rig& rig, const Clip& clip);
 
@@ -60,7 +63,7 @@ std::vector<size_t> window_sizes(const std::vector<fake::WindowRecord>& windows)
 void expect_audio_follows(const std::vector<fake::WindowRecord>& windows, const Clip& clip,
                           int64_t offset = 0, const std::function<bool(int64_t)>& silent = {});
 
-/// The bytes of all of them.
-std::vector<std::vector<uint8_t>> bytes_of(const std::vector<Ref<GstBuffer>>& buffers);
+/// A number for the bytes of each.
+std::vector<uint64_t> hashes_of(const std::vector<Ref<GstBuffer>>& buffers);
 
 }  // namespace latentsync::test

@@ -14,7 +14,7 @@ TEST_P(Determinism, SameBytesWhateverTheBuffering) {
   watch(std::chrono::seconds(60));
   for (const char* context : {"sliding", "whole"}) {
     SCOPED_TRACE(context);
-    std::vector<std::vector<uint8_t>> expected;
+    std::vector<uint64_t> expected;
     std::minstd_rand random(3);
     for (int round = 0; round < 12; ++round) {
       SCOPED_TRACE(round);
@@ -29,7 +29,7 @@ TEST_P(Determinism, SameBytesWhateverTheBuffering) {
         rig.audio.most_delay = std::chrono::microseconds(random() % 3000);
         rig.sink_delay(std::chrono::microseconds(random() % 2000));
       }
-      const auto bytes = bytes_of(run(rig, clip));
+      const auto bytes = hashes_of(run(rig, clip));
       if (round == 0) expected = bytes;
       ASSERT_EQ(bytes.size(), clip.frames);
       EXPECT_EQ(bytes, expected);
@@ -39,7 +39,7 @@ TEST_P(Determinism, SameBytesWhateverTheBuffering) {
 
 // After a flushing seek back to the start, at any time, the same bytes come.
 TEST_P(Determinism, SameBytesAfterASeekToTheStart) {
-  std::vector<std::vector<uint8_t>> expected;
+  std::vector<uint64_t> expected;
   std::minstd_rand random(5);
   for (int round = 0; round < 8; ++round) {
     SCOPED_TRACE(round);
@@ -52,22 +52,10 @@ TEST_P(Determinism, SameBytesAfterASeekToTheStart) {
     feed(rig, clip);
     if (round > 0) {
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 20000));
-      rig.video.flush_start();
-      rig.audio.flush_start();
-      rig.video.flush_stop();
-      rig.audio.flush_stop();
-      rig.take();
-      GstSegment segment;
-      gst_segment_init(&segment, GST_FORMAT_TIME);
-      rig.video.segment(segment);
-      rig.audio.segment(segment);
-      feed_frames(rig.video, clip);
-      feed_samples(rig.audio, clip);
-      rig.video.eos();
-      rig.audio.eos();
+      ASSERT_TRUE(seek(rig, clip));
     }
     ASSERT_TRUE(rig.wait_eos());
-    const auto bytes = bytes_of(rig.take_buffers());
+    const auto bytes = hashes_of(rig.take_buffers());
     if (round == 0) expected = bytes;
     EXPECT_EQ(bytes, expected);
   }
@@ -76,12 +64,12 @@ TEST_P(Determinism, SameBytesAfterASeekToTheStart) {
 // A stream that is entered in the middle, with whole audio and 32 frames of lead-in, gives the
 // bytes of the stream from its beginning.
 TEST_P(Determinism, SameBytesAfterALeadIn) {
-  std::vector<std::vector<uint8_t>> whole;
+  std::vector<uint64_t> whole;
   Clip clip;
   clip.frames = 120;
   {
     Rig rig(GetParam(), {{"audio-context", "whole"}});
-    whole = bytes_of(run(rig, clip));
+    whole = hashes_of(run(rig, clip));
   }
   ASSERT_EQ(whole.size(), 120u);
   for (const uint64_t first : {16u, 32u, 45u}) {
@@ -98,7 +86,7 @@ TEST_P(Determinism, SameBytesAfterALeadIn) {
     rig.video.eos();
     rig.audio.eos();
     ASSERT_TRUE(rig.wait_eos());
-    const auto bytes = bytes_of(rig.take_buffers());
+    const auto bytes = hashes_of(rig.take_buffers());
     ASSERT_EQ(bytes.size(), part.frames);
     // The first whole window after the lead-in.
     const uint64_t begin = (first + 32 + 15) / 16 * 16;
@@ -110,10 +98,10 @@ TEST_P(Determinism, SameBytesAfterALeadIn) {
 
 // The seed counts: another one gives other bytes, so the tests above would see a difference.
 TEST_P(Determinism, OtherBytesForAnotherSeed) {
-  std::vector<std::vector<uint8_t>> bytes[2];
+  std::vector<uint64_t> bytes[2];
   for (const int seed : {0, 1}) {
     Rig rig(GetParam(), {{"seed", std::to_string(seed)}});
-    bytes[seed] = bytes_of(run(rig, Clip{}));
+    bytes[seed] = hashes_of(run(rig, Clip{}));
   }
   EXPECT_NE(bytes[0], bytes[1]);
 }

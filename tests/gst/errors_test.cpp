@@ -1,5 +1,6 @@
 #include "tests/gst/clip.h"
 
+#include <algorithm>
 #include <thread>
 
 namespace latentsync::test {
@@ -7,6 +8,8 @@ namespace {
 
 class Errors : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Errors);
+
+constexpr auto kComplaint = static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
 
 struct Told {
   GQuark domain = 0;
@@ -40,18 +43,26 @@ void expect_sentence(const Told& told) {
   EXPECT_EQ(told.message.back(), '.') << told.message;
 }
 
-struct Domain {
+/// Each ErrorCode and the domains that people and applications may expect it in.
+struct Fault {
   const char* word;
-  GQuark domain;
+  std::vector<GQuark> domains;
 };
+std::vector<Fault> faults() {
+  return {{"not-found", {GST_RESOURCE_ERROR}},
+          {"unreadable", {GST_RESOURCE_ERROR}},
+          {"damaged-file", {GST_RESOURCE_ERROR, GST_STREAM_ERROR}},
+          {"foreign-model", {GST_RESOURCE_ERROR, GST_STREAM_ERROR}},
+          {"unsupported", {GST_LIBRARY_ERROR, GST_STREAM_ERROR, GST_CORE_ERROR}},
+          {"invalid-argument", {GST_LIBRARY_ERROR, GST_CORE_ERROR}},
+          {"out-of-memory", {GST_RESOURCE_ERROR}},
+          {"device", {GST_RESOURCE_ERROR}},
+          {"internal", {GST_LIBRARY_ERROR, GST_CORE_ERROR}}};
+}
 
-/// Each ErrorCode and the domain that people and applications expect.
-std::vector<Domain> domains() {
-  return {{"not-found", GST_RESOURCE_ERROR},     {"unreadable", GST_RESOURCE_ERROR},
-          {"damaged-file", GST_RESOURCE_ERROR},  {"foreign-model", GST_RESOURCE_ERROR},
-          {"unsupported", GST_LIBRARY_ERROR},    {"invalid-argument", GST_LIBRARY_ERROR},
-          {"out-of-memory", GST_RESOURCE_ERROR}, {"device", GST_RESOURCE_ERROR},
-          {"internal", GST_LIBRARY_ERROR}};
+void expect_domain(const Told& told, const Fault& fault) {
+  EXPECT_NE(std::find(fault.domains.begin(), fault.domains.end(), told.domain), fault.domains.end())
+      << g_quark_to_string(told.domain);
 }
 
 /// Starts and feeds; the sources must come to rest.
@@ -63,7 +74,7 @@ void try_clip(Rig& rig, const Clip& clip = {}) {
 // A model that does not load is one error, whatever the reason, with the engine's sentence and a
 // domain for it; after it is repaired the same element works.
 TEST_P(Errors, OfLoadingAreToldOnceAndTheElementRestarts) {
-  for (const Domain& fault : domains()) {
+  for (const Fault& fault : faults()) {
     SCOPED_TRACE(fault.word);
     fake::reset();
     fake::behave(std::string("load-failure=") + fault.word);
@@ -74,11 +85,7 @@ TEST_P(Errors, OfLoadingAreToldOnceAndTheElementRestarts) {
     EXPECT_NE(told.message.find("The fake engine was told to fail at load()."), std::string::npos)
         << told.message;
     EXPECT_NE(told.debug.find("code "), std::string::npos) << told.debug;
-    EXPECT_TRUE(told.domain == GST_RESOURCE_ERROR || told.domain == GST_LIBRARY_ERROR ||
-                told.domain == GST_STREAM_ERROR || told.domain == GST_CORE_ERROR);
-    if (fault.domain == GST_RESOURCE_ERROR) {
-      EXPECT_EQ(g_quark_to_string(told.domain), g_quark_to_string(fault.domain));
-    }
+    expect_domain(told, fault);
     rig.stop();
     EXPECT_EQ(rig.buffers(), 0u);
     fake::reset();
@@ -107,7 +114,7 @@ TEST_P(Errors, OfOpeningAreToldOnceAndTheElementRestarts) {
 // A window that fails is one error; the windows before it have left, the sources come to rest, and
 // the element can be started again.
 TEST_P(Errors, OfAWindowAreToldOnceAndTheElementRestarts) {
-  for (const Domain& fault : domains()) {
+  for (const Fault& fault : faults()) {
     SCOPED_TRACE(fault.word);
     fake::reset();
     fake::behave(std::string("render-failure=") + fault.word + "@1");
@@ -118,9 +125,7 @@ TEST_P(Errors, OfAWindowAreToldOnceAndTheElementRestarts) {
     EXPECT_TRUE(rig.video.wait_idle());
     EXPECT_TRUE(rig.audio.wait_idle());
     EXPECT_EQ(rig.buffers(), 16u);
-    if (fault.domain == GST_RESOURCE_ERROR) {
-      EXPECT_EQ(g_quark_to_string(told.domain), g_quark_to_string(fault.domain));
-    }
+    expect_domain(told, fault);
     rig.stop();
     fake::reset();
     rig.take();
@@ -159,7 +164,7 @@ void locked_allocator_init(LockedAllocator* self) {
   GST_OBJECT_FLAG_SET(self, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
 }
 
-// A frame whose memory cannot be mapped is one error and no hang.
+// Frames whose memory cannot be mapped are one error, or pass through with one warning; no hang.
 TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
   Rig rig(GetParam());
   rig.start();
@@ -179,9 +184,16 @@ TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
   feed_samples(rig.audio, clip);
   rig.video.eos();
   rig.audio.eos();
-  expect_sentence(the_error(rig));
+  rig.wait_message(kComplaint);
   EXPECT_TRUE(rig.video.wait_idle());
-  EXPECT_LE(rig.buffers(), 20u);
+  if (rig.messages(GST_MESSAGE_ERROR).empty()) {
+    EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+    EXPECT_TRUE(rig.wait_eos());
+    EXPECT_EQ(rig.buffers(), clip.frames);
+  } else {
+    expect_sentence(the_error(rig));
+    EXPECT_LE(rig.buffers(), 20u);
+  }
   rig.stop();
   gst_object_unref(allocator);
   take_warnings();  // GStreamer's own, of a map that fails
@@ -198,8 +210,8 @@ TEST_P(Errors, OfFramesThatAreTooSmallDoNotCrash) {
   feed_samples(rig.audio, clip);
   rig.video.eos();
   rig.audio.eos();
-  EXPECT_TRUE(rig.wait_message(GST_MESSAGE_ERROR) || rig.eos());
-  EXPECT_LE(rig.messages(GST_MESSAGE_ERROR).size(), 1u);
+  EXPECT_TRUE(rig.wait_message(kComplaint));
+  EXPECT_EQ(rig.messages(kComplaint).size(), 1u);
   EXPECT_TRUE(rig.video.wait_idle());
   rig.stop();
   take_warnings();
@@ -252,9 +264,8 @@ TEST_P(Errors, OfAMissingDeviceAreTold) {
 
 // Caps that the pads do not have are refused without a crash.
 TEST_P(Errors, OfForeignCapsAreRefusals) {
-  for (const char* caps :
-       {"video/x-raw,format=GRAY8,width=32,height=24,framerate=25/1",
-        "video/x-raw,format=I420,width=32,height=24,framerate=25/1,interlace-mode=fields"}) {
+  for (const char* caps : {"video/x-raw,format=GRAY8,width=32,height=24,framerate=25/1",
+                           "video/x-raw,format=NV21,width=32,height=24,framerate=25/1"}) {
     Rig rig(GetParam());
     rig.start();
     rig.video.begin(caps);

@@ -51,19 +51,23 @@ void Feeder::gap(GstClockTime time, GstClockTime duration) {
 }
 void Feeder::eos() { push(gst_event_new_eos()); }
 
-void Feeder::flush_start() {
+void Feeder::flush_start(guint32 number) {
   {
     const std::lock_guard lock(mutex_);
     flushing_ = true;
     for (GstMiniObject* item : queue_) gst_mini_object_unref(item);
     queue_.clear();
   }
-  gst_pad_push_event(pad_.get(), gst_event_new_flush_start());
+  GstEvent* event = gst_event_new_flush_start();
+  if (number != GST_SEQNUM_INVALID) gst_event_set_seqnum(event, number);
+  gst_pad_push_event(pad_.get(), event);
 }
 
-void Feeder::flush_stop(bool reset_time) {
+void Feeder::flush_stop(guint32 number) {
   if (!wait_idle()) ADD_FAILURE() << name_ << ": a push did not return after flush-start";
-  gst_pad_push_event(pad_.get(), gst_event_new_flush_stop(reset_time));
+  GstEvent* event = gst_event_new_flush_stop(TRUE);
+  if (number != GST_SEQNUM_INVALID) gst_event_set_seqnum(event, number);
+  gst_pad_push_event(pad_.get(), event);
   const std::lock_guard lock(mutex_);
   flushing_ = false;
   flow_ = GST_FLOW_OK;
@@ -161,8 +165,18 @@ gboolean Feeder::query(GstPad* pad, GstObject* parent, GstQuery* query) {
 
 gboolean Feeder::event(GstPad* pad, GstObject*, GstEvent* event) {
   auto* self = static_cast<Feeder*>(gst_pad_get_element_private(pad));
-  const std::lock_guard lock(self->mutex_);
-  self->events_.emplace_back(event);
+  const guint32 number = gst_event_get_seqnum(event);
+  const bool seek = GST_EVENT_TYPE(event) == GST_EVENT_SEEK && self->on_seek;
+  {
+    const std::lock_guard lock(self->mutex_);
+    self->events_.push_back(share(event));
+  }
+  if (seek) {
+    self->flush_start(number);
+    self->flush_stop(number);
+    self->on_seek(event);
+  }
+  gst_event_unref(event);
   return TRUE;
 }
 

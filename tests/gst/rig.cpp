@@ -172,7 +172,7 @@ std::vector<Ref<GstMessage>> Rig::messages(GstMessageType type) {
   read_bus();
   std::vector<Ref<GstMessage>> found;
   for (const auto& message : messages_) {
-    if (GST_MESSAGE_TYPE(message.get()) == type) found.push_back(share(message.get()));
+    if ((GST_MESSAGE_TYPE(message.get()) & type) != 0) found.push_back(share(message.get()));
   }
   return found;
 }
@@ -204,6 +204,18 @@ bool Rig::wait_message(GstMessageType type, size_t count, std::chrono::milliseco
 bool Rig::query(GstQuery* query) { return gst_pad_peer_query(sink_.get(), query); }
 
 bool Rig::send_upstream(GstEvent* event) { return gst_pad_push_event(sink_.get(), event); }
+
+bool Rig::seek(const std::function<void(Rig&, bool video)>& feed, GstClockTime time) {
+  video.seekable = audio.seekable = true;
+  video.on_seek = [&](GstEvent*) { feed(*this, true); };
+  audio.on_seek = [&](GstEvent*) { feed(*this, false); };
+  constexpr auto flags = static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE);
+  const bool done =
+      send_upstream(gst_event_new_seek(1.0, GST_FORMAT_TIME, flags, GST_SEEK_TYPE_SET,
+                                       static_cast<gint64>(time), GST_SEEK_TYPE_NONE, 0));
+  video.on_seek = audio.on_seek = nullptr;
+  return done;
+}
 
 Rig::Latency Rig::update_latency() {
   const Ref<GstQuery> question(gst_query_new_latency());
@@ -243,7 +255,11 @@ gboolean Rig::sink_event(GstPad* pad, GstObject*, GstEvent* event) {
   Ref<GstEvent> owned(event);
   const std::lock_guard lock(self->mutex_);
   if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) self->eos_ = true;
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) self->eos_ = false;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    self->eos_ = false;
+    self->buffers_ = 0;
+    self->outputs_.clear();
+  }
   if (self->keep_) self->outputs_.push_back({nullptr, std::move(owned)});
   self->changed_.notify_all();
   return TRUE;
@@ -253,6 +269,17 @@ gboolean Rig::sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   auto* self = static_cast<Rig*>(gst_pad_get_element_private(pad));
   if (GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION) {
     return self->allocation && self->allocation(query);
+  }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_CAPS) {
+    GstCaps* filter = nullptr;
+    gst_query_parse_caps(query, &filter);
+    const Ref<GstCaps> any(filter ? gst_caps_ref(filter) : gst_caps_new_any());
+    gst_query_set_caps_result(query, any.get());
+    return TRUE;
+  }
+  if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+    gst_query_set_accept_caps_result(query, TRUE);
+    return TRUE;
   }
   return gst_pad_query_default(pad, parent, query);
 }

@@ -34,9 +34,11 @@ class Feeder {
   void gap(GstClockTime time, GstClockTime duration);
   void eos();
 
-  /// As a seek does it: flush-start now, what waits is thrown away, then flush-stop.
-  void flush_start();
-  void flush_stop(bool reset_time = true);
+  /// A flush that nobody asked for: flush-start now, what waits is thrown away, then flush-stop.
+  void flush_start(guint32 number = GST_SEQNUM_INVALID);
+  void flush_stop(guint32 number = GST_SEQNUM_INVALID);
+  /// Called, after the flush of a flushing seek, with the seek: what is fed then comes after it.
+  std::function<void(GstEvent*)> on_seek;
 
   /// Everything was pushed; false after LIMIT.
   bool wait_idle(std::chrono::milliseconds limit = std::chrono::seconds(10));
@@ -113,7 +115,7 @@ class Rig {
   std::vector<Output> take();
   std::vector<Ref<GstBuffer>> take_buffers();
 
-  /// All messages so far of a kind, also those that were asked for before.
+  /// All messages so far of these kinds, also those that were asked for before.
   std::vector<Ref<GstMessage>> messages(GstMessageType type);
   /// Those with a structure of this name.
   std::vector<Ref<GstMessage>> element_messages(const std::string& name);
@@ -127,6 +129,9 @@ class Rig {
   bool query(GstQuery* query);
   /// Sends an event upstream from the sink.
   bool send_upstream(GstEvent* event);
+  /// A flushing seek to TIME, as an application does it; FEED says what either source sends then.
+  /// What came out before is forgotten.
+  bool seek(const std::function<void(Rig&, bool video)>& feed, GstClockTime time = 0);
   /// What a pipeline does about latency: query, then event.
   struct Latency {
     bool live = false;
