@@ -61,6 +61,7 @@ choose_clip() {
       video=$media/grid_drp-m.mp4
       speech=$work/driver.mkv
       face=crop=208:208:40:46
+      driver_face=crop=208:208:48:78
       part=()
       every=7
       swap_halves $media/grid_s1_sbwh7s.mp4 "$speech"
@@ -93,26 +94,26 @@ side_by_side() {
   fi
 }
 
-# row NAME LABEL FILE: every so many-th face of FILE beside its label, with the time where NAME is the first row's.
+# row NAME LABEL FILE CROP: every so many-th face of FILE beside its label, with the time where NAME is the first row's.
 row() {
   local times=null
-  [ "$1" != first ] || times=$(label 16 white '%{pts\:flt} s' 'x=6:y=h-22:box=1:boxcolor=black@0.6:boxborderw=3')
+  [ "$1" != first ] || times=$(label 16 white '%{eif\:floor(t)\:d}.%{eif\:mod(t*100,100)\:d\:2} s' 'x=5:y=4:box=1:boxcolor=black@0.6:boxborderw=3')
   ff -i "$3" -f lavfi -i color=white:size=150x160 -filter_complex \
-    "[0:v]$face,scale=160:160,$times,select='not(mod(n,$every))',tile=11x1:nb_frames=11[faces];
+    "[0:v]$4,scale=160:160,$times,select='not(mod(n,$every))',tile=11x1:nb_frames=11[faces];
      [1:v]$(label 20 black "$2" 'x=12:y=(h-th)/2')[name];[name][faces]hstack" -frames:v 1 "$work/$1.png"
 }
 
 contact_sheet() {
   local rows=()
   if [ "$clip" = grid ]; then
-    row first 'speech of' "$speech"
-    row original original "$video"
+    row first 'speech of' "$speech" $driver_face
+    row original original "$video" $face
     rows=(-i $work/first.png -i $work/original.png)
   else
-    row first original "$video"
+    row first original "$video" $face
     rows=(-i $work/first.png)
   fi
-  row made 'lip-synced' $out/lipsync.mp4
+  row made 'lip-synced' $out/lipsync.mp4 $face
   rows+=(-i $work/made.png)
   ff "${rows[@]}" -filter_complex "vstack=$((${#rows[@]} / 2))" -frames:v 1 -update 1 $out/contact-sheet.png
 }

@@ -45,8 +45,9 @@ RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile
   return plan;
 }
 
-/// LOADED keeps the model in memory from one clip of a batch to the next.
-ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loaded) {
+/// LOADED holds the model of the clip before, and then of this one, where KEEP_MODEL says so.
+ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
+                     PipelinePtr& loaded) {
   const auto begin = std::chrono::steady_clock::now();
   // What is wrong with the command comes before what takes time.
   ElementPtr element = make_element(options);
@@ -70,7 +71,11 @@ ExitStatus transcode(const Clip& clip, const Options& options, ElementPtr& loade
   measured.seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   measured.element = render.element_stats();
-  render.close();
+  if (keep_model) {
+    loaded = render.close_and_keep_model();
+  } else {
+    render.close();
+  }
   output.keep();
   if (!clip.stats.empty()) {
     write_report(clip, measured);
@@ -85,12 +90,12 @@ void complain(const Problem& problem) {
 
 ExitStatus transcode_all(const Arguments& arguments) {
   find_plugin();
-  ElementPtr loaded;
+  PipelinePtr loaded;
   ExitStatus worst = kWhole;
   for (const Clip& clip : arguments.clips) {
     ExitStatus status = kWhole;
     try {
-      status = transcode(clip, arguments.options, loaded);
+      status = transcode(clip, arguments.options, arguments.batch, loaded);
     } catch (const Problem& problem) {
       complain(problem);
       status = problem.status();

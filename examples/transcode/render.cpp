@@ -63,6 +63,15 @@ void Render::close() {
   feeders_.clear();
 }
 
+PipelinePtr Render::close_and_keep_model() {
+  gst_element_set_locked_state(element_, TRUE);
+  close();
+  PipelinePtr kept(GST_ELEMENT(gst_object_ref(element_)));
+  gst_bin_remove(GST_BIN(pipeline_.get()), element_);
+  element_ = nullptr;
+  return kept;
+}
+
 StructurePtr Render::element_stats() const {
   GstStructure* stats = nullptr;
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(element_), "stats") != nullptr) {

@@ -47,6 +47,8 @@ class Render {
   StructurePtr element_stats() const;
   /// Stops all and closes the file.
   void close();
+  /// The same; but the element, which is handed over, still runs and holds its model.
+  PipelinePtr close_and_keep_model();
 
  private:
   GstElement* add(const char* factory);
