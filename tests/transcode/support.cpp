@@ -29,8 +29,9 @@ std::vector<std::string> lines(const std::string& text) {
   return all;
 }
 
-std::string run_line(const std::string& arguments, const std::string& environment) {
-  return environment + " timeout -k 5 60 " LATENTSYNC_TRANSCODE " " + arguments;
+std::string run_line(const std::string& arguments, const std::string& environment, int seconds) {
+  return environment + " timeout -k 5 " + std::to_string(seconds) + " " LATENTSYNC_TRANSCODE " " +
+         arguments;
 }
 
 }  // namespace
@@ -62,11 +63,11 @@ fs::path empty_folder() {
 
 Finished transcode(const std::string& arguments, const std::string& environment) {
   return run_process(
-      run_line(arguments, environment + " LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE));
+      run_line(arguments, environment + " LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE, 60));
 }
 
 Finished transcode_really(const std::string& arguments) {
-  return run_process(run_line(arguments, "OMP_WAIT_POLICY=passive"));
+  return run_process(run_line(arguments, "OMP_WAIT_POLICY=passive", 200));
 }
 
 std::vector<double> frame_times(const std::string& file) {
