@@ -36,7 +36,8 @@ TEST_P(EveryKind, KeepsPixels) {
   const Finished finished = transcode(input + " -o " + output, kNoEdit);
   ASSERT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(frame_hashes(input), frame_hashes(output));
-  EXPECT_EQ(probe(input, "v", "sample_aspect_ratio"), probe(output, "v", "sample_aspect_ratio"));
+  const std::string aspect = probe(input, "v", "sample_aspect_ratio");
+  EXPECT_EQ(probe(output, "v", "sample_aspect_ratio"), aspect == "N/A" ? "1:1" : aspect);
 }
 
 INSTANTIATE_TEST_SUITE_P(
