@@ -28,7 +28,11 @@ void make_frames_folder(const std::string& folder) {
 
 RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile* profile,
                     const std::string& file, Progress& progress) {
-  RenderPlan plan{.profile = profile, .file = file, .frames = clip.frames, .name = clip.output};
+  RenderPlan plan{.profile = profile,
+                  .file = file,
+                  .frames = clip.frames,
+                  .name = clip.output,
+                  .caps = lossless_caps(clip.output)};
   if (!streams.warning().empty()) {
     progress.line("warning: " + streams.warning());
   }

@@ -149,6 +149,7 @@ void MediaReader::open() {
     row = add_row(pipeline, {"audioconvert", "appsink"});
   } else if (orientation_ == GST_VIDEO_ORIENTATION_IDENTITY) {
     row = add_row(pipeline, {"videoconvert", "appsink"});
+    gst_util_set_object_arg(G_OBJECT(row.first), "dither", "none");
   } else {
     // Only where it is needed: it does not know every format.
     row = add_row(pipeline, {"videoconvert", "videoflip", "videoconvert", "appsink"});

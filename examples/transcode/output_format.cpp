@@ -123,6 +123,11 @@ ProfilePtr profile_for(const std::string& path) {
   return owner;
 }
 
+const char* lossless_caps(const std::string& path) {
+  const Part& video = format_for(path).video;
+  return video.factory == kFfv1.factory ? video.restriction : nullptr;
+}
+
 bool takes_even_sizes_only(const std::string& path) {
   return format_for(path).video.factory == kH264.factory;
 }

@@ -17,6 +17,10 @@ using ProfilePtr = std::unique_ptr<GstEncodingProfile, UnrefProfile>;
 /// is not installed.
 ProfilePtr profile_for(const std::string& path);
 
+/// What a lossless encoder of PATH is to be given, as caps; null where it is not lossless.
+/// Encodebin's own conversion would dither.
+const char* lossless_caps(const std::string& path);
+
 /// Whether its pictures have an even width and height only.
 bool takes_even_sizes_only(const std::string& path);
 

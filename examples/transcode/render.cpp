@@ -124,6 +124,16 @@ void Render::link_video(GstElement* encoder, const RenderPlan& plan) {
     last = crop;
     last_pad = "src";
   }
+  if (plan.caps != nullptr) {
+    GstElement* convert = add("videoconvert");
+    GstElement* filter = add("capsfilter");
+    gst_util_set_object_arg(G_OBJECT(convert), "dither", "none");
+    gst_util_set_object_arg(G_OBJECT(filter), "caps", plan.caps);
+    link_pads(last, last_pad, convert, "sink");
+    link_pads(convert, "src", filter, "sink");
+    last = filter;
+    last_pad = "src";
+  }
   const PadPtr sink(gst_element_request_pad_simple(encoder, "video_%u"));
   const PadPtr source(g_strcmp0(last_pad, "src") == 0
                           ? gst_element_get_static_pad(last, last_pad)

@@ -19,6 +19,7 @@ struct RenderPlan {
   std::string file;                       ///< that is written
   std::string frames;                     ///< a folder for PNGs, or empty
   std::string name;                       ///< of the output, in messages
+  const char* caps = nullptr;             ///< of frames that are to reach the encoder undithered
   int crop_right = 0;                     ///< pixels that the encoder cannot take
   int crop_bottom = 0;
 };

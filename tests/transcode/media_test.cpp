@@ -37,7 +37,7 @@ TEST_P(EveryKind, KeepsPixels) {
   ASSERT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(frame_hashes(input), frame_hashes(output));
   const std::string aspect = probe(input, "v", "sample_aspect_ratio");
-  EXPECT_EQ(probe(output, "v", "sample_aspect_ratio"), aspect == "N/A" ? "1:1" : aspect);
+  EXPECT_EQ(probe(output, "v", "sample_aspect_ratio"), aspect.starts_with("N/A") ? "1:1" : aspect);
 }
 
 INSTANTIATE_TEST_SUITE_P(
