@@ -26,6 +26,8 @@ class AudioHistory {
   /// No more samples will come: all that follows is silence.
   void finish() { finished_ = true; }
   bool finished() const { return finished_; }
+  /// More may come after all.
+  void resume() { finished_ = false; }
 
   /// Whether everything before END is known.
   bool covers(int64_t end) const { return finished_ || (started_ && end_ >= end); }

@@ -21,6 +21,47 @@ std::vector<int64_t> FrameGroup::times() const {
   return result;
 }
 
+FrameGroup FrameGroup::split() {
+  FrameGroup rest;
+  rest.frames = frames;
+  rest.discontinuity = discontinuity;
+  rest.closed = closed;
+  std::vector<Item> kept;
+  for (Item& item : items) {
+    if (auto* frame = std::get_if<Frame>(&item)) {
+      rest.items.emplace_back(
+          Frame{nullptr, frame->format, frame->timeline_ns, frame->running_ns, frame->stream_ns});
+      kept.push_back(std::move(item));
+    } else {
+      rest.items.push_back(std::move(item));
+    }
+  }
+  items = std::move(kept);
+  return rest;
+}
+
+void FrameGroup::set_buffers(std::vector<BufferPtr> buffers) {
+  for (int number = 0; number < frames; ++number) frame(number).buffer = std::move(buffers[number]);
+}
+
+std::vector<BufferPtr> FrameGroup::take_buffers() {
+  std::vector<BufferPtr> buffers;
+  for (int number = 0; number < frames; ++number) {
+    buffers.push_back(std::move(frame(number).buffer));
+  }
+  return buffers;
+}
+
+std::vector<BufferPtr> FrameGroup::share_buffers() const {
+  std::vector<BufferPtr> buffers;
+  for (const Item& item : items) {
+    if (const auto* frame = std::get_if<Frame>(&item)) {
+      buffers.emplace_back(gst_buffer_ref(frame->buffer.get()));
+    }
+  }
+  return buffers;
+}
+
 FrameGroup& FrameWindow::open_group() {
   if (groups_.empty() || groups_.back().closed) groups_.emplace_back();
   return groups_.back();

@@ -34,6 +34,16 @@ struct FrameGroup {
 
   Frame& frame(int number);
   std::vector<int64_t> times() const;
+
+  /// Takes the group apart: the one that is returned has the events and frames without buffers,
+  /// this one the frames alone.
+  FrameGroup split();
+  /// Gives the frames their buffers, in order.
+  void set_buffers(std::vector<BufferPtr> buffers);
+  /// Takes the frames' buffers out.
+  std::vector<BufferPtr> take_buffers();
+  /// References to them.
+  std::vector<BufferPtr> share_buffers() const;
 };
 
 class FrameWindow {

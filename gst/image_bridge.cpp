@@ -104,7 +104,7 @@ Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
   return view;
 }
 
-MappedFrames::MappedFrames(FrameGroup& group) {
+MappedFrames::MappedFrames(FrameGroup& group, SpareBuffers* spare) : spare_(spare) {
   for (Item& item : group.items) {
     if (auto* frame = std::get_if<Frame>(&item)) frames_.push_back({frame});
   }
@@ -144,6 +144,9 @@ Result<kernels::ImageView> MappedFrames::readable(size_t frame) {
 }
 
 Result<kernels::ImageView> MappedFrames::writable(size_t frame) {
+  if (spare_ && !spare_->commit()) {
+    return Failure{ErrorCode::kCancelled, "The window came too late for its frames."};
+  }
   return map(frames_[frame], true);
 }
 

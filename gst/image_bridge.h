@@ -2,6 +2,7 @@
 
 #include "core/engine.h"
 #include "gst/frame_window.h"
+#include "gst/spare_buffers.h"
 
 #include <gst/video/video.h>
 #include <vector>
@@ -14,10 +15,11 @@ namespace latentsync {
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame);
 
 /// A group's frames, mapped when they are asked for and no longer than this lives. A frame whose
-/// pixels are never asked for writing keeps its very buffer.
+/// pixels are never asked for writing keeps its very buffer. SPARE, if any, is committed before the
+/// first write.
 class MappedFrames final : public WindowFrames {
  public:
-  explicit MappedFrames(FrameGroup& group);
+  explicit MappedFrames(FrameGroup& group, SpareBuffers* spare = nullptr);
   ~MappedFrames() override;
   MappedFrames(const MappedFrames&) = delete;
   MappedFrames& operator=(const MappedFrames&) = delete;
@@ -38,6 +40,7 @@ class MappedFrames final : public WindowFrames {
   Result<kernels::ImageView> map(Mapping& mapping, bool writing);
 
   std::vector<Mapping> frames_;
+  SpareBuffers* spare_;
 };
 
 }  // namespace latentsync

@@ -103,6 +103,9 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.video_end_ns.reset();
   state.flushing_video.reset();
   state.flushing_audio.reset();
+  state.rest.reset();
+  state.spare.reset();
+  state.abandoned = false;
   state.context = settings.audio_context;
   state.whole_audio_given = false;
   state.audio_arrivals = 0;
@@ -153,14 +156,14 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
   options.window_frames = settings.window_frames;
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
-  element.worker = std::make_unique<latentsync::Worker>(*element.engine, element, options);
+  element.set_worker(std::make_shared<latentsync::Worker>(*element.engine, element, options));
   return TRUE;
 }
 
 static gboolean gst_latentsync_stop(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
-  element.worker.reset();
+  element.set_worker(nullptr);
   std::lock_guard lock(element.state.mutex);
   reset_stream(element.state, element.snapshot());
   return TRUE;
@@ -170,13 +173,18 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
   const latentsync::AudioContext context = element.snapshot().audio_context;
+  const auto worker = element.share_worker();
   std::optional<latentsync::Outcome> dropped;
-  if (element.worker) dropped = element.worker->reopen(context);
+  if (worker) dropped = worker->reopen(context);
   {
     std::lock_guard lock(element.state.mutex);
     latentsync::State& state = element.state;
     state.frames.drop_frames();
     if (dropped) state.frames.keep_sticky_events(std::move(dropped->job.group));
+    if (state.rest) state.frames.keep_sticky_events(std::move(*state.rest));
+    state.rest.reset();
+    state.spare.reset();
+    state.abandoned = false;
     state.audio.reset();
     state.audio_resync = true;
     state.in_flight_ns.reset();
@@ -186,7 +194,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.alarm.reset();
     state.segment_pending = true;
   }
-  if (element.worker) element.worker->interrupt(false);
+  if (worker) worker->interrupt(false);
   return GST_FLOW_OK;
 }
 

@@ -20,9 +20,12 @@ gboolean set_video_caps(GstLatentsync* self, GstEvent* event) {
   State& state = self->element->state;
   {
     std::lock_guard lock(state.mutex);
-    state.format = format;
-    state.frames.cut();
-    state.frames.set_rate(format->fps_n, format->fps_d);
+    // The same again is no news: a bin or a seek may repeat it.
+    if (!state.format || !gst_video_info_is_equal(state.format.get(), format.get())) {
+      state.format = format;
+      state.frames.cut();
+      state.frames.set_rate(format->fps_n, format->fps_d);
+    }
     state.frames.push(EventPtr(gst_event_ref(event)));
   }
   state.seen_pool = nullptr;
@@ -65,9 +68,9 @@ gboolean set_segment(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event
   if (!is_video(self, pad)) {
     state.audio_segment = *segment;
     state.audio_resync = true;
+    state.audio.resume();
     return TRUE;
   }
-  // The same again is no news: a base class or a bin may repeat it.
   if (!gst_segment_is_equal(&state.video_segment, segment)) state.frames.cut();
   state.video_segment = *segment;
   state.frames.push(EventPtr(gst_event_ref(event)));
@@ -85,11 +88,12 @@ void begin_flush(GstLatentsync* self, GstAggregatorPad* pad, guint32 seqnum) {
     if (video) ++state.video_flushes;
     both = state.flushing_video && state.flushing_video == state.flushing_audio;
   }
-  if (!element.worker) return;
-  if (video) element.worker->cancel_job();
+  const auto worker = element.share_worker();
+  if (!worker) return;
+  if (video) worker->cancel_job();
   // The base class joins the source thread when both pads flush for the same reason: nothing may
   // hold it up.
-  if (both) element.worker->interrupt(true);
+  if (both) worker->interrupt(true);
 }
 
 void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
@@ -126,8 +130,8 @@ gboolean seek(GstAggregator* aggregator, GstEvent* event) {
     return FALSE;
   }
   Element& element = *self->element;
-  if (!(flags & GST_SEEK_FLAG_FLUSH) || !element.worker)
-    return base_class()->src_event(aggregator, event);
+  const auto worker = element.share_worker();
+  if (!(flags & GST_SEEK_FLAG_FLUSH) || !worker) return base_class()->src_event(aggregator, event);
   // The base class stops its task before it knows whether anybody can seek, and never again starts
   // it where nobody can.
   if (!is_seekable(self)) {
@@ -135,14 +139,14 @@ gboolean seek(GstAggregator* aggregator, GstEvent* event) {
     gst_event_unref(event);
     return FALSE;
   }
-  element.worker->interrupt(true);
+  worker->interrupt(true);
   const gboolean result = base_class()->src_event(aggregator, event);
   {
     std::lock_guard lock(element.state.mutex);
     const State& state = element.state;
     if (state.flushing_video && state.flushing_video == state.flushing_audio) return result;
   }
-  element.worker->interrupt(false);
+  worker->interrupt(false);
   return result;
 }
 
@@ -190,6 +194,13 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
     case GST_EVENT_EOS:
     case GST_EVENT_GAP:
       break;
+    case GST_EVENT_SEGMENT_DONE: {
+      // The end of what was asked for, although not of the stream.
+      std::lock_guard lock(self->element->state.mutex);
+      if (video) self->element->state.frames.cut();
+      if (!video) self->element->state.audio.finish();
+    }
+      [[fallthrough]];
     default:
       if (!video) {
         gst_event_unref(event);

@@ -23,10 +23,6 @@ int frames_ahead(const State& state) {
   return 2 * state.window_frames + static_cast<int>(lookahead) + 1;
 }
 
-bool is_live(GstLatentsync* self) {
-  return GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
-}
-
 bool wants_video(GstLatentsync* self, bool live) {
   Element& element = *self->element;
   const bool idle = element.worker->idle();
@@ -122,8 +118,7 @@ void take_video(GstLatentsync* self, BufferPtr buffer) {
   }
   state.video_end_ns = frame.timeline_ns + duration;
   frame.buffer = std::move(buffer);
-  state.frames.push(std::move(frame),
-                    discontinuity || std::exchange(state.video_discontinuity, false));
+  state.frames.push(std::move(frame), discontinuity);
 }
 
 /// The buffer's samples at full scale 1.
@@ -193,6 +188,10 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
 }
 
 }  // namespace
+
+bool is_live(GstLatentsync* self) {
+  return GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
+}
 
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;

@@ -12,9 +12,13 @@ void post(GstLatentsync* self, GstStructure* structure) {
   gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), structure));
 }
 
-void post_progress(GstLatentsync* self, GstProgressType type, const std::string& text) {
-  gst_element_post_message(GST_ELEMENT(self), gst_message_new_progress(GST_OBJECT(self), type,
-                                                                       "model-load", text.c_str()));
+void post_progress(GstLatentsync* self, GstProgressType type, const std::string& text,
+                   int percent) {
+  GstMessage* message =
+      gst_message_new_progress(GST_OBJECT(self), type, "model-load", text.c_str());
+  gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
+                    nullptr);
+  gst_element_post_message(GST_ELEMENT(self), message);
 }
 
 struct Domain {
@@ -178,13 +182,16 @@ GstStructure* statistics_structure(GstLatentsync* self) {
 }
 
 void Element::load_begins() {
-  post_progress(self, GST_PROGRESS_TYPE_START, "loading " + snapshot().model_path);
+  load_percent = 0;
+  post_progress(self, GST_PROGRESS_TYPE_START, "Loading " + snapshot().model_path, 0);
 }
 
 void Element::model_loading(double part, const char* what) {
-  char text[160];
-  std::snprintf(text, sizeof text, "%3.0f %% %s", 100 * part, what ? what : "");
-  post_progress(self, GST_PROGRESS_TYPE_CONTINUE, text);
+  // A model has a thousand tensors; nobody wants as many messages.
+  const int percent = std::clamp(static_cast<int>(100 * part), 0, 99);
+  if (percent / 5 == load_percent / 5) return;
+  load_percent = percent;
+  post_progress(self, GST_PROGRESS_TYPE_CONTINUE, what ? what : "", percent);
 }
 
 void Element::model_loaded(const ModelInfo& info) {
@@ -192,13 +199,13 @@ void Element::model_loaded(const ModelInfo& info) {
     std::lock_guard lock(statistics_mutex);
     model = info;
   }
-  post_progress(self, GST_PROGRESS_TYPE_COMPLETE, info.name + " on " + info.device);
+  post_progress(self, GST_PROGRESS_TYPE_COMPLETE, info.name + " on " + info.device, 100);
 }
 
 void Element::model_failed(const Failure& failure) {
   const bool cancelled = failure.code == ErrorCode::kCancelled;
   post_progress(self, cancelled ? GST_PROGRESS_TYPE_CANCELED : GST_PROGRESS_TYPE_ERROR,
-                failure.message);
+                failure.message, load_percent);
   if (!cancelled) post_failure(self, failure);
   gst_latentsync_wake(self);
 }

@@ -47,8 +47,7 @@ struct State {
   GstSegment audio_segment;
   std::shared_ptr<const GstVideoInfo> format;
   bool audio_is_float = true;
-  bool audio_resync = true;  ///< the next samples' time counts, not their number
-  bool video_discontinuity = false;
+  bool audio_resync = true;               ///< the next samples' time counts, not their number
   std::optional<int64_t> in_flight_ns;    ///< running time of the first frame that is being made
   std::optional<int64_t> video_end_ns;    ///< where a frame without a timestamp would lie
   uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
@@ -56,6 +55,9 @@ struct State {
   std::optional<guint32> flushing_audio;
 
   // Of the source thread alone, and of start, stop and flush, when it does not run.
+  std::optional<FrameGroup> rest;       ///< live: what is not with the worker of the window
+  std::shared_ptr<SpareBuffers> spare;  ///< live: what leaves if the window is late
+  bool abandoned = false;               ///< it was late: what the worker brings is of no use
   AudioContext context = AudioContext::kSliding;  ///< as it is in force
   bool whole_audio_given = false;
   uint64_t audio_arrivals = 0;  ///< for the fall-back of whole
@@ -92,6 +94,16 @@ struct Element final : WorkerListener {
     return settings;
   }
 
+  /// The worker, or null; for threads that stop() does not wait for.
+  std::shared_ptr<Worker> share_worker() {
+    std::lock_guard lock(settings_mutex);
+    return worker;
+  }
+  void set_worker(std::shared_ptr<Worker> next) {
+    std::lock_guard lock(settings_mutex);
+    worker.swap(next);
+  }
+
   GstLatentsync* self;
   std::mutex settings_mutex;
   Settings settings;
@@ -99,8 +111,10 @@ struct Element final : WorkerListener {
   std::mutex statistics_mutex;
   Statistics statistics;
   ModelInfo model;           ///< guarded by statistics_mutex; empty until it is loaded
+  int load_percent = 0;      ///< of the worker's thread
   Engine* engine = nullptr;  ///< from NULL->READY on
-  std::unique_ptr<Worker> worker;
+  std::shared_ptr<Worker>
+      worker;  ///< from start to stop; read from other threads by share_worker()
 };
 
 }  // namespace latentsync
@@ -165,6 +179,9 @@ void look_behind_events(GstLatentsync* self, const PadsState& pads);
 
 /// Takes from the pads what is wanted; true where anything was there.
 bool absorb(GstLatentsync* self);
+
+/// Whether the graph is live, and has a latency that frames have to keep to.
+bool is_live(GstLatentsync* self);
 
 // latentsync_process.cpp
 /// Sends the events that no frame is in front of. False where there were none. Source thread.

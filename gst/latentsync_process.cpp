@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// How long audio-context=whole waits for audio that does not come while video has to wait for it.
+/// How long video waits for audio that does not come before something is done about it.
 constexpr auto kPatience = std::chrono::seconds(2);
 
 /// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
@@ -40,6 +40,7 @@ bool submit(GstLatentsync* self, bool as_it_is) {
   Element& element = *self->element;
   State& state = element.state;
   if (!element.worker->idle()) return false;
+  const bool live = is_live(self);
   Job job;
   job.settings = render_settings(element.snapshot(), state.seed);
   {
@@ -50,6 +51,10 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     job.index = state.windows++;
     job.flushes = state.video_flushes;
     state.in_flight_ns = job.group.frame(0).running_ns;
+    if (live) {
+      state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+      state.rest = job.group.split();
+    }
   }
   GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
                    job.group.frames, job.audio.size());
@@ -124,6 +129,12 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
     element.state.in_flight_ns.reset();
   }
   Job& job = outcome.job;
+  if (std::exchange(element.state.abandoned, false)) return GST_FLOW_OK;
+  element.state.spare.reset();
+  if (auto rest = std::exchange(element.state.rest, std::nullopt)) {
+    rest->set_buffers(job.group.take_buffers());
+    job.group = std::move(*rest);
+  }
   if (is_flushed(self, job.flushes)) return send_group(self, std::move(job.group), job.flushes);
   if (outcome.result) {
     post_window(self, job, *outcome.result, outcome.seconds);
@@ -131,9 +142,8 @@ GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
     return send_group(self, std::move(job.group), job.flushes);
   }
   const Failure& failure = outcome.result.failure();
-  if (failure.code == ErrorCode::kCancelled) {
-    return pass_late(self, std::move(job.group), job.flushes);
-  }
+  // Only on the way to NULL: a flush has been seen above, and late windows are abandoned.
+  if (failure.code == ErrorCode::kCancelled) return GST_FLOW_FLUSHING;
   post_failure(self, failure);
   return GST_FLOW_ERROR;
 }
@@ -151,40 +161,63 @@ bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
 /// begun leaves as it is.
 GstFlowReturn meet_deadline(GstLatentsync* self) {
   Element& element = *self->element;
-  bool in_flight;
-  {
-    std::lock_guard lock(element.state.mutex);
-    in_flight = element.state.in_flight_ns.has_value();
-  }
-  if (in_flight) {
-    element.worker->cancel_job();
-    element.worker->wait();
-    GstFlowReturn flow = GST_FLOW_OK;
-    deliver(self, &flow);
-    return flow;
-  }
-  {
-    std::lock_guard lock(element.state.mutex);
-    element.state.frames.close();
-  }
-  if (submit(self, true)) return GST_FLOW_OK;
-  std::optional<FrameGroup> group;
+  State& state = element.state;
+  std::optional<FrameGroup> late;
   uint64_t flushes;
-  {
-    std::lock_guard lock(element.state.mutex);
-    group = element.state.frames.take();
-    flushes = element.state.video_flushes;
+  if (state.rest) {
+    std::vector<BufferPtr> buffers = state.spare->abandon();
+    if (buffers.empty()) {
+      // Its pixels are being written.
+      element.worker->wait();
+      return GST_FLOW_OK;
+    }
+    element.worker->cancel_job();
+    state.abandoned = true;
+    late = std::exchange(state.rest, std::nullopt);
+    late->set_buffers(std::move(buffers));
+    std::lock_guard lock(state.mutex);
+    state.in_flight_ns.reset();
+    flushes = state.video_flushes;
+  } else {
+    {
+      std::lock_guard lock(state.mutex);
+      state.frames.close();
+    }
+    if (submit(self, true)) return GST_FLOW_OK;
+    std::lock_guard lock(state.mutex);
+    late = state.frames.take();
+    flushes = state.video_flushes;
   }
-  return group ? pass_late(self, std::move(*group), flushes) : GST_FLOW_OK;
+  return late ? pass_late(self, std::move(*late), flushes) : GST_FLOW_OK;
 }
 
-/// Whole audio that does not come because the video before it cannot be taken: after a while the
-/// stream goes on as sliding.
-void watch_whole_audio(GstLatentsync* self, const PadsState& pads) {
+/// The audio does not come, maybe because the video before it cannot be taken. With whole the
+/// stream goes on as sliding. With sliding there is nothing to go on with: the window would be
+/// mute.
+void give_up_waiting(GstLatentsync* self) {
   State& state = self->element->state;
-  if (state.context != AudioContext::kWhole || state.whole_audio_given) return;
-  const bool stuck =
-      pads.video_there && !pads.video_wanted && !pads.audio_there && !pads.audio_ended;
+  if (state.context == AudioContext::kSliding) {
+    warn_once(
+        self, "audio",
+        "No audio has come for 2 s, and the video waits for it. If it never comes, put queues "
+        "without limits (max-size-time=0 max-size-bytes=0 max-size-buffers=0) before "
+        "audio_sink and into every other branch of its tee: an encoder or muxer there waits "
+        "for this very video.");
+    return;
+  }
+  state.context = AudioContext::kSliding;
+  self->element->worker->reopen(AudioContext::kSliding);
+  warn_once(self, "whole-audio",
+            "The whole audio was asked for, but none came for 2 s while the video had to wait: "
+            "going on with audio-context=sliding. Put a queue without limits before audio_sink "
+            "and video_sink, or read the audio from a source of its own.");
+}
+
+/// Looks for video that waits for audio that does not come.
+void watch_audio(GstLatentsync* self, const PadsState& pads) {
+  State& state = self->element->state;
+  const bool stuck = pads.video_there && !pads.video_wanted && !pads.audio_there &&
+                     !pads.audio_ended && !state.whole_audio_given && self->element->worker->idle();
   const auto now = steady_clock::now();
   if (!stuck) {
     state.alarm.reset();
@@ -192,14 +225,9 @@ void watch_whole_audio(GstLatentsync* self, const PadsState& pads) {
     state.alarm = now + kPatience;
     state.arrivals_at_alarm = state.audio_arrivals;
     self->element->worker->set_alarm(state.alarm);
-  } else if (now >= *state.alarm && self->element->worker->idle()) {
+  } else if (now >= *state.alarm) {
     state.alarm.reset();
-    state.context = AudioContext::kSliding;
-    self->element->worker->reopen(AudioContext::kSliding);
-    warn_once(self, "whole-audio",
-              "The whole audio was asked for, but none came for 2 s while the video had to wait: "
-              "going on with audio-context=sliding. Put a queue without limits before audio_sink "
-              "and video_sink, or read the audio from a source of its own.");
+    give_up_waiting(self);
   }
 }
 
@@ -282,7 +310,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     }
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
-    watch_whole_audio(self, pads);
+    watch_audio(self, pads);
     look_behind_events(self, pads);
     if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // All that was wanted is here: only the worker can bring more. Returning would only have the

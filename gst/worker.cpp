@@ -221,7 +221,7 @@ void Worker::render() {
   if (failure) {
     outcome_->result = *failure;
   } else {
-    MappedFrames frames(job.group);
+    MappedFrames frames(job.group, job.spare.get());
     Window window{&frames, job.group.discontinuity, job.audio, job.audio_start};
     outcome_->result = session_->render(window, job.settings, stop);
   }

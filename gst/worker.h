@@ -2,9 +2,11 @@
 
 #include "core/engine.h"
 #include "gst/frame_window.h"
+#include "gst/spare_buffers.h"
 
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -19,6 +21,7 @@ struct Job {
   uint64_t index = 0;    ///< since the element started
   uint64_t flushes = 0;  ///< of the video, before this
   FrameGroup group;
+  std::shared_ptr<SpareBuffers> spare;  ///< of a live graph; else null
   RenderSettings settings;
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with the first job
   int64_t audio_start = 0;
