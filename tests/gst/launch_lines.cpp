@@ -15,20 +15,31 @@ std::string uncommented(const std::string& line) {
   return std::regex_replace(line, comment, "", std::regex_constants::format_first_only);
 }
 
+/// Appends what follows to LINE: the rest of a |[ ... ]| block, or lines after a backslash.
+void read_rest(std::ifstream& file, bool block, std::string& line) {
+  std::string text;
+  while (line.ends_with('\\') || block) {
+    if (line.ends_with('\\')) line.pop_back();
+    if (!std::getline(file, text) || text.find("]|") != std::string::npos) return;
+    line += " " + uncommented(text);
+  }
+}
+
 void read_lines(const std::filesystem::path& path, std::vector<LaunchLine>& lines) {
+  const std::string program = "gst-launch-1.0 ";
   std::ifstream file(path);
   std::string text;
+  bool block = false;
   while (std::getline(file, text)) {
     std::string line = uncommented(text);
-    const size_t at = line.find("gst-launch-1.0 ");
+    const size_t at = line.find(program);
     // What is spoken of in a sentence is in backquotes.
-    if (at == std::string::npos || (at > 0 && line[at - 1] == '`')) continue;
-    line = line.substr(at + std::string("gst-launch-1.0 ").size());
-    while (line.ends_with('\\') && std::getline(file, text)) {
-      line.pop_back();
-      line += " " + uncommented(text);
+    if (at != std::string::npos && (at == 0 || line[at - 1] != '`')) {
+      line = line.substr(at + program.size());
+      read_rest(file, block, line);
+      if (line.find("latentsync") != std::string::npos) lines.push_back({path.string(), line, {}});
     }
-    if (line.find("latentsync") != std::string::npos) lines.push_back({path.string(), line, {}});
+    block = line == "|[";
   }
 }
 
