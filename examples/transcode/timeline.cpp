@@ -47,7 +47,8 @@ GstClockTime feed_end(const Timeline& whole, GstClockTime end) {
   if (whole.frame_rate <= 0) {
     return end + window * whole.frame_duration;
   }
-  return time_of(whole, (frame_at(whole, end) / window + 1) * window);
+  const double frames = double(end - std::min(end, kRounding)) / GST_SECOND * whole.frame_rate;
+  return time_of(whole, (guint64(std::ceil(frames)) + window - 1) / window * window);
 }
 
 std::string seconds(GstClockTime time) {
