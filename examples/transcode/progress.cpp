@@ -65,8 +65,12 @@ void Progress::update(guint64 frames, double part) {
     text += "/" + std::to_string(std::max(expected_, frames));
   }
   char rest[96];
-  std::snprintf(rest, sizeof rest, " frames, %3.0f %%, %.1f frames/s", 100 * part, rate(frames));
+  std::snprintf(rest, sizeof rest, " frames, %.0f %%", 100 * part);
   text += rest;
+  if (rate(frames) > 0) {
+    std::snprintf(rest, sizeof rest, ", %.1f frames/s", rate(frames));
+    text += rest;
+  }
   if (part > first_part_) {
     text += ", " + clock_text(seconds_since(first_) * (1 - part) / (part - first_part_)) + " left";
   }
@@ -79,9 +83,12 @@ void Progress::line(const std::string& text) {
 }
 
 void Progress::finish(guint64 frames) {
-  char text[96];
-  std::snprintf(text, sizeof text, "%llu frames, %.1f frames/s",
-                static_cast<unsigned long long>(frames), rate(frames));
+  std::string text = std::to_string(frames) + " frames";
+  if (rate(frames) > 0) {
+    char speed[32];
+    std::snprintf(speed, sizeof speed, ", %.1f frames/s", rate(frames));
+    text += speed;
+  }
   show(text);
   if (terminal_) {
     std::fputc('\n', stderr);
