@@ -55,7 +55,8 @@ static GstStaticPadTemplate audio_template = GST_STATIC_PAD_TEMPLATE(
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
 
-G_DEFINE_FINAL_TYPE(GstLatentsync, gst_latentsync, GST_TYPE_AGGREGATOR)
+G_DEFINE_FINAL_TYPE_WITH_CODE(GstLatentsync, gst_latentsync, GST_TYPE_AGGREGATOR,
+                              G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, nullptr))
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(latentsync, "latentsync", GST_RANK_NONE, GST_TYPE_LATENTSYNC,
                                       GST_DEBUG_CATEGORY_INIT(latentsync_debug, "latentsync", 0,
                                                               "lip synchronisation"));
@@ -116,6 +117,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.whole_audio_given = false;
   state.audio_arrivals = 0;
   state.alarm.reset();
+  state.audio_held_back = false;
   state.stream_start.reset();
   state.stream_start_sent = false;
   state.caps_sent = false;
@@ -199,6 +201,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.context = context;
     state.whole_audio_given = false;
     state.alarm.reset();
+    state.audio_held_back = false;
     state.segment_pending = true;
   }
   if (worker) worker->interrupt(false);

@@ -63,6 +63,7 @@ struct State {
   bool whole_audio_given = false;
   uint64_t audio_arrivals = 0;  ///< for the fall-back of whole
   uint64_t arrivals_at_alarm = 0;
+  bool audio_held_back = false;  ///< by what waits for this element's video
   std::optional<std::chrono::steady_clock::time_point> alarm;
   EventPtr stream_start;  ///< of the video
   bool stream_start_sent = false;

@@ -1,6 +1,7 @@
 #include "gst/debug.h"
 #include "gst/latentsync_private.h"
 #include "gst/timeline.h"
+#include "gst/upstream.h"
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +15,8 @@ using std::chrono::steady_clock;
 
 /// How long video waits for audio that does not come before something is done about it.
 constexpr auto kPatience = std::chrono::seconds(2);
+/// The same once it is known that the audio waits for this video.
+constexpr auto kPatienceAgain = std::chrono::milliseconds(100);
 
 /// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
 bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
@@ -28,7 +31,10 @@ bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& time
     return true;
   }
   const AudioRange needed = element.worker->needed_audio(times);
-  if (!as_it_is && !state.audio.covers(needed.end)) return false;
+  if (!as_it_is) {
+    if (!state.audio.covers(needed.end)) return false;
+    state.audio_held_back = false;
+  }
   job.audio = state.audio.slice(needed.begin, needed.end);
   job.audio_start = needed.begin;
   state.audio.trim(needed.begin);
@@ -190,21 +196,40 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
   return late ? pass_late(self, std::move(*late), flushes) : GST_FLOW_OK;
 }
 
-/// The audio does not come, maybe because the video before it cannot be taken. With whole the
-/// stream goes on as sliding. With sliding there is nothing to go on with: the window would be
-/// mute.
-void give_up_waiting(GstLatentsync* self) {
+/// The window that waits for audio which cannot come: as it is where all of its frames can be
+/// heard, else its frames leave as they came.
+GstFlowReturn go_on_without_audio(GstLatentsync* self) {
   State& state = self->element->state;
-  if (state.context == AudioContext::kSliding) {
-    warn_once(
-        self, "audio",
-        "No audio has come for 2 s, and the video waits for it. If it never comes, put queues "
-        "without limits (max-size-time=0 max-size-bytes=0 max-size-buffers=0) before "
-        "audio_sink and into every other branch of its tee: an encoder or muxer there waits "
-        "for this very video.");
-    return;
+  warn_once(self, "audio-held-back",
+            "The audio is held back by something that waits for this very video, an encoder or a "
+            "muxer: frames leave unedited. Put a queue without limits (max-size-time=0 "
+            "max-size-bytes=0 max-size-buffers=0) into every branch of the audio's tee.");
+  std::optional<FrameGroup> group;
+  uint64_t flushes;
+  bool heard;
+  {
+    std::lock_guard lock(state.mutex);
+    flushes = state.video_flushes;
+    const FrameGroup* oldest = state.frames.complete();
+    if (!oldest) return GST_FLOW_OK;
+    heard = state.audio.covers(
+        sample_index(oldest->times().back() + static_cast<int64_t>(kLeastLookahead)));
+    if (!heard) group = state.frames.take();
   }
-  state.context = AudioContext::kSliding;
+  if (heard) {
+    submit(self, true);
+    return GST_FLOW_OK;
+  }
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    self->element->statistics.frames_passed += group->frames;
+  }
+  return send_group(self, std::move(*group), flushes);
+}
+
+/// Whole audio does not come, because the video before it cannot be taken: on as sliding.
+void give_up_whole_audio(GstLatentsync* self) {
+  self->element->state.context = AudioContext::kSliding;
   self->element->worker->reopen(AudioContext::kSliding);
   warn_once(self, "whole-audio",
             "The whole audio was asked for, but none came for 2 s while the video had to wait: "
@@ -212,22 +237,38 @@ void give_up_waiting(GstLatentsync* self) {
             "and video_sink, or read the audio from a source of its own.");
 }
 
-/// Looks for video that waits for audio that does not come.
-void watch_audio(GstLatentsync* self, const PadsState& pads) {
+/// Looks for video that waits for audio that does not come. True where something was done about it.
+bool watch_audio(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow) {
   State& state = self->element->state;
-  const bool stuck = pads.video_there && !pads.video_wanted && !pads.audio_there &&
-                     !pads.audio_ended && !state.whole_audio_given && self->element->worker->idle();
+  const bool video_waits = pads.video_ended || (pads.video_there && !pads.video_wanted);
+  const bool stuck = video_waits && !pads.audio_there && !pads.audio_ended &&
+                     !state.whole_audio_given && self->element->worker->idle();
   const auto now = steady_clock::now();
   if (!stuck) {
     state.alarm.reset();
-  } else if (!state.alarm || state.arrivals_at_alarm != state.audio_arrivals) {
-    state.alarm = now + kPatience;
+    return false;
+  }
+  if (!state.alarm || state.arrivals_at_alarm != state.audio_arrivals) {
+    state.alarm = now + (state.audio_held_back ? kPatienceAgain : kPatience);
     state.arrivals_at_alarm = state.audio_arrivals;
     self->element->worker->set_alarm(state.alarm);
-  } else if (now >= *state.alarm) {
-    state.alarm.reset();
-    give_up_waiting(self);
+    return false;
   }
+  if (now < *state.alarm) return false;
+  state.alarm.reset();
+  if (state.context == AudioContext::kWhole) {
+    give_up_whole_audio(self);
+    return true;
+  }
+  state.audio_held_back = !state.live && is_held_back(GST_PAD(self->audio));
+  if (!state.audio_held_back) {
+    warn_once(self, "audio",
+              "No audio has come for 2 s, and the video waits for it: look at what feeds "
+              "audio_sink.");
+    return false;
+  }
+  *flow = go_on_without_audio(self);
+  return true;
 }
 
 bool is_over(GstLatentsync* self, const PadsState& pads) {
@@ -310,7 +351,10 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     }
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
-    watch_audio(self, pads);
+    if (watch_audio(self, pads, &flow)) {
+      if (flow != GST_FLOW_OK) return flow;
+      continue;
+    }
     look_behind_events(self, pads);
     if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     // All that was wanted is here: only the worker can bring more. Returning would only have the
