@@ -62,7 +62,8 @@ void Progress::update(guint64 frames, double part) {
   shown_ = Clock::now();
   std::string text = std::to_string(frames);
   if (expected_ > 0) {
-    text += "/" + std::to_string(std::max(expected_, frames));
+    text += "/";
+    text += std::to_string(std::max(expected_, frames));
   }
   char rest[96];
   std::snprintf(rest, sizeof rest, " frames, %.0f %%", 100 * part);
