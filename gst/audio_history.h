@@ -12,8 +12,10 @@ class AudioHistory {
  public:
   /// Times that differ from the count of samples by no more than this are taken for rounding.
   static constexpr int64_t kTolerance = 640;  // 40 ms
-  /// A longer hole than this is not filled: what lies before it is forgotten.
+  /// A longer hole than this is not filled: what lies before it is forgotten, unless all is kept.
   static constexpr int64_t kLongestHole = 60 * 16000;
+
+  explicit AudioHistory(bool keeps_all = false) : keeps_all_(keeps_all) {}
 
   /// Samples whose first one belongs at INDEX. They follow the ones before without a break where
   /// INDEX is within the tolerance of that, unless RESYNC says that the count starts anew. What
@@ -44,7 +46,7 @@ class AudioHistory {
   /// Forgets what lies before INDEX.
   void trim(int64_t index);
 
-  void reset() { *this = AudioHistory(); }
+  void reset() { *this = AudioHistory(keeps_all_); }
 
  private:
   /// Where samples at INDEX go; makes room for them.
@@ -54,6 +56,7 @@ class AudioHistory {
   std::vector<float> samples_;  ///< from begin_ on; what is missing up to end_ is silence
   int64_t begin_ = 0;
   int64_t end_ = 0;
+  bool keeps_all_;
   bool started_ = false;
   bool finished_ = false;
 };

@@ -37,6 +37,11 @@ fs::path engine_file() {
 
 Result<Engine*> load_engine() {
   const fs::path file = engine_file();
+  std::error_code error;
+  if (!file.empty() && !fs::exists(file, error)) {
+    return Failure{ErrorCode::kNotFound, "LATENTSYNC_ENGINE names " + file.string() +
+                                             ", which is not there. Correct or unset it."};
+  }
   if (file.empty()) {
     return Failure{ErrorCode::kNotFound,
                    std::string("The engine library ") + kEngineFile +

@@ -87,6 +87,11 @@ static bool check_linked(GstLatentsync* self) {
   return true;
 }
 
+static void set_pads_open(GstLatentsync* self, gboolean open) {
+  gst_latentsync_pad_set_open(self->video, open);
+  gst_latentsync_pad_set_open(self->audio, open);
+}
+
 static int64_t draw_seed() {
   std::random_device device;
   return (static_cast<int64_t>(device() & 0x7fffffff) << 32) | device();
@@ -94,7 +99,8 @@ static int64_t draw_seed() {
 
 static void reset_stream(latentsync::State& state, const latentsync::Settings& settings) {
   state.frames = latentsync::FrameWindow(settings.window_frames);
-  state.audio.reset();
+  state.audio =
+      latentsync::AudioHistory(settings.audio_context == latentsync::AudioContext::kWhole);
   gst_segment_init(&state.video_segment, GST_FORMAT_TIME);
   gst_segment_init(&state.audio_segment, GST_FORMAT_TIME);
   state.format.reset();
@@ -150,6 +156,7 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
                                                   element.state.seed, nullptr)));
   }
   latentsync::update_latency(self);
+  set_pads_open(self, TRUE);
   latentsync::Worker::Options options;
   options.model = model_settings(settings);
   options.render = render_settings(settings, element.state.seed);
@@ -213,6 +220,7 @@ static GstStateChangeReturn gst_latentsync_change_state(GstElement* base,
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && element.worker) {
     // Before the base class joins the source thread.
     element.worker->cancel();
+    set_pads_open(self, FALSE);
   }
   return GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(base, transition);
 }

@@ -9,12 +9,23 @@ namespace {
 
 bool is_video(GstLatentsync* self, GstAggregatorPad* pad) { return pad == video_pad(self); }
 
+/// The ACCEPT_CAPS query has refused them already: whoever sends them all the same did not ask.
+void post_unreadable_caps(GstLatentsync* self, GstCaps* caps) {
+  gchar* text = gst_caps_to_string(caps);
+  post_failure(self,
+               {ErrorCode::kUnsupported,
+                "The caps of a sink pad make no sense. Put videoconvert before video_sink, and "
+                "audioconvert and audioresample before audio_sink.",
+                text});
+  g_free(text);
+}
+
 gboolean set_video_caps(GstLatentsync* self, GstEvent* event) {
   GstCaps* caps = nullptr;
   gst_event_parse_caps(event, &caps);
   auto format = std::make_shared<GstVideoInfo>();
   if (!gst_video_info_from_caps(format.get(), caps)) {
-    GST_ERROR_OBJECT(self, "cannot read caps %" GST_PTR_FORMAT, caps);
+    post_unreadable_caps(self, caps);
     return FALSE;
   }
   State& state = self->element->state;
@@ -38,7 +49,7 @@ gboolean set_audio_caps(GstLatentsync* self, GstEvent* event) {
   gst_event_parse_caps(event, &caps);
   GstAudioInfo info;
   if (!gst_audio_info_from_caps(&info, caps)) {
-    GST_ERROR_OBJECT(self, "cannot read caps %" GST_PTR_FORMAT, caps);
+    post_unreadable_caps(self, caps);
     return FALSE;
   }
   std::lock_guard lock(self->element->state.mutex);
@@ -163,11 +174,14 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
   }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_FLUSH_START:
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
       begin_flush(self, pad, gst_event_get_seqnum(event));
       return gst_latentsync_base_sink_event(self, pad, event);
     case GST_EVENT_FLUSH_STOP: {
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
       end_flush(self, pad);
       const gboolean result = gst_latentsync_base_sink_event(self, pad, event);
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), TRUE);
       gst_latentsync_wake(self);
       return result;
     }
@@ -203,7 +217,9 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
       [[fallthrough]];
     default:
       if (!video) {
+        const bool done = GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT_DONE;
         gst_event_unref(event);
+        if (done) gst_latentsync_wake(self);
         return TRUE;
       }
       if (!GST_EVENT_IS_SERIALIZED(event)) return gst_latentsync_base_sink_event(self, pad, event);

@@ -23,16 +23,16 @@ int frames_ahead(const State& state) {
   return 2 * state.window_frames + static_cast<int>(lookahead) + 1;
 }
 
-bool wants_video(GstLatentsync* self, bool live) {
+bool wants_video(GstLatentsync* self) {
   Element& element = *self->element;
   const bool idle = element.worker->idle();
   std::lock_guard lock(element.state.mutex);
   const State& state = element.state;
   if (!state.frames.complete()) return true;
   const bool waits_for_audio = idle && state.context == AudioContext::kSliding;
-  if (!live && !waits_for_audio) return false;
+  if (!state.live && !waits_for_audio) return false;
   // A live graph gives what is due after its latency: that is twice the window and the lookahead.
-  return state.frames.frames() < frames_ahead(state) + (live ? state.window_frames : 0);
+  return state.frames.frames() < frames_ahead(state) + (state.live ? state.window_frames : 0);
 }
 
 bool wants_audio(GstLatentsync* self) {
@@ -189,10 +189,6 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
 
 }  // namespace
 
-bool is_live(GstLatentsync* self) {
-  return GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
-}
-
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;
   PadsState pads;
@@ -201,7 +197,7 @@ PadsState look_at_pads(GstLatentsync* self) {
   pads.token = token;
   pads.video_ended = !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
   pads.audio_ended = !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
-  pads.video_wanted = wants_video(self, is_live(self));
+  pads.video_wanted = wants_video(self);
   pads.audio_wanted = wants_audio(self);
   return pads;
 }

@@ -13,6 +13,8 @@ struct _GstLatentsyncPad {
   std::atomic<bool> token;       ///< one is on the pad, or is being put there
   std::atomic<int64_t> waiting;  ///< buffers on the pad, tokens and gaps left out
   GstEvent* last_event;          ///< guarded by the object lock
+  GMutex token_lock;             ///< before all of the base class's
+  bool open;                     ///< guarded by it
 };
 
 G_DEFINE_FINAL_TYPE(GstLatentsyncPad, gst_latentsync_pad, GST_TYPE_AGGREGATOR_PAD)
@@ -41,6 +43,7 @@ static GstFlowReturn gst_latentsync_pad_flush(GstAggregatorPad* pad, GstAggregat
 
 static void gst_latentsync_pad_finalize(GObject* object) {
   gst_clear_event(&GST_LATENTSYNC_PAD(object)->last_event);
+  g_mutex_clear(&GST_LATENTSYNC_PAD(object)->token_lock);
   G_OBJECT_CLASS(gst_latentsync_pad_parent_class)->finalize(object);
 }
 
@@ -62,13 +65,18 @@ static void gst_latentsync_pad_init(GstLatentsyncPad* pad) {
   pad->token = false;
   pad->waiting = 0;
   pad->last_event = nullptr;
+  g_mutex_init(&pad->token_lock);
+  pad->open = false;
 }
 
-/// Whether the pad has a token now; false where it is flushing, or at its end.
-static bool put_token(GstLatentsyncPad* pad) {
-  if (pad->token.exchange(true)) return true;
-  auto* object = GST_OBJECT(gst_pad_get_parent(GST_PAD(pad)));
-  if (!object) return false;
+void gst_latentsync_pad_set_open(GstLatentsyncPad* pad, gboolean open) {
+  g_mutex_lock(&pad->token_lock);
+  pad->open = open;
+  g_mutex_unlock(&pad->token_lock);
+}
+
+/// A time that no segment refuses.
+static GstClockTime token_time(GstLatentsyncPad* pad) {
   GstSegment& segment = GST_AGGREGATOR_PAD(pad)->segment;
   GST_OBJECT_LOCK(pad);
   // Before the pad's own segment any will do; the position keeps the level of a live pad right.
@@ -79,11 +87,22 @@ static bool put_token(GstLatentsyncPad* pad) {
     time = segment.position;
   }
   GST_OBJECT_UNLOCK(pad);
-  const bool put = gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
-                                                  gst_event_new_gap(time, GST_CLOCK_TIME_NONE));
-  // Whoever ends the flush wakes the element.
+  return time;
+}
+
+/// Whether the pad has a token now; false where it is closed, flushing, or at its end. Whoever
+/// changes that wakes the element.
+static bool put_token(GstLatentsyncPad* pad) {
+  if (pad->token.exchange(true)) return true;
+  auto* object = GST_OBJECT(gst_pad_get_parent(GST_PAD(pad)));
+  g_mutex_lock(&pad->token_lock);
+  const bool put =
+      object && pad->open &&
+      gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
+                                     gst_event_new_gap(token_time(pad), GST_CLOCK_TIME_NONE));
   if (!put) pad->token = false;
-  gst_object_unref(object);
+  g_mutex_unlock(&pad->token_lock);
+  if (object) gst_object_unref(object);
   return put;
 }
 

@@ -23,6 +23,10 @@ G_BEGIN_DECLS
 #define GST_TYPE_LATENTSYNC_PAD (gst_latentsync_pad_get_type())
 G_DECLARE_FINAL_TYPE(GstLatentsyncPad, gst_latentsync_pad, GST, LATENTSYNC_PAD, GstAggregatorPad)
 
+/// Whether the pad takes tokens. Not while it flushes or stops: the base class then resets what a
+/// token relies on. Closed at first.
+void gst_latentsync_pad_set_open(GstLatentsyncPad* pad, gboolean open);
+
 /// Has aggregate() called soon, from the source pad's thread. From any thread, with none of the
 /// element's or aggregator's locks held.
 void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second);

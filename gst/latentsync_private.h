@@ -55,7 +55,8 @@ struct State {
   std::optional<guint32> flushing_audio;
 
   // Of the source thread alone, and of start, stop and flush, when it does not run.
-  std::optional<FrameGroup> rest;       ///< live: what is not with the worker of the window
+  bool live = false;               ///< frames have a latency to keep to; as of the last aggregate()
+  std::optional<FrameGroup> rest;  ///< live: what is not with the worker of the window
   std::shared_ptr<SpareBuffers> spare;  ///< live: what leaves if the window is late
   bool abandoned = false;               ///< it was late: what the worker brings is of no use
   AudioContext context = AudioContext::kSliding;  ///< as it is in force
@@ -179,9 +180,6 @@ void look_behind_events(GstLatentsync* self, const PadsState& pads);
 
 /// Takes from the pads what is wanted; true where anything was there.
 bool absorb(GstLatentsync* self);
-
-/// Whether the graph is live, and has a latency that frames have to keep to.
-bool is_live(GstLatentsync* self);
 
 // latentsync_process.cpp
 /// Sends the events that no frame is in front of. False where there were none. Source thread.

@@ -40,7 +40,6 @@ bool submit(GstLatentsync* self, bool as_it_is) {
   Element& element = *self->element;
   State& state = element.state;
   if (!element.worker->idle()) return false;
-  const bool live = is_live(self);
   Job job;
   job.settings = render_settings(element.snapshot(), state.seed);
   {
@@ -51,7 +50,7 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     job.index = state.windows++;
     job.flushes = state.video_flushes;
     state.in_flight_ns = job.group.frame(0).running_ns;
-    if (live) {
+    if (state.live) {
       state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
       state.rest = job.group.split();
     }
@@ -181,7 +180,7 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
   } else {
     {
       std::lock_guard lock(state.mutex);
-      state.frames.close();
+      if (!state.frames.complete()) state.frames.close();
     }
     if (submit(self, true)) return GST_FLOW_OK;
     std::lock_guard lock(state.mutex);
@@ -256,7 +255,7 @@ bool is_due(GstLatentsync* self) {
 /// True where a deadline has come first.
 bool wait_for_worker(GstLatentsync* self) {
   Worker& worker = *self->element->worker;
-  if (!GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)))) {
+  if (!self->element->state.live) {
     worker.wait();
     return false;
   }
@@ -296,6 +295,7 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   Element& element = *self->element;
   GstFlowReturn flow = GST_FLOW_OK;
+  element.state.live = GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(aggregator));
   for (bool due = timeout;;) {
     if (element.state.failed) return failed_flow(self);
     bool progress = absorb(self);
@@ -324,12 +324,14 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
 GstClockTime next_time(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   State& state = self->element->state;
+  const bool idle = self->element->worker->idle();
   std::lock_guard lock(state.mutex);
   if (state.in_flight_ns) return std::max<int64_t>(*state.in_flight_ns, 0);
   const Frame* oldest = state.frames.oldest();
   if (!oldest) return GST_CLOCK_TIME_NONE;
-  // Time is left to make the window in: as much as it lasts.
-  return std::max<int64_t>(oldest->running_ns - static_cast<int64_t>(window_duration(state)), 0);
+  // Time is left to make the window in, as much as it lasts; as soon as somebody can.
+  const auto lead = idle ? static_cast<int64_t>(window_duration(state)) : 0;
+  return std::max<int64_t>(oldest->running_ns - lead, 0);
 }
 
 }  // namespace latentsync
