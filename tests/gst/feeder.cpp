@@ -55,8 +55,7 @@ void Feeder::flush_start(guint32 number) {
   {
     const std::lock_guard lock(mutex_);
     flushing_ = true;
-    for (GstMiniObject* item : queue_) gst_mini_object_unref(item);
-    queue_.clear();
+    drop_waiting();
   }
   GstEvent* event = gst_event_new_flush_start();
   if (number != GST_SEQNUM_INVALID) gst_event_set_seqnum(event, number);
@@ -72,6 +71,18 @@ void Feeder::flush_stop(guint32 number) {
   flushing_ = false;
   flow_ = GST_FLOW_OK;
   changed_.notify_all();
+}
+
+void Feeder::drop_waiting() {
+  // What a source sends once stays to be sent.
+  std::erase_if(queue_, [](GstMiniObject* item) {
+    if (GST_IS_EVENT(item) && (GST_EVENT_TYPE(item) == GST_EVENT_STREAM_START ||
+                               GST_EVENT_TYPE(item) == GST_EVENT_CAPS)) {
+      return false;
+    }
+    gst_mini_object_unref(item);
+    return true;
+  });
 }
 
 bool Feeder::wait_idle(std::chrono::milliseconds limit) {
@@ -129,8 +140,7 @@ void Feeder::run(const std::stop_token& stop) {
     if (flow != GST_FLOW_OK) {
       // A source stops here.
       if (!flushing_) flow_ = flow;
-      for (GstMiniObject* rest : queue_) gst_mini_object_unref(rest);
-      queue_.clear();
+      drop_waiting();
     }
     changed_.notify_all();
   }

@@ -79,23 +79,42 @@ TEST_F(Launch, LinesOfTheDocumentationRun) {
   }
 }
 
+/// The specification's line, with this queue between the tee and the muxer.
+std::string specified_line(const std::filesystem::path& folder, const std::string& queue) {
+  return "latentsync name=l model-path=fake: ! videoconvert ! x264enc ! mp4mux name=m ! "
+         "filesink location=spec.mp4 uridecodebin uri=file://" +
+         (folder / "in.mp4").string() +
+         " ! videoconvert ! queue ! l.video_sink uridecodebin uri=file://" +
+         (folder / "speech.wav").string() +
+         " ! tee name=t t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! "
+         "audioconvert ! "
+         "audioresample ! l.audio_sink t. ! " +
+         queue + " ! audioconvert ! avenc_aac ! m.";
+}
+
 // The line of the specification: as many frames out as in.
 TEST_F(Launch, LineOfTheSpecificationRuns) {
-  const std::string line =
-      "latentsync name=l model-path=fake: ! videoconvert ! x264enc ! mp4mux name=m ! filesink "
-      "location=spec.mp4 "
-      "uridecodebin uri=file://" +
-      (folder() / "in.mp4").string() +
-      " ! videoconvert ! queue ! l.video_sink "
-      "uridecodebin uri=file://" +
-      (folder() / "speech.wav").string() +
-      " ! tee name=t "
-      "t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! audioconvert ! "
-      "audioresample ! l.audio_sink "
-      "t. ! queue ! audioconvert ! avenc_aac ! m.";
-  const Finished finished = launch(line);
+  const Finished finished = launch(
+      specified_line(folder().path(), "queue max-size-time=0 max-size-bytes=0 max-size-buffers=0"));
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(frames_of("spec.mp4"), 40);
+}
+
+// The same with a queue of a second before the muxer, which then holds back the audio that the
+// element waits for: the user is told, once, and what to do.
+TEST_F(Launch, AMuxerThatHoldsTheAudioBackIsTold) {
+  const Finished finished =
+      run_process("cd '" + folder().path().string() + "' && timeout 6 gst-launch-1.0 " +
+                  specified_line(folder().path(), "queue"));
+  if (finished.status == 0) {
+    EXPECT_EQ(frames_of("spec.mp4"), 40);
+    return;
+  }
+  const size_t told = finished.output.find("WARNING: from element");
+  ASSERT_NE(told, std::string::npos) << finished.output;
+  EXPECT_EQ(finished.output.find("WARNING: from element", told + 1), std::string::npos);
+  EXPECT_NE(finished.output.find("max-size-time=0 max-size-bytes=0 max-size-buffers=0", told),
+            std::string::npos);
 }
 
 // One demuxer feeds both pads through small queues: sliding, it must not hang, however small.

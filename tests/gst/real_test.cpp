@@ -12,15 +12,15 @@
 namespace latentsync::test {
 namespace {
 
-constexpr int kWidth = 216;
-constexpr int kHeight = 384;
-constexpr size_t kFrames = 36;  // two windows and a tail
+constexpr int kWidth = 288;
+constexpr int kHeight = 288;
+constexpr size_t kFrames = 20;  // a window and a tail
 
-/// Where the face is in these frames, generously: parts of the width and height.
-constexpr double kFaceLeft = 0.15;
-constexpr double kFaceRight = 0.85;
-constexpr double kFaceTop = 0.05;
-constexpr double kFaceBottom = 0.60;
+/// Where the lower half of the face is in these frames: parts of the width and height.
+constexpr double kFaceLeft = 0.20;
+constexpr double kFaceRight = 0.80;
+constexpr double kFaceTop = 0.55;
+constexpr double kFaceBottom = 1.00;
 
 struct Frame {
   GstClockTime pts;
@@ -35,9 +35,9 @@ class RealEngine : public testing::Test {
     folder_ = std::make_unique<TemporaryFolder>();
     const std::string media = LATENTSYNC_SOURCE_ROOT "/examples/media/";
     const std::string size = std::to_string(kWidth) + ":" + std::to_string(kHeight);
-    make("ffmpeg -v error -y -i " + media + "demo1_video.mp4 -an -vf scale=" + size +
-         " -frames:v " + std::to_string(kFrames) + " -pix_fmt yuv420p -c:v ffv1 " + file("in.mkv"));
-    make("ffmpeg -v error -y -i " + media + "demo1_audio.wav -t 1.5 " + file("speech.wav"));
+    make("ffmpeg -v error -y -i " + media + "grid_drp-m.mp4 -an -vf scale=" + size + " -frames:v " +
+         std::to_string(kFrames) + " -pix_fmt yuv420p -c:v ffv1 " + file("in.mkv"));
+    make("ffmpeg -v error -y -i " + media + "demo1_audio.wav -t 1 " + file("speech.wav"));
   }
   static void TearDownTestSuite() { folder_.reset(); }
   void SetUp() override {
@@ -53,7 +53,8 @@ class RealEngine : public testing::Test {
   }
 
   static std::string element() {
-    return "latentsync name=l device=cpu model-path=" LATENTSYNC_SOURCE_ROOT "/models/demo";
+    return "latentsync name=l device=cpu inference-steps=2 model-path=" LATENTSYNC_SOURCE_ROOT
+           "/models/demo";
   }
   /// The clip and its speech into the element, with these queues.
   static std::string sources(const std::string& video_queue, const std::string& audio_queue) {

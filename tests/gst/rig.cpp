@@ -232,7 +232,16 @@ Rig::Latency Rig::update_latency() {
 }
 
 void Rig::set_time(GstClockTime time) {
-  gst_test_clock_set_time(GST_TEST_CLOCK(clock_.get()), time);
+  auto* clock = GST_TEST_CLOCK(clock_.get());
+  gst_test_clock_set_time(clock, time);
+  // Who waits for an earlier time is woken; a test clock does not do that by itself.
+  GstClockID waiting = nullptr;
+  while (gst_test_clock_peek_next_pending_id(clock, &waiting)) {
+    const bool due = gst_clock_id_get_time(waiting) <= time;
+    gst_clock_id_unref(waiting);
+    if (!due) return;
+    if (GstClockID woken = gst_test_clock_process_next_clock_id(clock)) gst_clock_id_unref(woken);
+  }
 }
 
 GstFlowReturn Rig::chain(GstPad* pad, GstObject*, GstBuffer* buffer) {

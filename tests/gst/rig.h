@@ -61,6 +61,7 @@ class Feeder {
   friend class Rig;
   void run(const std::stop_token& stop);
   void push_item(GstMiniObject* item);
+  void drop_waiting();
   static gboolean query(GstPad* pad, GstObject* parent, GstQuery* query);
   static gboolean event(GstPad* pad, GstObject* parent, GstEvent* event);
 
