@@ -101,7 +101,6 @@ enum class FrameOutcome {
   kEdited,
   kNoFace,       ///< none was found
   kImplausible,  ///< too small, too oddly shaped or too uncertain (core/face/plausibility.h)
-  kFaded,        ///< the gate is closed next to a gap: the edit would have had no weight
 };
 
 struct FaceBox {

@@ -32,7 +32,6 @@ std::vector<FaceSequence> make_sequences(std::span<const face::FrameFaces> frame
   std::map<int64_t, size_t> places;  // of the identities
   for (size_t frame = 0; frame < frames.size(); ++frame) {
     for (const auto& face : frames[frame].faces) {
-      if (!(face.weight > 0)) continue;
       const auto [place, is_new] = places.try_emplace(face.identity, sequences.size());
       if (is_new) sequences.emplace_back();
       sequences[place->second].faces.push_back(
@@ -50,16 +49,9 @@ FrameResult frame_result(const face::FrameFaces& faces) {
     result.confidence = faces.refused->confidence;
   }
   for (const auto& face : faces.faces) {
-    const bool edited = face.weight > 0;
     const auto box = face_box(face.box);
-    // The largest edited face, or where none is the largest.
-    const bool better =
-        result.outcome == FrameOutcome::kNoFace || result.outcome == FrameOutcome::kImplausible ||
-        (edited && result.outcome == FrameOutcome::kFaded) ||
-        (edited == (result.outcome == FrameOutcome::kEdited) && area(box) > area(result.face));
-    if (edited) ++result.faces;
-    if (!better) continue;
-    result.outcome = edited ? FrameOutcome::kEdited : FrameOutcome::kFaded;
+    if (result.faces++ > 0 && area(box) <= area(result.face)) continue;
+    result.outcome = FrameOutcome::kEdited;
     result.face = box;
     result.confidence = face.confidence;
     result.weight = face.weight;

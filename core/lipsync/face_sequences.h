@@ -26,8 +26,7 @@ struct FaceSequence {
 /// From the network's crop of RESOLUTION pixels to the frame, given the alignment's matrix.
 kernels::Affine crop_map(const face::AffineMatrix& frame_to_aligned, int64_t resolution);
 
-/// A sequence for each identity that has weight in any frame, in the order of their first frames;
-/// faces without weight are in none.
+/// A sequence for each identity, in the order of their first frames.
 std::vector<FaceSequence> make_sequences(std::span<const face::FrameFaces> frames,
                                          int64_t resolution);
 
