@@ -14,13 +14,15 @@
 
 namespace latentsync::train {
 
-AudioStore::AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t packed,
-                       Random& random)
+AudioStore::AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t alone,
+                       int64_t packed, Random& random)
     : layers_(encoder.config().n_audio_layer + 1) {
   const at::NoGradGuard no_grad;
   const AudioWindows windows(encoder.config().n_audio_ctx, encoder.config().n_mels);
   auto clips = dataset.of(Part::kTrain);
+  std::shuffle(clips.begin(), clips.end(), random);
   for (const auto* clip : clips) {
+    if (alone-- <= 0) break;
     add(windows.alone(*clip, random() % 2 == 0 ? Fill::kZeros : Fill::kSilence), encoder);
   }
   for (int64_t round = 0; round < packed; ++round) {

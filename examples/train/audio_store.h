@@ -13,8 +13,8 @@ namespace latentsync::train {
 /// filling, and among others with its sound changed.
 class AudioStore {
  public:
-  /// PACKED: how often each clip is encoded among others.
-  AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t packed,
+  /// ALONE: at most so many clips are encoded alone; PACKED: how often each one is among others.
+  AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t alone, int64_t packed,
              Random& random);
 
   /// Tokens of frame[i] of clip[i]: [N, 10 layers, width] in the encoder's type. A clip comes in

@@ -60,6 +60,7 @@ Preset h200() {
   preset.pool_slots = 1000;
   preset.refresh_share = 0.15;
   preset.sound_versions = 8;
+  preset.sounds_alone = 10000;
   preset.audio_rate = 1e-3;
   preset.unet_rate = 1e-3;
   return preset;
@@ -76,6 +77,7 @@ std::string usage() {
   --init FOLDER            go on from this model: its shape, its weights
   --taesd FOLDER           of TAESD's two files (models/taesd)
   --device NAME            cpu, cuda, cuda:N
+  --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.22)
@@ -107,9 +109,20 @@ Options parse_options(int count, char** arguments) {
       target = number(name, text, low, high);
     };
   };
+  const auto type = [&](c10::ScalarType& target) {
+    return [&target](const std::string& name, const std::string& text) {
+      if (text != "float32" && text != "bfloat16") {
+        refuse(name + " takes float32 or bfloat16, not \"" + text + "\"");
+      }
+      target = text == "float32" ? c10::kFloat : c10::kBFloat16;
+    };
+  };
   const auto path = [](std::filesystem::path& target) {
     return [&target](const std::string&, const std::string& text) { target = text; };
   };
+  if (values.contains("--device") && values["--device"].starts_with("cuda")) {
+    options.audio_type = options.unet_type = c10::kBFloat16;
+  }
   auto& preset = options.preset;
   const std::map<std::string, std::function<void(const std::string&, const std::string&)>> known = {
       {"--data", path(options.data)},
@@ -118,6 +131,8 @@ Options parse_options(int count, char** arguments) {
       {"--init", [&](auto&, auto& text) { options.init = text; }},
       {"--preset", [](auto&, auto&) {}},
       {"--device", [&](auto&, auto& text) { options.device = text; }},
+      {"--audio-type", type(options.audio_type)},
+      {"--unet-type", type(options.unet_type)},
       {"--minutes", real(options.minutes, 0.01, 1e6)},
       {"--session-minutes", real(options.session_minutes, 0, 1e6)},
       {"--audio-share", real(options.shares.audio, 0, 0.8)},

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include <c10/core/ScalarType.h>
+
 namespace latentsync::train {
 
 /// What a preset decides.
@@ -18,7 +20,8 @@ struct Preset {
   UNetTrainingOptions unet;
   int64_t pool_slots = 160;     ///< encoded clips in memory
   double refresh_share = 0.12;  ///< of the UNet's time, spent on encoding clips anew
-  int64_t sound_versions = 3;   ///< of each clip among others, beside the one alone
+  int64_t sound_versions = 3;    ///< of each clip among others
+  int64_t sounds_alone = 60;     ///< clips that are encoded alone, too
   double audio_rate = 1.2e-3;   ///< largest learning rates
   double unet_rate = 1.2e-3;
 };
@@ -38,6 +41,8 @@ struct Options {
   std::filesystem::path out = "train-out";
   std::optional<std::filesystem::path> init;  ///< a model to go on from
   std::string device = "cpu";
+  /// What the networks work in while they are trained; the weights that are trained are float32.
+  c10::ScalarType audio_type = c10::kFloat, unet_type = c10::kFloat;
   double minutes = 30;
   double session_minutes = 0;  ///< stop in time for a command that may run this long; 0: no limit
   int64_t seed = 1;

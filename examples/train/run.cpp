@@ -167,8 +167,8 @@ Run::Run(const Options& options)
     initialise_unet(*unet_, options_.seed);
     nn::initialise_parameters(*encoder_, options_.seed + 1);
   }
-  unet_->to(device_, device_.is_cuda() ? at::kBFloat16 : at::kFloat);
-  encoder_->to(device_, at::kFloat);
+  unet_->to(device_, options_.unet_type);
+  encoder_->to(device_, options_.audio_type);
   const double seconds = options_.minutes * 60;
   audio_clock_.budget = seconds * options_.shares.audio;
   reader_clock_.budget = seconds * options_.shares.reader;
@@ -237,7 +237,7 @@ bool Run::train_audio() {
   }
   const at::NoGradGuard no_grad;
   for (auto& item : encoder_->named_parameters()) {
-    item.value().set_data(encoder_weights_.at(item.key()).clone());
+    item.value().set_data(encoder_weights_.at(item.key()).to(item.value().options()).clone());
     item.value().requires_grad_(false);
     item.value().mutable_grad() = at::Tensor();
   }
@@ -254,8 +254,8 @@ void Run::fill_pool() {
   }
   std::printf("%lld clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
               seconds_since(begin));
-  store_ =
-      std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sound_versions, random_);
+  store_ = std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sounds_alone,
+                                        options_.preset.sound_versions, random_);
   std::printf("sounds encoded, %.0f s\n", seconds_since(start_));
   std::fflush(stdout);
 }
