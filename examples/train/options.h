@@ -20,8 +20,8 @@ struct Preset {
   UNetTrainingOptions unet;
   int64_t pool_slots = 160;     ///< encoded clips in memory
   double refresh_share = 0.12;  ///< of the UNet's time, spent on encoding clips anew
-  int64_t sound_versions = 3;    ///< of each clip among others
-  int64_t sounds_alone = 60;     ///< clips that are encoded alone, too
+  int64_t sound_versions = 3;   ///< of each clip among others
+  int64_t sounds_alone = 60;    ///< clips that are encoded alone, too
   double audio_rate = 1.2e-3;   ///< largest learning rates
   double unet_rate = 1.2e-3;
 };
