@@ -61,12 +61,21 @@ at::Tensor generated(const at::Tensor& mask) { return (mask < 0.5).to(at::kFloat
 
 std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames,
                                            const face::FaceTracker& tracker) {
-  face::FaceTrack track;
+  std::optional<face::FaceTrack> track;
+  const auto look = [&](const face::FrameSampler& frame) -> std::optional<face::TrackedFace> {
+    if (track) {
+      if (auto followed = tracker.follow(frame, *track); followed.face) return followed.face;
+    }
+    const auto found = tracker.search(frame).faces;
+    face::FaceTrack begun;
+    auto mesh = found.empty() ? std::nullopt : tracker.begin(frame, found.front(), begun);
+    if (mesh) track = begun;
+    return mesh;
+  };
   std::vector<face::FaceLandmarks> meshes;
   size_t missing = 0;  // in front of the first face
   for (int64_t i = 0; i < frames.size(0); ++i) {
-    const face::TensorSampler sampler(frames[i].permute({2, 0, 1}));
-    const auto found = tracker.next(sampler, track);
+    const auto found = look(face::TensorSampler(frames[i].permute({2, 0, 1})));
     if (found) {
       meshes.insert(meshes.end(), 1 + std::exchange(missing, 0), found->landmarks);
     } else if (meshes.empty()) {

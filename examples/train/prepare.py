@@ -22,6 +22,7 @@ import numpy as np
 RATE = 16000
 FPS = 25
 MARGIN_PARTS = 16  # the crop's edge over the margin around it, room for moving, turning and scaling
+SOUND_STEP = 8     # of 16-bit samples; what is lost lies 83 dB below full scale
 MOUTH_VALUES = 9   # the opening and eight principal components of the lips
 
 # FaceMesh's numbers: what the alignment takes, and what a mouth is described by.
@@ -141,15 +142,15 @@ def crop_frames(frames, matrices, edge, margin):
     return out
 
 
-def squeeze_sound(samples, step=4):
-    """Differences of 14-bit samples, high and low bytes apart, through LZMA."""
-    coarse = np.rint(samples / step).astype(np.int16)
+def squeeze_sound(samples):
+    """Differences of 13-bit samples, high and low bytes apart, through LZMA."""
+    coarse = np.rint(samples / SOUND_STEP).astype(np.int16)
     changes = np.diff(coarse, prepend=np.int16(0)).view(np.uint16)
     planes = np.concatenate([(changes >> 8).astype(np.uint8), (changes & 255).astype(np.uint8)])
     return np.frombuffer(lzma.compress(planes.tobytes(), preset=6), np.uint8)
 
 
-def expand_sound(squeezed, step=4):
+def expand_sound(squeezed, step):
     planes = np.frombuffer(lzma.decompress(squeezed.tobytes()), np.uint8).astype(np.uint16).reshape(2, -1)
     return np.cumsum(((planes[0] << 8) | planes[1]).view(np.int16), dtype=np.int16).astype(np.float32) * step / 32768
 
@@ -173,7 +174,6 @@ def part_of(row, options):
 
 
 def pack_clip(program, clips, row, options):
-    import cv2  # noqa: F401  (fails early, before anything is decoded)
     name, margin = pathlib.Path(row["file"]).stem, options.edge // MARGIN_PARTS
     part = part_of(row, options)
     frames = decode_frames(program, clips / row["file"], int(row["side_px"]))
@@ -212,7 +212,8 @@ def pack(options):
     pathlib.Path(options.set).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(options.threads) as pool:
         entries = list(pool.map(lambda row: pack_clip(program, clips, row, options), rows))
-    manifest = {"edge": options.edge, "margin": options.edge // MARGIN_PARTS, "fps": FPS, "rate": RATE, "clips": entries}
+    manifest = {"edge": options.edge, "margin": options.edge // MARGIN_PARTS, "fps": FPS, "rate": RATE, "sound_step": SOUND_STEP,
+                "clips": entries}
     (pathlib.Path(options.set) / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     size = sum(f.stat().st_size for f in pathlib.Path(options.set).iterdir())
     print(f"{len(entries)} clips, {sum(e['frames'] for e in entries)} frames, {size / 1e6:.1f} MB in {options.set}")
@@ -277,7 +278,7 @@ def unpack(options):
             "lips": (np.cumsum(clip["lips"].astype(np.int32), 0) / 4.0 + margin).astype(np.float32),
             "mouth": mouths[name],
             "opening": clip["opening"],
-            "sound": expand_sound(clip["sound"]),
+            "sound": expand_sound(clip["sound"], manifest["sound_step"]),
         }
         whole = folder / f"{name}-whole.mp4"
         if whole.is_file():
@@ -296,7 +297,7 @@ def main():
     command.add_argument("clips")
     command.add_argument("set")
     command.add_argument("--edge", type=int, default=256)
-    command.add_argument("--quality", type=int, default=19, help="x264's constant rate factor")
+    command.add_argument("--quality", type=int, default=22, help="x264's constant rate factor")
     command.add_argument("--threads", type=int, default=2)
     command.add_argument("--validation", default="grid-drp-m", help="the speaker who is left out")
     command.add_argument("--drivers", default="clip048,clip098,clip141,clip188,clip227,clip279",
