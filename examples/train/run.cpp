@@ -291,7 +291,7 @@ bool Run::train_unet() {
   double refreshing = 0, stepping = 0;
   while (!clock.over() && !session_over()) {
     const auto begin = Clock::now();
-    if (!pool_->full() || refreshing < options_.preset.refresh_share * (stepping + refreshing)) {
+    if (refreshing < options_.preset.refresh_share * (stepping + refreshing)) {
       pool_->refresh(random_, Strength::kUsual);
       refreshing += seconds_since(begin);
       clock.spent += seconds_since(begin);
@@ -344,11 +344,18 @@ void Run::write() const {
 }
 
 bool Run::all() {
+  const auto finished = options_.out / "state" / "finished";
+  if (fs::exists(finished)) {
+    std::printf("This run is finished; remove \"%s\" to give it more --minutes.\n",
+                finished.c_str());
+    return true;
+  }
   if (!train_audio()) return false;
   fill_pool();
   train_reader();
   const bool done = train_unet();
   write();
+  if (done) write_text(finished, "");
   return done;
 }
 
