@@ -1,5 +1,7 @@
 #include "core/face/detector.h"
 
+#include "core/face/appearance.h"
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -57,6 +59,16 @@ Detection weighted_mean(std::span<const Detection> faces) {
   return mean;
 }
 
+// The part of a square IMAGE [1, 3, edge, edge] that shows the picture, which takes WIDTH and
+// HEIGHT of it, 0 to 1.
+at::Tensor without_bars(const at::Tensor& image, double width, double height) {
+  const auto edge = static_cast<double>(image.size(3));
+  const auto columns = std::max<int64_t>(1, std::lround(width * edge));
+  const auto rows = std::max<int64_t>(1, std::lround(height * edge));
+  return image.narrow(3, (image.size(3) - columns) / 2, columns)
+      .narrow(2, (image.size(2) - rows) / 2, rows);
+}
+
 }  // namespace
 
 std::vector<Detection> decode(const BlazeFace::Candidates& candidates,
@@ -111,24 +123,28 @@ RotatedSquare face_region(const Detection& detection) {
 FaceDetector::FaceDetector(std::vector<std::shared_ptr<BlazeFace>> networks)
     : networks_(std::move(networks)) {}
 
-std::vector<Detection> FaceDetector::detect(const FrameSampler& frame) const {
+FaceDetector::Found FaceDetector::detect(const FrameSampler& frame) const {
   const at::NoGradGuard no_grad;
   const auto width = static_cast<double>(frame.width());
   const auto height = static_cast<double>(frame.height());
   const RotatedSquare whole{{(width - 1) / 2, (height - 1) / 2}, std::max(width, height), 0};
+  Found found;
   for (const auto& network : networks_) {
     const auto edge = network->input_size();
-    const auto image = frame.sample(whole, edge, Outside::kBlack) * 2 - 1;
-    auto faces = merge_same_faces(decode(network->forward(image), network->grids(), edge));
-    if (faces.empty()) continue;
-    for (auto& face : faces) {
-      const auto corner = place_in(whole, face.box.left, face.box.top);
-      face.box = {corner.x, corner.y, face.box.width * whole.size, face.box.height * whole.size};
-      for (auto& point : face.key_points) point = place_in(whole, point.x, point.y);
+    const auto image = frame.sample(whole, edge, Outside::kBlack);
+    if (!found.appearance.defined()) {
+      found.appearance =
+          appearance_of(without_bars(image, width / whole.size, height / whole.size));
     }
-    return faces;
+    found.faces = merge_same_faces(decode(network->forward(image * 2 - 1), network->grids(), edge));
+    if (!found.faces.empty()) break;
   }
-  return {};
+  for (auto& face : found.faces) {
+    const auto corner = place_in(whole, face.box.left, face.box.top);
+    face.box = {corner.x, corner.y, face.box.width * whole.size, face.box.height * whole.size};
+    for (auto& point : face.key_points) point = place_in(whole, point.x, point.y);
+  }
+  return found;
 }
 
 }  // namespace latentsync::face

@@ -50,8 +50,11 @@ class FaceDetector {
   /// Networks that are loaded, on the device that the samplers give tensors on.
   explicit FaceDetector(std::vector<std::shared_ptr<BlazeFace>> networks);
 
-  /// In the picture's pixels, best first; empty where there is no face.
-  std::vector<Detection> detect(const FrameSampler& frame) const;
+  struct Found {
+    std::vector<Detection> faces;  ///< in the picture's pixels, best first; empty without a face
+    at::Tensor appearance;         ///< of the whole picture (core/face/appearance.h)
+  };
+  Found detect(const FrameSampler& frame) const;
 
  private:
   std::vector<std::shared_ptr<BlazeFace>> networks_;

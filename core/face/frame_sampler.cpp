@@ -35,6 +35,13 @@ Span span_of(double center, double reach, int64_t size) {
 
 }  // namespace
 
+void check_square(const RotatedSquare& square, int64_t edge) {
+  const double sum = square.center.x + square.center.y + square.size + square.rotation;
+  if (edge < 1 || !(square.size > 0) || !std::isfinite(sum)) {
+    throw Error(ErrorCode::kInvalidArgument, "A sampled square must have a finite, positive size.");
+  }
+}
+
 TensorSampler::TensorSampler(at::Tensor picture) : picture_(std::move(picture)) {
   const auto type = picture_.scalar_type();
   if (picture_.dim() != 3 || picture_.size(0) != 3 || picture_.numel() == 0 ||
@@ -45,12 +52,10 @@ TensorSampler::TensorSampler(at::Tensor picture) : picture_(std::move(picture)) 
 }
 
 at::Tensor TensorSampler::sample(const RotatedSquare& square, int64_t edge, Outside outside) const {
+  check_square(square, edge);
   const double cosine = std::cos(square.rotation);
   const double sine = std::sin(square.rotation);
   const double reach = square.size / 2 * (std::abs(cosine) + std::abs(sine));
-  if (edge < 1 || !(square.size > 0) || !std::isfinite(square.center.x + square.center.y + reach)) {
-    throw Error(ErrorCode::kInvalidArgument, "A sampled square must have a finite, positive size.");
-  }
   // Only what the square covers is converted and searched. Where the view is smaller, whole pixels
   // are averaged first, so that those which are left lie less than two apart: bilinear samples miss
   // none.

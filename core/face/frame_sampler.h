@@ -25,6 +25,9 @@ class FrameSampler {
   virtual at::Tensor sample(const RotatedSquare& square, int64_t edge, Outside outside) const = 0;
 };
 
+/// Throws Error kInvalidArgument unless the square and the view's edge are positive and finite.
+void check_square(const RotatedSquare& square, int64_t edge);
+
 /// An RGB picture [3, H, W], float in [0, 1] or uint8, on any device; the samples lie on the same.
 /// Errors: kInvalidArgument for another shape or type.
 class TensorSampler : public FrameSampler {

@@ -146,13 +146,14 @@ void fill(const Target& target, const at::Tensor& given, const std::string& orig
 
 template <typename Source>
 void load(torch::nn::Module& module, Source&& source, const std::string& origin, at::Device device,
-          at::ScalarType dtype) {
+          at::ScalarType dtype, const LoadObserver& observer) {
   const at::NoGradGuard no_grad;
   const std::vector<Target> targets = targets_of(module);
   check_fit(targets, source, origin);
   for (const Target& target : targets) {
     const auto found = source.find(target.name);
     fill(target, found->second, origin, device, dtype);
+    if (observer) observer(found->second);
     if constexpr (!std::is_lvalue_reference_v<Source>) source.erase(found);
   }
 }
@@ -160,13 +161,13 @@ void load(torch::nn::Module& module, Source&& source, const std::string& origin,
 }  // namespace
 
 void load_state(torch::nn::Module& module, const TensorMap& source, const std::string& origin,
-                c10::Device device, c10::ScalarType dtype) {
-  load(module, source, origin, device, dtype);
+                c10::Device device, c10::ScalarType dtype, const LoadObserver& observer) {
+  load(module, source, origin, device, dtype, observer);
 }
 
 void load_state(torch::nn::Module& module, TensorMap&& source, const std::string& origin,
-                c10::Device device, c10::ScalarType dtype) {
-  load(module, std::move(source), origin, device, dtype);
+                c10::Device device, c10::ScalarType dtype, const LoadObserver& observer) {
+  load(module, std::move(source), origin, device, dtype, observer);
 }
 
 }  // namespace latentsync::model

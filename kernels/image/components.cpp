@@ -3,6 +3,7 @@
 #include "kernels/image/formats.h"
 #include "kernels/image/image_view.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace latentsync::kernels {
@@ -76,7 +77,41 @@ ColorTransform yuv_transform(const Quantisation& q, ColorMatrix matrix) {
   return color;
 }
 
+bool same_points(const Component& a, const Component& b) {
+  return a.width == b.width && a.height == b.height && a.spacing_x == b.spacing_x &&
+         a.spacing_y == b.spacing_y && a.offset_x == b.offset_x && a.offset_y == b.offset_y;
+}
+
+ComponentGroup group_of(const Components& all, int first, int count) {
+  ComponentGroup group{.first = first, .count = count, .lanes = count, .lane = {0, 1, 2}};
+  const Component* begin = &all.of[first];
+  const int sample_bytes = begin->wide ? 2 : 1;
+  const auto* lowest =
+      std::min_element(begin, begin + count, [](auto& a, auto& b) { return a.data < b.data; });
+  const bool packed =
+      lowest->step >= count * sample_bytes &&
+      std::all_of(begin, begin + count, [&](const Component& component) {
+        return component.stride == lowest->stride && component.data < lowest->data + lowest->step;
+      });
+  if (!packed) return group;
+  group.packed = lowest->data;
+  if (count == 3) group.lanes = lowest->step / sample_bytes;
+  const int distance = lowest->step / group.lanes;
+  group.spacing = distance / sample_bytes;
+  for (int k = 0; k < count; ++k) {
+    group.lane[k] = static_cast<int>((begin[k].data - lowest->data) / distance);
+  }
+  return group;
+}
+
 }  // namespace
+
+std::vector<ComponentGroup> component_groups(const Components& all) {
+  if (same_points(all.of[0], all.of[1])) return {group_of(all, 0, 3)};
+  return {group_of(all, 0, 1), group_of(all, 1, 2)};
+}
+
+ComponentGroup lone_component(const Components& all, int c) { return group_of(all, c, 1); }
 
 Components components(const ImageView& image) {
   const auto& layout = format_layout(image.format);

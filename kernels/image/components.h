@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 /// A frame as three grids of samples, whatever its format: Y, Cb, Cr or R, G, B.
 namespace latentsync::kernels {
@@ -37,5 +38,24 @@ struct Components {
 
 /// The components of a view that check_image() accepts.
 Components components(const ImageView& image);
+
+/// Components that are resampled together: their values lie side by side in a tile, `lanes` for
+/// each point.
+struct ComponentGroup {
+  int first;    ///< components first ... first + count - 1
+  int count;    ///< 1, 2 or 3
+  int lanes;    ///< count, or 4 where a packed format has a fourth byte
+  int lane[3];  ///< of component first + k
+  /// All lanes of all samples of a row at even distances in memory: from the first one's address
+  /// on, a value every `spacing` samples' bytes. Null where the components are planes.
+  uint8_t* packed;
+  int spacing;
+};
+
+/// All components, each in one group: those whose samples stand at the same points together.
+std::vector<ComponentGroup> component_groups(const Components& all);
+
+/// A group of component c alone.
+ComponentGroup lone_component(const Components& all, int c);
 
 }  // namespace latentsync::kernels

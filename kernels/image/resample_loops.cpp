@@ -1,6 +1,7 @@
 #include "kernels/image/resample_loops.h"
 
 #include "kernels/image/filter.h"
+#include "kernels/image/resample_runs.h"
 
 namespace latentsync::kernels::LATENTSYNC_CPU_LEVEL {
 namespace {
@@ -8,13 +9,12 @@ namespace {
 // Points that are worked on together: their weights stay in the first cache level.
 constexpr int64_t kBlock = 64;
 
-using Float4 __attribute__((vector_size(16), aligned(4), may_alias)) = float;
-using Float8 __attribute__((vector_size(32), aligned(4), may_alias)) = float;
-
-template <typename T, int kStep, int kShift>
+template <typename T, int kSpacing, int kShift, int kLanes>
 void unpack(const uint8_t* data, int64_t count, float* __restrict out) {
   const T* __restrict in = reinterpret_cast<const T*>(data);
-  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i * kStep] >> kShift);
+  for (int64_t i = 0; i < count; ++i) {
+    out[i * kLanes] = static_cast<float>(in[i * kSpacing] >> kShift);
+  }
 }
 
 // Where the taps of a block's points begin, and how far behind the tap before each point lies.
@@ -38,7 +38,7 @@ void place_taps(const Tile& tile, const SampleLine& line, int64_t begin, int64_t
     const auto row = static_cast<int32_t>(y);
     out.fraction_x[i] = static_cast<float>(x - column);
     out.fraction_y[i] = static_cast<float>(y - row);
-    out.offset[i] = (row + 1) * tile.stride + column + 1;
+    out.offset[i] = (row + 1) * tile.stride + (column + 1) * static_cast<int64_t>(tile.lanes);
   }
 }
 
@@ -53,9 +53,12 @@ void four_weights(const float* __restrict t, int64_t count, float (*__restrict w
   }
 }
 
+template <int kLanes>
 void resample_small(const Tile& tile, const SampleLine& line, float* out) {
+  using Taps = RunOfFour<kLanes>;
+  using Vector = typename Taps::Vector;
   BlockTaps taps;
-  float across[kBlock][4];
+  float across[kBlock + 1][4];  // widen() may read behind the last one
   float down[kBlock][4];
   for (int64_t begin = 0; begin < line.count; begin += kBlock) {
     const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
@@ -63,99 +66,183 @@ void resample_small(const Tile& tile, const SampleLine& line, float* out) {
     four_weights(taps.fraction_x, count, across);
     four_weights(taps.fraction_y, count, down);
     for (int64_t i = 0; i < count; ++i) {
-      const float* at = tile.data + taps.offset[i];
-      const auto row = [&](int r) {
-        return *reinterpret_cast<const Float4*>(at + r * tile.stride);
-      };
-      const Float4 sum =
-          row(0) * down[i][0] + row(1) * down[i][1] + row(2) * down[i][2] + row(3) * down[i][3];
-      const Float4 weighted = sum * *reinterpret_cast<const Float4*>(across[i]);
-      out[begin + i] = (weighted[0] + weighted[1]) + (weighted[2] + weighted[3]);
+      Vector total{};
+      for (int k = 0; k < 4; k += Taps::kTaps) {
+        const float* at = tile.data + taps.offset[i] + k * kLanes;
+        const auto row = [&](int r) { return load<Vector>(at + r * tile.stride) * down[i][r]; };
+        total += ((row(0) + row(1)) + (row(2) + row(3))) * Taps::widen(across[i] + k);
+      }
+      Taps::finish(total, out + (begin + i) * kLanes);
     }
   }
 }
 
-// A point's weights, between the two nearest rows of the table.
-void table_weights(const FilterTable& table, float fraction, float* __restrict weights) {
+// Eight weights of a point, between the two nearest rows of the table.
+Float8 table_weights(const FilterTable& table, float fraction, int first) {
   const float at = fraction * kFilterPhases;
   const auto phase = static_cast<int32_t>(at);
-  const float rest = at - static_cast<float>(phase);
-  const float* __restrict near = table.weights + static_cast<int64_t>(phase) * table.padded;
-  const float* __restrict far = near + (phase < kFilterPhases ? table.padded : 0);
-  for (int k = 0; k < table.padded; k += 8) {
-#pragma omp simd
-    for (int j = k; j < k + 8; ++j) weights[j] = near[j] + rest * (far[j] - near[j]);
+  const float* near = table.weights + static_cast<int64_t>(phase) * table.padded + first;
+  const float* far = near + (phase < kFilterPhases ? table.padded : 0);
+  const auto weights = load<Float8>(near);
+  return weights + (load<Float8>(far) - weights) * (at - static_cast<float>(phase));
+}
+
+void all_table_weights(const FilterTable& table, float fraction, float* weights) {
+  for (int k = 0; k < table.padded; k += 8) store(table_weights(table, fraction, k), weights + k);
+}
+
+// The filter at one point.
+template <int kLanes>
+void resample_point(const float* at, int64_t stride, const float* columns, int taps_across,
+                    const float* rows, int taps_down, float* out) {
+  using Taps = RunOfMany<kLanes>;
+  using Vector = typename Taps::Vector;
+  Vector total{};
+  for (int k = 0; k < taps_across; k += Taps::kTaps) {
+    const float* row = at + k * kLanes;
+    Vector sum = load<Vector>(row) * rows[0];
+    for (int r = 1; r < taps_down; ++r) {
+      row += stride;
+      sum += load<Vector>(row) * rows[r];
+    }
+    total += sum * Taps::widen(columns + k);
+  }
+  Taps::finish(total, out);
+}
+
+// At most eight taps each way: all weights of a block are there before the first is used.
+template <int kLanes>
+void resample_medium(const Tile& tile, const SampleLine& line, const FilterTable& across,
+                     const FilterTable& down, float* out) {
+  BlockTaps taps;
+  float columns[kBlock][16] = {};  // zeros behind the eighth: widen() may read them
+  float rows[kBlock][8];
+  for (int64_t begin = 0; begin < line.count; begin += kBlock) {
+    const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
+    place_taps(tile, line, begin, count, across.reach, down.reach, across.taps, down.taps, taps);
+    for (int64_t i = 0; i < count; ++i) {
+      store(table_weights(across, taps.fraction_x[i], 0), columns[i]);
+      store(table_weights(down, taps.fraction_y[i], 0), rows[i]);
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      resample_point<kLanes>(tile.data + taps.offset[i], tile.stride, columns[i], across.taps,
+                             rows[i], down.taps, out + (begin + i) * kLanes);
+    }
   }
 }
 
+template <int kLanes>
 void resample_large(const Tile& tile, const SampleLine& line, const FilterTable& across,
                     const FilterTable& down, float* out) {
   BlockTaps taps;
-  float columns[kMostTaps];
+  float columns[kMostTaps + 8] = {};  // zeros behind the last weight
   float rows[kMostTaps];
   for (int64_t begin = 0; begin < line.count; begin += kBlock) {
     const int64_t count = line.count - begin < kBlock ? line.count - begin : kBlock;
     place_taps(tile, line, begin, count, across.reach, down.reach, across.taps, down.taps, taps);
     for (int64_t i = 0; i < count; ++i) {
-      table_weights(across, taps.fraction_x[i], columns);
-      table_weights(down, taps.fraction_y[i], rows);
-      Float8 total{};
-      for (int k = 0; k < across.padded; k += 8) {
-        const float* at = tile.data + taps.offset[i] + k;
-        Float8 sum{};
-        for (int r = 0; r < down.taps; ++r, at += tile.stride) {
-          sum += *reinterpret_cast<const Float8*>(at) * rows[r];
-        }
-        total += sum * *reinterpret_cast<const Float8*>(columns + k);
-      }
-      const Float4 half = __builtin_shufflevector(total, total, 0, 1, 2, 3) +
-                          __builtin_shufflevector(total, total, 4, 5, 6, 7);
-      out[begin + i] = (half[0] + half[1]) + (half[2] + half[3]);
+      all_table_weights(across, taps.fraction_x[i], columns);
+      all_table_weights(down, taps.fraction_y[i], rows);
+      resample_point<kLanes>(tile.data + taps.offset[i], tile.stride, columns, across.taps, rows,
+                             down.taps, out + (begin + i) * kLanes);
     }
   }
 }
 
-template <typename T>
-void blend(const Component& component, int64_t row, int64_t first, int64_t count,
-           const float* value, const float* weight, float most) {
+template <int kLanes>
+void resample(const Tile& tile, const SampleLine& line, const FilterTable& across,
+              const FilterTable& down, float* out) {
+  if (across.padded == 0) {
+    resample_small<kLanes>(tile, line, out);
+  } else if (across.padded == 8 && down.padded == 8) {
+    resample_medium<kLanes>(tile, line, across, down, out);
+  } else {
+    resample_large<kLanes>(tile, line, across, down, out);
+  }
+}
+
+template <int kFirst, int kOthers>
+void to_rgb(const float (&matrix)[3][4], const SteppedValues (&values)[3], float scale,
+            float offset, int64_t count, float* const (&rgb)[3]) {
+  const float* __restrict a = values[0].data;
+  const float* __restrict b = values[1].data;
+  const float* __restrict c = values[2].data;
+  for (int k = 0; k < 3; ++k) {
+    const float m0 = matrix[k][0], m1 = matrix[k][1], m2 = matrix[k][2], m3 = matrix[k][3];
+    float* __restrict out = rgb[k];
+    for (int64_t i = 0; i < count; ++i) {
+      const float v = m0 * a[i * kFirst] + m1 * b[i * kOthers] + m2 * c[i * kOthers] + m3;
+      out[i] = (v > 0 ? (v < 1 ? v : 1.0F) : 0.0F) * scale + offset;
+    }
+  }
+}
+
+template <int kLanes>
+void to_codes(const float (&matrix)[3][4], const float* const (&rgb)[3], float scale, float offset,
+              int64_t count, const int32_t (&rows)[kLanes], float* __restrict codes) {
+  const float* __restrict r = rgb[0];
+  const float* __restrict g = rgb[1];
+  const float* __restrict b = rgb[2];
+  const auto unit = [scale, offset](float x) {
+    x = x * scale + offset;
+    return x > 0 ? (x < 1 ? x : 1.0F) : 0.0F;
+  };
+  float m[kLanes][4];
+  for (int l = 0; l < kLanes; ++l) {
+    for (int k = 0; k < 4; ++k) m[l][k] = matrix[rows[l]][k];
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    const float red = unit(r[i]), green = unit(g[i]), blue = unit(b[i]);
+    for (int l = 0; l < kLanes; ++l) {
+      codes[i * kLanes + l] = m[l][0] * red + m[l][1] * green + m[l][2] * blue + m[l][3];
+    }
+  }
+}
+
+template <typename T, int kLanes>
+void blend(const BlendTarget& target, int64_t count, const float* __restrict value,
+           const float* __restrict weight) {
   constexpr int kShift = sizeof(T) == 2 ? 6 : 0;
-  uint8_t* at = component.data + row * component.stride + first * component.step;
-  for (int64_t i = 0; i < count; ++i, at += component.step) {
+  const float most = target.most;
+  int64_t at = 0;
+  for (int64_t i = 0; i < count; ++i, at += target.step, value += kLanes) {
     if (!(weight[i] > 0)) continue;
-    T* sample = reinterpret_cast<T*>(at);
-    const auto old = static_cast<float>(*sample >> kShift);
-    const float blended = old + weight[i] * (value[i] - old) + 0.5F;
-    const float limited = blended > 0 ? (blended < most ? blended : most) : 0;
-    *sample = static_cast<T>(static_cast<int32_t>(limited) << kShift);
+    for (int l = 0; l < kLanes; ++l) {
+      T* sample = reinterpret_cast<T*>(target.data[l] + at);
+      const auto old = static_cast<float>(*sample >> kShift);
+      const float blended = old + weight[i] * (value[l] - old) + 0.5F;
+      const float limited = blended > 0 ? (blended < most ? blended : most) : 0;
+      *sample = static_cast<T>(static_cast<int32_t>(limited) << kShift);
+    }
   }
 }
 
 }  // namespace
 
-void unpack_row(const Component& component, int64_t row, int64_t first, int64_t count, float* out) {
-  const uint8_t* data = component.data + row * component.stride + first * component.step;
-  if (component.wide) {
-    return component.step == 2 ? unpack<uint16_t, 1, 6>(data, count, out)
-                               : unpack<uint16_t, 2, 6>(data, count, out);
-  }
-  switch (component.step) {
+void unpack_run(const uint8_t* data, bool wide, int spacing, int64_t count, int lanes, float* out) {
+  if (wide) return unpack<uint16_t, 1, 6, 1>(data, count, out);
+  if (spacing == 2) return unpack<uint8_t, 2, 0, 1>(data, count, out);
+  switch (lanes) {
     case 1:
-      return unpack<uint8_t, 1, 0>(data, count, out);
+      return unpack<uint8_t, 1, 0, 1>(data, count, out);
     case 2:
-      return unpack<uint8_t, 2, 0>(data, count, out);
-    case 3:
-      return unpack<uint8_t, 3, 0>(data, count, out);
+      return unpack<uint8_t, 1, 0, 2>(data, count, out);
     default:
-      return unpack<uint8_t, 4, 0>(data, count, out);
+      return unpack<uint8_t, 1, 0, 3>(data, count, out);
   }
 }
 
 void resample_line(const Tile& tile, const SampleLine& line, const FilterTable& across,
                    const FilterTable& down, float* out) {
-  if (across.padded == 0) {
-    resample_small(tile, line, out);
-  } else {
-    resample_large(tile, line, across, down, out);
+  switch (tile.lanes) {
+    case 1:
+      return resample<1>(tile, line, across, down, out);
+    case 2:
+      return resample<2>(tile, line, across, down, out);
+    case 3:
+      return resample<3>(tile, line, across, down, out);
+    default:
+      return resample<4>(tile, line, across, down, out);
   }
 }
 
@@ -175,43 +262,45 @@ void interpolate_line(const Tile& tile, const SampleLine& line, float* out) {
   }
 }
 
-void rgb_row(const float (&matrix)[3][4], const float* const (&values)[3], float scale,
+void rgb_row(const float (&matrix)[3][4], const SteppedValues (&values)[3], float scale,
              float offset, int64_t count, float* const (&rgb)[3]) {
-  const float* __restrict a = values[0];
-  const float* __restrict b = values[1];
-  const float* __restrict c = values[2];
-  for (int k = 0; k < 3; ++k) {
-    const float m0 = matrix[k][0], m1 = matrix[k][1], m2 = matrix[k][2], m3 = matrix[k][3];
-    float* __restrict out = rgb[k];
-    for (int64_t i = 0; i < count; ++i) {
-      const float v = m0 * a[i] + m1 * b[i] + m2 * c[i] + m3;
-      out[i] = (v > 0 ? (v < 1 ? v : 1.0F) : 0.0F) * scale + offset;
-    }
+  const auto run = [&](auto convert) { convert(matrix, values, scale, offset, count, rgb); };
+  switch (values[0].step * 8 + values[1].step) {
+    case 8 + 1:
+      return run(to_rgb<1, 1>);
+    case 8 + 2:
+      return run(to_rgb<1, 2>);
+    case 3 * 8 + 3:
+      return run(to_rgb<3, 3>);
+    default:
+      return run(to_rgb<4, 4>);
   }
 }
 
-void code_row(const float (&matrix)[4], const float* const (&rgb)[3], float scale, float offset,
-              int64_t count, float* code) {
-  const float* __restrict r = rgb[0];
-  const float* __restrict g = rgb[1];
-  const float* __restrict b = rgb[2];
-  float* __restrict out = code;
-  const auto unit = [scale, offset](float x) {
-    x = x * scale + offset;
-    return x > 0 ? (x < 1 ? x : 1.0F) : 0.0F;
+void code_row(const float (&matrix)[3][4], const float* const (&rgb)[3], float scale, float offset,
+              int64_t count, const int32_t (&rows)[3], int lanes, float* codes) {
+  switch (lanes) {
+    case 1:
+      return to_codes<1>(matrix, rgb, scale, offset, count, {rows[0]}, codes);
+    case 2:
+      return to_codes<2>(matrix, rgb, scale, offset, count, {rows[0], rows[1]}, codes);
+    default:
+      return to_codes<3>(matrix, rgb, scale, offset, count, rows, codes);
+  }
+}
+
+void blend_row(const BlendTarget& target, int64_t count, const float* values,
+               const float* weights) {
+  const auto run = [&](auto narrow, auto wide) {
+    (target.wide ? wide : narrow)(target, count, values, weights);
   };
-  const float m0 = matrix[0], m1 = matrix[1], m2 = matrix[2], m3 = matrix[3];
-  for (int64_t i = 0; i < count; ++i) {
-    out[i] = m0 * unit(r[i]) + m1 * unit(g[i]) + m2 * unit(b[i]) + m3;
-  }
-}
-
-void blend_row(const Component& component, int64_t row, int64_t first, int64_t count,
-               const float* value, const float* weight, float most) {
-  if (component.wide) {
-    blend<uint16_t>(component, row, first, count, value, weight, most);
-  } else {
-    blend<uint8_t>(component, row, first, count, value, weight, most);
+  switch (target.lanes) {
+    case 1:
+      return run(blend<uint8_t, 1>, blend<uint16_t, 1>);
+    case 2:
+      return run(blend<uint8_t, 2>, blend<uint16_t, 2>);
+    default:
+      return run(blend<uint8_t, 3>, blend<uint16_t, 3>);
   }
 }
 

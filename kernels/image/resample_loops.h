@@ -8,22 +8,26 @@
 /// The CPU loops of warp_crop and paste_back, over runs of samples in a row. Plain pointers.
 namespace latentsync::kernels {
 
-/// A part of a grid of samples as floats. Sample (i, j) is data[(j - top) * stride + i - left].
-/// Whatever is read outside the grid must be in the tile too, as a margin; kTileSlack further
-/// floats follow the last row, and all of them are finite.
+/// A part of a grid of samples as floats, each of `lanes` (1 to 4) values side by side. Sample
+/// (i, j) begins at data[(j - top) * stride + (i - left) * lanes]. Whatever is read outside the
+/// grid must be in the tile too, as a margin; kTileSlack further floats follow the last row, and
+/// all of them are finite.
 struct Tile {
   const float* data;
-  int64_t stride;
+  int64_t stride;  ///< floats
+  int32_t lanes;
   int32_t left, top;
   int32_t width, height;
 };
-constexpr int kTileSlack = 16;
+constexpr int kTileSlack = 32;
+constexpr int kMostLanes = 4;
+constexpr int kLineSlack = 4;  ///< floats behind a line of values that may be overwritten
 
 /// The filter's weights of one direction, for points between samples: kFilterPhases + 1 rows of
 /// `padded` weights, the first `taps` of which count and add up to one. Row r is for a point that
 /// at x with x - reach = floor(x - reach) + r / kFilterPhases; its first tap is the sample
 /// floor(x - reach) + 1.
-constexpr int kFilterPhases = 512;
+constexpr int kFilterPhases = 256;
 struct FilterTable {
   const float* weights;
   double reach;  ///< 2 footprints
@@ -38,33 +42,51 @@ struct SampleLine {
   int64_t count;
 };
 
-/// Samples first ... first + count - 1 of a component's row as floats.
-LATENTSYNC_CPU_DECLARE(void unpack_row(const Component& component, int64_t row, int64_t first,
-                                       int64_t count, float* out))
+/// out[i * lanes] = the i-th of `count` values that lie `spacing` (1 or 2) samples' sizes apart;
+/// lanes from 1 to 3, more than 1 with a spacing of 1 alone. `wide` as in Component.
+LATENTSYNC_CPU_DECLARE(void unpack_run(const uint8_t* data, bool wide, int spacing, int64_t count,
+                                       int lanes, float* out))
 
-/// out[i] = the filter (kernels/image/filter.h) at the line's points; either both tables are for a
-/// footprint of one sample or none is. A footprint that would leave the tile is moved inside.
+/// out[i * lanes ...] = the filter (kernels/image/filter.h) at the line's points, for all of the
+/// tile's lanes; either both tables are for a footprint of one sample or none is. A footprint that
+/// would leave the tile is moved inside. Up to kLineSlack floats behind the line are overwritten.
 LATENTSYNC_CPU_DECLARE(void resample_line(const Tile& tile, const SampleLine& line,
                                           const FilterTable& across, const FilterTable& down,
                                           float* out))
 
-/// The same with linear interpolation.
+/// The same with linear interpolation; tiles of one lane.
 LATENTSYNC_CPU_DECLARE(void interpolate_line(const Tile& tile, const SampleLine& line, float* out))
 
-/// rgb[c] = clamp(matrix * values + added, 0, 1) * scale + offset, for rows of `count` values.
-LATENTSYNC_CPU_DECLARE(void rgb_row(const float (&matrix)[3][4], const float* const (&values)[3],
+/// Values of one component, `step` (1 to 4) floats apart.
+struct SteppedValues {
+  const float* data;
+  int32_t step;
+};
+
+/// rgb[c] = clamp(matrix * values + added, 0, 1) * scale + offset, for rows of `count` values; the
+/// second and the third component have the same step.
+LATENTSYNC_CPU_DECLARE(void rgb_row(const float (&matrix)[3][4], const SteppedValues (&values)[3],
                                     float scale, float offset, int64_t count,
                                     float* const (&rgb)[3]))
 
-/// code = matrix * clamp(value * scale + offset, 0, 1) + added, one component of the code; not a
-/// number counts as zero.
-LATENTSYNC_CPU_DECLARE(void code_row(const float (&matrix)[4], const float* const (&rgb)[3],
-                                     float scale, float offset, int64_t count, float* code))
+/// codes[i * lanes + l] = matrix[rows[l]] * clamp(rgb[i] * scale + offset, 0, 1) + added, for 1 to
+/// 3 lanes; not a number counts as zero.
+LATENTSYNC_CPU_DECLARE(void code_row(const float (&matrix)[3][4], const float* const (&rgb)[3],
+                                     float scale, float offset, int64_t count,
+                                     const int32_t (&rows)[3], int lanes, float* codes))
 
-/// Samples first + i of a component's row become old + weight[i] * (value[i] - old), rounded and
-/// clamped to 0 ... most; where weight[i] is not above zero nothing is written.
-LATENTSYNC_CPU_DECLARE(void blend_row(const Component& component, int64_t row, int64_t first,
-                                      int64_t count, const float* value, const float* weight,
-                                      float most))
+/// Samples of 1 to 3 components in a row.
+struct BlendTarget {
+  uint8_t* data[3];  ///< each one's first sample
+  int32_t step;      ///< bytes from a sample to the next one
+  bool wide;
+  int32_t lanes;
+  float most;  ///< the largest code value
+};
+
+/// Sample i's lane l becomes old + weights[i] * (values[i * lanes + l] - old), rounded and clamped
+/// to 0 ... most; where weights[i] is not above zero nothing is written.
+LATENTSYNC_CPU_DECLARE(void blend_row(const BlendTarget& target, int64_t count, const float* values,
+                                      const float* weights))
 
 }  // namespace latentsync::kernels

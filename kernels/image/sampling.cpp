@@ -27,6 +27,48 @@ Span tile_span(double least, double most, double footprint, int32_t size) {
   return {static_cast<int32_t>(begin), static_cast<int32_t>(end)};
 }
 
+// A tile's row over `columns`, of which `inside` is read; or the nearest sample alone, where none
+// is inside.
+void read_row(const ReadRow& read, int64_t row, Span columns, Span inside, int32_t lanes,
+              const Border& border, float* out) {
+  const int32_t before = std::clamp(inside.begin, columns.begin, columns.end) - columns.begin;
+  const int32_t behind = std::clamp(inside.end, columns.begin, columns.end) - columns.begin;
+  const int32_t all = columns.end - columns.begin;
+  float* const first = out + static_cast<int64_t>(before) * lanes;
+  float* const last = out + static_cast<int64_t>(behind) * lanes;
+  float nearest[kMostLanes];
+  const float* left = border.fill;
+  const float* right = border.fill;
+  if (before < behind) {
+    read(row, inside.begin, inside.end - inside.begin, first);
+    if (border.repeat) left = first, right = last - lanes;
+  } else {
+    read(row, inside.begin, 1, nearest);
+    left = right = nearest;
+  }
+  fill_samples(out, before, lanes, left);
+  fill_samples(last, all - behind, lanes, right);
+}
+
+// All lanes of samples of a group's row.
+void unpack_group(const Components& all, const ComponentGroup& group, int64_t row, int64_t first,
+                  int64_t count, float* out) {
+  const auto at = [&](const uint8_t* data, const Component& component) {
+    return data + row * component.stride + first * component.step;
+  };
+  const auto& component = all.of[group.first];
+  if (group.packed != nullptr) {
+    LATENTSYNC_CPU_DISPATCH(unpack_run, at(group.packed, component), component.wide, group.spacing,
+                            count * group.lanes, 1, out);
+    return;
+  }
+  for (int k = 0; k < group.count; ++k) {
+    const auto& plane = all.of[group.first + k];
+    LATENTSYNC_CPU_DISPATCH(unpack_run, at(plane.data, plane), plane.wide, 1, count, group.lanes,
+                            out + group.lane[k]);
+  }
+}
+
 std::vector<float> filter_weights(double footprint, int32_t padded) {
   const int taps = taps_of(footprint);
   std::vector<float> weights(static_cast<size_t>(kFilterPhases + 1) * padded, 0.0F);
@@ -44,6 +86,14 @@ std::vector<float> filter_weights(double footprint, int32_t padded) {
 }
 
 }  // namespace
+
+void fill_samples(float* out, int64_t count, int32_t lanes, const float* sample) {
+  if (lanes == 1) {
+    std::fill_n(out, count, *sample);
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) std::copy_n(sample, lanes, out + i * lanes);
+}
 
 Filter::Filter(const Footprint& footprint)
     : across_{.reach = 2 * footprint.x, .taps = taps_of(footprint.x)},
@@ -85,11 +135,12 @@ Footprint footprint_of(const Affine& map) {
   return footprint;
 }
 
-OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height)
-    : data_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(width) * height +
+OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height, int32_t lanes)
+    : data_(std::make_unique_for_overwrite<float[]>(static_cast<size_t>(width) * height * lanes +
                                                     kTileSlack)),
       tile_{.data = data_.get(),
-            .stride = width,
+            .stride = static_cast<int64_t>(width) * lanes,
+            .lanes = lanes,
             .left = left,
             .top = top,
             .width = width,
@@ -97,35 +148,46 @@ OwnedTile::OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height)
 
 void OwnedTile::finish() { std::fill_n(row(tile_.height), kTileSlack, 0.0F); }
 
-OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
-                         int64_t height, const Footprint& footprint, float fill) {
+OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int64_t height,
+                    const Footprint& footprint, const Border& border, const ReadRow& read) {
   const double right = static_cast<double>(width - 1);
   const double bottom = static_cast<double>(height - 1);
   const auto span_of = [&](double xx, double xy, double x0, double reach, int32_t size) {
     return tile_span(x0 + std::min(xx * right, 0.0) + std::min(xy * bottom, 0.0),
                      x0 + std::max(xx * right, 0.0) + std::max(xy * bottom, 0.0), reach, size);
   };
-  const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, component.width);
-  const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, component.height);
+  const Span columns = span_of(map.xx, map.xy, map.x0, footprint.x, grid.width);
+  const Span rows = span_of(map.yx, map.yy, map.y0, footprint.y, grid.height);
 
-  OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin);
-  const int32_t begin = std::clamp(0, columns.begin, columns.end);
-  const int32_t end = std::clamp(component.width, begin, columns.end);
+  OwnedTile tile(columns.begin, rows.begin, columns.end - columns.begin, rows.end - rows.begin,
+                 grid.lanes);
+  // Where the border repeats, at least one sample of each row is read: the nearest.
+  const int32_t begin = std::clamp(columns.begin, 0, grid.width - 1);
+  const int32_t end = std::clamp(columns.end, begin + 1, grid.width);
+  const bool beside = columns.begin >= grid.width || columns.end <= 0;
   at::parallel_for(rows.begin, rows.end, 16, [&](int64_t first, int64_t last) {
     for (int64_t y = first; y < last; ++y) {
       float* out = tile.row(static_cast<int32_t>(y - rows.begin));
-      if (y < 0 || y >= component.height || begin >= end) {
-        std::fill_n(out, tile.view().width, fill);
+      if (!border.repeat && (beside || y < 0 || y >= grid.height)) {
+        fill_samples(out, tile.view().width, grid.lanes, border.fill);
         continue;
       }
-      std::fill_n(out, begin - columns.begin, fill);
-      LATENTSYNC_CPU_DISPATCH(unpack_row, component, y, begin, end - begin,
-                              out + (begin - columns.begin));
-      std::fill_n(out + (end - columns.begin), columns.end - end, fill);
+      read_row(read, std::clamp<int64_t>(y, 0, grid.height - 1), columns, {begin, end}, grid.lanes,
+               border, out);
     }
   });
   tile.finish();
   return tile;
+}
+
+OwnedTile component_tile(const Components& all, const ComponentGroup& group, const Affine& map,
+                         int64_t width, int64_t height, const Footprint& footprint,
+                         const Border& border) {
+  const auto& component = all.of[group.first];
+  return make_tile({component.width, component.height, group.lanes}, map, width, height, footprint,
+                   border, [&](int64_t row, int64_t first, int64_t count, float* out) {
+                     unpack_group(all, group, row, first, count, out);
+                   });
 }
 
 }  // namespace latentsync::kernels

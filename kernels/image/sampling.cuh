@@ -7,6 +7,15 @@
 /// What the CUDA kernels of warp_crop and paste_back share.
 namespace latentsync::kernels {
 
+/// Far outside every sample is the same; this keeps their numbers small.
+__device__ inline double not_far(double at) {
+  constexpr double kFar = 1e6;
+  return at > -kFar ? (at < kFar ? at : kFar) : -kFar;
+}
+
+/// The number within [0, size) that is nearest to x.
+__device__ inline int nearest(int x, int size) { return x < 0 ? 0 : (x < size ? x : size - 1); }
+
 /// The taps of one direction around a point: `first`, and the first one's distance from it.
 struct DeviceTaps {
   int first;
@@ -16,9 +25,7 @@ struct DeviceTaps {
 
   __device__ DeviceTaps(double at, double footprint)
       : count(taps_of(footprint)), narrow(static_cast<float>(1 / footprint)) {
-    // Far outside every tap is the same; this keeps the numbers of samples small.
-    constexpr double kFar = 1e6;
-    at = at > -kFar ? (at < kFar ? at : kFar) : -kFar;
+    at = not_far(at);
     const double before = floor(at - 2 * footprint);
     first = static_cast<int>(before) + 1;
     distance = static_cast<float>(before + 1 - at);
@@ -43,6 +50,22 @@ __device__ float resample(const DeviceTaps& x, const DeviceTaps& y, const Value&
     down += y.weight(r);
   }
   return total / (across * down);
+}
+
+/// Linear interpolation at (x, y); value(i, j) is the sample there, wherever that is.
+template <typename Value>
+__device__ float interpolate(double x, double y, const Value& value) {
+  x = not_far(x);
+  y = not_far(y);
+  const int left = static_cast<int>(floor(x));
+  const int top = static_cast<int>(floor(y));
+  const auto s = static_cast<float>(x - left);
+  const auto t = static_cast<float>(y - top);
+  const float first = value(left, top);
+  const float upper = first + s * (value(left + 1, top) - first);
+  const float second = value(left, top + 1);
+  const float lower = second + s * (value(left + 1, top + 1) - second);
+  return upper + t * (lower - upper);
 }
 
 __device__ inline uint8_t* sample_address(const Component& component, int64_t x, int64_t y) {

@@ -5,6 +5,7 @@
 #include "kernels/image/resample_loops.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,13 @@ namespace latentsync::kernels {
 enum class ValueRange {
   kSigned,  ///< [-1, 1], as the networks take and give them
   kUnit,    ///< [0, 1]
+};
+
+/// What lies outside the frame.
+enum class Outside {
+  kGrey,   ///< 127/255, as the reference has it
+  kBlack,  ///< R = G = B = 0
+  kEdge,   ///< the nearest sample of each component
 };
 
 /// How far apart a map's targets lie among its sources, never below one sample.
@@ -49,7 +57,7 @@ class Filter {
 /// A tile that owns its memory.
 class OwnedTile {
  public:
-  OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height);
+  OwnedTile(int32_t left, int32_t top, int32_t width, int32_t height, int32_t lanes);
   const Tile& view() const { return tile_; }
   float* row(int32_t r) { return data_.get() + r * tile_.stride; }  ///< counted from the top
   void finish();  ///< gives the slack values, when all rows are written
@@ -59,9 +67,31 @@ class OwnedTile {
   Tile tile_;
 };
 
-/// The part of a component that the filter reads at the points map(x, y), 0 <= x <= width - 1,
-/// 0 <= y <= height - 1; `fill` where the component ends.
-OwnedTile component_tile(const Component& component, const Affine& map, int64_t width,
-                         int64_t height, const Footprint& footprint, float fill);
+/// Writes `count` times the same sample.
+void fill_samples(float* out, int64_t count, int32_t lanes, const float* sample);
+
+/// What a tile has where its grid ends: the nearest sample, or one value for each lane.
+struct Border {
+  bool repeat;
+  float fill[kMostLanes];
+};
+
+struct TileGrid {
+  int32_t width, height, lanes;
+};
+
+/// Writes all lanes of samples first ... first + count - 1 of a grid's row; called by several
+/// threads.
+using ReadRow = std::function<void(int64_t row, int64_t first, int64_t count, float* out)>;
+
+/// The part of a grid that the filter reads at the points map(x, y), 0 <= x <= width - 1,
+/// 0 <= y <= height - 1.
+OwnedTile make_tile(const TileGrid& grid, const Affine& map, int64_t width, int64_t height,
+                    const Footprint& footprint, const Border& border, const ReadRow& read);
+
+/// The same of a group's samples.
+OwnedTile component_tile(const Components& all, const ComponentGroup& group, const Affine& map,
+                         int64_t width, int64_t height, const Footprint& footprint,
+                         const Border& border);
 
 }  // namespace latentsync::kernels

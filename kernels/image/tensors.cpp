@@ -12,9 +12,14 @@ Linear to_unit(ValueRange range) {
   return range == ValueRange::kSigned ? Linear{0.5F, 0.5F} : Linear{1, 0};
 }
 
-float fill_code(const ColorTransform& color, int component, float grey) {
-  const auto& row = color.from_rgb[component];
-  return (row[0] + row[1] + row[2]) * grey + row[3];
+Border border_of(Outside outside, const ColorTransform& color, const ComponentGroup& group) {
+  const float grey = outside == Outside::kGrey ? 127.0F / 255.0F : 0.0F;
+  Border border{.repeat = outside == Outside::kEdge, .fill = {}};
+  for (int k = 0; k < group.count; ++k) {
+    const auto& row = color.from_rgb[group.first + k];
+    border.fill[group.lane[k]] = (row[0] + row[1] + row[2]) * grey + row[3];
+  }
+  return border;
 }
 
 void check_tensor(const at::Tensor& tensor, const char* name, const ImageView& image) {

@@ -8,8 +8,6 @@
 /// What warp_crop and paste_back share about their tensors and values.
 namespace latentsync::kernels {
 
-constexpr float kFillGrey = 127.0F / 255.0F;  ///< outside the frame, as the reference has it
-
 constexpr const char* kNoCuda =
     "image: this build has no CUDA kernels; give frames in system memory";
 
@@ -21,8 +19,8 @@ struct Linear {
 Linear from_unit(ValueRange range);
 Linear to_unit(ValueRange range);
 
-/// The code value of a grey in [0, 1] for one component.
-float fill_code(const ColorTransform& color, int component, float grey);
+/// The border of a group's tile for what lies outside the frame.
+Border border_of(Outside outside, const ColorTransform& color, const ComponentGroup& group);
 
 /// Throws c10::Error, its message beginning with `name`, unless the tensor is a contiguous,
 /// non-empty float32 tensor on the image's device, at most kMostImageEdge in size.

@@ -15,16 +15,20 @@
 namespace latentsync::kernels {
 namespace {
 
-// The crop as one component's code values, its edge repeated as far as the filter reads.
-OwnedTile face_tile(const at::Tensor& face, const Linear& unit, const float (&matrix)[4],
-                    const Footprint& footprint) {
+// The crop as the code values of a group's components, its edge repeated as far as the filter
+// reads.
+OwnedTile face_tile(const at::Tensor& face, const Linear& unit, const ColorTransform& color,
+                    const ComponentGroup& group, const Footprint& footprint) {
   const int64_t height = face.size(1);
   const int64_t width = face.size(2);
+  const int lanes = group.count;
   const auto margin_of = [](double reach) { return static_cast<int32_t>(2 * reach) + 4; };
   const int32_t margin_x = margin_of(footprint.x);
   const int32_t margin_y = margin_of(footprint.y);
+  int32_t rows[3] = {};
+  for (int k = 0; k < lanes; ++k) rows[k] = group.first + k;
   OwnedTile tile(-margin_x, -margin_y, static_cast<int32_t>(width) + 2 * margin_x,
-                 static_cast<int32_t>(height) + 2 * margin_y);
+                 static_cast<int32_t>(height) + 2 * margin_y, lanes);
   const float* in = face.const_data_ptr<float>();
   at::parallel_for(0, tile.view().height, 16, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -32,10 +36,12 @@ OwnedTile face_tile(const at::Tensor& face, const Linear& unit, const float (&ma
       const float* const rgb[3] = {in + y * width, in + (height + y) * width,
                                    in + (2 * height + y) * width};
       float* row = tile.row(static_cast<int32_t>(r));
-      float* middle = row + margin_x;
-      LATENTSYNC_CPU_DISPATCH(code_row, matrix, rgb, unit.scale, unit.offset, width, middle);
-      std::fill_n(row, margin_x, middle[0]);
-      std::fill_n(middle + width, margin_x, middle[width - 1]);
+      float* middle = row + static_cast<int64_t>(margin_x) * lanes;
+      float* behind = middle + width * lanes;
+      LATENTSYNC_CPU_DISPATCH(code_row, color.from_rgb, rgb, unit.scale, unit.offset, width, rows,
+                              lanes, middle);
+      fill_samples(row, margin_x, lanes, middle);
+      fill_samples(behind, margin_x, lanes, behind - lanes);
     }
   });
   tile.finish();
@@ -48,7 +54,7 @@ OwnedTile mask_tile(const at::Tensor& mask) {
   const int64_t height = mask.size(0);
   const int64_t width = mask.size(1);
   OwnedTile tile(-kMargin, -kMargin, static_cast<int32_t>(width) + 2 * kMargin,
-                 static_cast<int32_t>(height) + 2 * kMargin);
+                 static_cast<int32_t>(height) + 2 * kMargin, 1);
   const float* in = mask.const_data_ptr<float>();
   for (int32_t r = 0; r < tile.view().height; ++r) {
     float* row = tile.row(r);
@@ -62,12 +68,28 @@ OwnedTile mask_tile(const at::Tensor& mask) {
   return tile;
 }
 
-void paste_component(const PasteTarget& target, const Tile& face, const Tile& mask, int64_t width,
-                     int64_t height, float most) {
+// The samples of a group's components from one of a row on.
+BlendTarget blend_target(const Components& all, const ComponentGroup& group, int64_t row,
+                         int64_t first) {
+  const auto& component = all.of[group.first];
+  BlendTarget target{.data = {},
+                     .step = component.step,
+                     .wide = component.wide,
+                     .lanes = group.count,
+                     .most = all.color.most};
+  for (int k = 0; k < group.count; ++k) {
+    const auto& of = all.of[group.first + k];
+    target.data[k] = of.data + row * of.stride + first * of.step;
+  }
+  return target;
+}
+
+void paste_group(const Components& all, const ComponentGroup& group, const PasteTarget& target,
+                 const Tile& face, const Tile& mask, int64_t width, int64_t height) {
   const auto& [component, map, region, footprint] = target;
   const Filter filter(footprint);
   at::parallel_for(region.rows.begin, region.rows.end, 8, [&](int64_t begin, int64_t end) {
-    std::vector<float> values(component.width);
+    std::vector<float> values(static_cast<size_t>(component.width) * group.count + kLineSlack);
     std::vector<float> weights(component.width);
     for (int64_t row = begin; row < end; ++row) {
       const auto run = run_of(map, row, width, height, region.columns);
@@ -82,20 +104,20 @@ void paste_component(const PasteTarget& target, const Tile& face, const Tile& ma
       LATENTSYNC_CPU_DISPATCH(interpolate_line, mask, line, weights.data());
       LATENTSYNC_CPU_DISPATCH(resample_line, face, line, filter.across(), filter.down(),
                               values.data());
-      LATENTSYNC_CPU_DISPATCH(blend_row, component, row, run.begin, line.count, values.data(),
-                              weights.data(), most);
+      const auto samples = blend_target(all, group, row, run.begin);
+      LATENTSYNC_CPU_DISPATCH(blend_row, samples, line.count, values.data(), weights.data());
     }
   });
 }
 
 void paste_back_cpu(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
-                    const std::array<PasteTarget, 3>& targets, const ColorTransform& color) {
+                    const std::array<PasteTarget, 3>& targets, const Components& all) {
   const auto weights = mask_tile(mask);
-  for (size_t c = 0; c < targets.size(); ++c) {
-    const auto& target = targets[c];
+  for (const auto& group : component_groups(all)) {
+    const auto& target = targets[group.first];
     if (target.region.rows.begin >= target.region.rows.end) continue;
-    const auto values = face_tile(face, to_unit(range), color.from_rgb[c], target.footprint);
-    paste_component(target, values.view(), weights.view(), face.size(2), face.size(1), color.most);
+    const auto values = face_tile(face, to_unit(range), all.color, group, target.footprint);
+    paste_group(all, group, target, values.view(), weights.view(), face.size(2), face.size(1));
   }
 }
 
@@ -112,7 +134,7 @@ void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask
   const auto all = components(frame);
   const auto targets = paste_targets(all, crop_to_frame, face.size(2), face.size(1));
   if (frame.device == kSystemMemory) {
-    paste_back_cpu(face, range, mask, targets, all.color);
+    paste_back_cpu(face, range, mask, targets, all);
   } else {
 #ifdef LATENTSYNC_HAVE_CUDA
     paste_back_on_cuda(face, range, mask, targets, all.color);

@@ -4,22 +4,14 @@
 namespace latentsync::kernels {
 namespace {
 
-__device__ int clamped(int x, int size) { return x < 0 ? 0 : (x < size ? x : size - 1); }
-
 // Linear interpolation of the mask at a point within a pixel of its pixel centres; zero outside.
 __device__ float weight_at(const CudaPasteBack& problem, double x, double y) {
-  const int left = static_cast<int>(floor(x));
-  const int top = static_cast<int>(floor(y));
-  const auto s = static_cast<float>(x - left);
-  const auto t = static_cast<float>(y - top);
   const auto value = [&](int i, int j) {
     const bool inside = i >= 0 && j >= 0 && i < problem.crop_width && j < problem.crop_height;
     return inside ? limited(problem.mask[static_cast<int64_t>(j) * problem.crop_width + i], 1.0F)
                   : 0.0F;
   };
-  const float upper = value(left, top) + s * (value(left + 1, top) - value(left, top));
-  const float lower = value(left, top + 1) + s * (value(left + 1, top + 1) - value(left, top + 1));
-  return upper + t * (lower - upper);
+  return interpolate(x, y, value);
 }
 
 // The face's code value at a point of the crop, the crop's edge repeated outside.
@@ -29,8 +21,8 @@ __device__ float face_at(const CudaPasteBack& problem, double x, double y) {
   const DeviceTaps down(y, problem.footprint_y);
   return resample(across, down, [&](int i, int j) {
     const float* at = problem.face +
-                      static_cast<int64_t>(clamped(j, problem.crop_height)) * problem.crop_width +
-                      clamped(i, problem.crop_width);
+                      static_cast<int64_t>(nearest(j, problem.crop_height)) * problem.crop_width +
+                      nearest(i, problem.crop_width);
     float code = problem.from_rgb[3];
     for (int c = 0; c < 3; ++c) {
       code += problem.from_rgb[c] * limited(at[c * plane] * problem.scale + problem.offset, 1.0F);

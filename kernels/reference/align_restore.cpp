@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
@@ -9,6 +10,7 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/grid_sampler_2d.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/reflection_pad2d.h>
@@ -25,29 +27,106 @@ struct Part {
   int64_t left, top, width, height;
 };
 
-// IMAGE [1, C, H, W] at the points target_to_image(x, y) of a part of the target, bilinear, zero
-// outside: [1, C, height, width].
-at::Tensor warp(const at::Tensor& image, const Affine& target_to_image, const Part& part) {
-  const auto options = image.options().dtype(at::kDouble);
-  const auto x = at::arange(part.left, part.left + part.width, options).unsqueeze(0);
-  const auto y = at::arange(part.top, part.top + part.height, options).unsqueeze(1);
-  const Affine& map = target_to_image;
-  // grid_sampler's coordinates: -1 and 1 are the centres of the first and the last pixel.
-  const auto normalised = [](const at::Tensor& at, int64_t size) {
-    return (at * (2.0 / static_cast<double>(std::max<int64_t>(size - 1, 1))) - 1).to(at::kFloat);
+// Truncation to bytes makes the last bit of a sampling place matter: a value that is whole but for
+// rounding may fall to either side. So these matrices are products and inverses in float32 without
+// fused operations, step by step as kornia and LAPACK take them.
+struct Matrix {
+  float at[3][3];
+};
+
+Matrix matrix_of(const Affine& map) {
+  return {{{static_cast<float>(map.xx), static_cast<float>(map.xy), static_cast<float>(map.x0)},
+           {static_cast<float>(map.yx), static_cast<float>(map.yy), static_cast<float>(map.y0)},
+           {0, 0, 1}}};
+}
+
+Matrix product(const Matrix& a, const Matrix& b) {
+  Matrix result{};
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      result.at[i][j] = a.at[i][0] * b.at[0][j] + a.at[i][1] * b.at[1][j] + a.at[i][2] * b.at[2][j];
+    }
+  }
+  return result;
+}
+
+// LU decomposition with row exchanges, columns scaled by the pivot's reciprocal.
+Matrix inverse_of(Matrix lu) {
+  Matrix result{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  for (int k = 0; k < 3; ++k) {
+    int pivot = k;
+    for (int i = k + 1; i < 3; ++i) {
+      if (std::fabs(lu.at[i][k]) > std::fabs(lu.at[pivot][k])) pivot = i;
+    }
+    std::swap(lu.at[k], lu.at[pivot]);
+    std::swap(result.at[k], result.at[pivot]);
+    const float reciprocal = 1 / lu.at[k][k];
+    for (int i = k + 1; i < 3; ++i) {
+      lu.at[i][k] *= reciprocal;
+      for (int j = k + 1; j < 3; ++j) lu.at[i][j] -= lu.at[i][k] * lu.at[k][j];
+    }
+  }
+  for (int column = 0; column < 3; ++column) {
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < i; ++j) result.at[i][column] -= lu.at[i][j] * result.at[j][column];
+    }
+    for (int i = 2; i >= 0; --i) {
+      for (int j = 2; j > i; --j) result.at[i][column] -= lu.at[i][j] * result.at[j][column];
+      result.at[i][column] *= 1 / lu.at[i][i];
+    }
+  }
+  return result;
+}
+
+// From pixels to grid_sampler's coordinates: -1 and 1 are the centres of the first and the last.
+Matrix to_unit(int64_t height, int64_t width) {
+  const auto scale = [](int64_t size) {
+    return 2 / static_cast<float>(std::max<int64_t>(size - 1, 1));
   };
-  const auto grid = at::stack({normalised(x * map.xx + y * map.xy + map.x0, image.size(3)),
-                               normalised(x * map.yx + y * map.yy + map.y0, image.size(2))},
-                              -1);
+  return {{{scale(width), 0, -1}, {0, scale(height), -1}, {0, 0, 1}}};
+}
+
+// Where a target's pixels lie in an image, both in grid_sampler's coordinates.
+struct Warp {
+  Matrix target_to_image;
+  int64_t height, width;  // of the target
+};
+
+Warp warp_of(const Matrix& image_to_target, int64_t image_height, int64_t image_width,
+             int64_t height, int64_t width) {
+  const auto forth =
+      product(to_unit(height, width),
+              product(image_to_target, inverse_of(to_unit(image_height, image_width))));
+  return {inverse_of(forth), height, width};
+}
+
+// IMAGE [1, C, H, W] at the pixels of a part of the target, bilinear, zero outside: [1, C, height,
+// width].
+at::Tensor warp(const at::Tensor& image, const Warp& map, const Part& part) {
+  const auto options = image.options();
+  const auto x =
+      at::linspace(-1, 1, map.width, options).narrow(0, part.left, part.width).unsqueeze(0);
+  const auto y =
+      at::linspace(-1, 1, map.height, options).narrow(0, part.top, part.height).unsqueeze(1);
+  const auto& m = map.target_to_image.at;
+  const auto grid =
+      at::stack({x * m[0][0] + y * m[0][1] + m[0][2], x * m[1][0] + y * m[1][1] + m[1][2]}, -1);
   constexpr int64_t kBilinear = 0;
   constexpr int64_t kZeros = 0;
   return at::grid_sampler_2d(image, grid.unsqueeze(0), kBilinear, kZeros, true);
 }
 
 // The same with kFill outside, blended in at the border.
-at::Tensor warp_filled(const at::Tensor& image, const Affine& target_to_image, const Part& part) {
+at::Tensor warp_filled(const at::Tensor& image, const Warp& map, const Part& part) {
   const auto ones = at::ones({1, 1, image.size(2), image.size(3)}, image.options());
-  return warp(image, target_to_image, part) + (1 - warp(ones, target_to_image, part)) * kFill;
+  return warp(image, map, part) + (1 - warp(ones, map, part)) * kFill;
+}
+
+// From the aligned face back to the frame.
+Warp back_to_frame(const Affine& frame_to_aligned, const AlignedSize& size, int64_t frame_height,
+                   int64_t frame_width) {
+  return warp_of(inverse_of(matrix_of(frame_to_aligned)), size.height, size.width, frame_height,
+                 frame_width);
 }
 
 // The part of a frame that a mask can touch: the warped rectangle with room for what erosion and
@@ -106,8 +185,10 @@ AlignedSize reference_aligned_size(int64_t resolution) {
 
 at::Tensor reference_align(const at::Tensor& frame, const Affine& frame_to_aligned,
                            const AlignedSize& size) {
-  const auto aligned =
-      warp_filled(planar(frame), inverse(frame_to_aligned), {0, 0, size.width, size.height});
+  static_cast<void>(inverse(frame_to_aligned));  // refuses what has none
+  const auto map =
+      warp_of(matrix_of(frame_to_aligned), frame.size(0), frame.size(1), size.height, size.width);
+  const auto aligned = warp_filled(planar(frame), map, {0, 0, size.width, size.height});
   return aligned[0].permute({1, 2, 0}).to(at::kByte).contiguous();
 }
 
@@ -119,7 +200,8 @@ ReferenceMask reference_mask(const Affine& frame_to_aligned, const AlignedSize& 
   mask.rectangle = mask.soft = at::zeros({part.height, part.width}, options);
   if (part.width == 0 || part.height == 0) return mask;
   const auto ones = at::ones({1, 1, size.height, size.width}, options);
-  const auto rectangle = erode(warp(ones, frame_to_aligned, part), 2);
+  const auto map = back_to_frame(frame_to_aligned, size, frame_height, frame_width);
+  const auto rectangle = erode(warp(ones, map, part), 2);
   mask.rectangle = rectangle[0][0];
   const double area = rectangle.sum(at::kDouble).item<double>();
   const int64_t edge = static_cast<int64_t>(std::sqrt(area)) / 20;
@@ -137,7 +219,8 @@ at::Tensor reference_restore(const at::Tensor& frame, const at::Tensor& face,
   const Part part{mask.left, mask.top, mask.soft.size(1), mask.soft.size(0)};
   if (part.width == 0 || part.height == 0) return restored;
   const auto aligned = resize_bicubic(face, size.height, size.width).unsqueeze(0);
-  const auto warped = (warp_filled(aligned, frame_to_aligned, part) / 2 + 0.5).clamp(0, 1) * 255;
+  const auto map = back_to_frame(frame_to_aligned, size, frame.size(0), frame.size(1));
+  const auto warped = (warp_filled(aligned, map, part) / 2 + 0.5).clamp(0, 1) * 255;
   const auto where = restored.slice(0, part.top, part.top + part.height)
                          .slice(1, part.left, part.left + part.width);
   const auto blended =

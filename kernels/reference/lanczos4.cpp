@@ -21,22 +21,35 @@ struct Tap {
   std::array<int32_t, kTaps> weight;
 };
 
-// The eight normalised weights of a point `fraction` behind the fourth sample.
-std::array<double, kTaps> lanczos(double fraction) {
-  std::array<double, kTaps> weights{};
-  double sum = 0;
+// The eight normalised weights of a point `fraction` behind the fourth sample, with OpenCV's own
+// roundings: sin(y - k pi / 4) by the theorem of addition, sums in float.
+std::array<float, kTaps> lanczos(float fraction) {
+  constexpr double kHalfRoot = std::numbers::sqrt2 / 2;
+  constexpr double kTurns[kTaps][2] = {
+      {1, 0},  {-kHalfRoot, -kHalfRoot}, {0, 1},  {kHalfRoot, -kHalfRoot},
+      {-1, 0}, {kHalfRoot, kHalfRoot},   {0, -1}, {-kHalfRoot, kHalfRoot}};
+  constexpr float kWhole = 1e30F;  // at a sample itself: nothing else counts
+  const double first = -(fraction + 3) * std::numbers::pi * 0.25;
+  const double sine = std::sin(first);
+  const double cosine = std::cos(first);
+  std::array<float, kTaps> weights{};
+  float sum = 0;
   for (int k = 0; k < kTaps; ++k) {
-    const double x = std::numbers::pi * (fraction + 3 - k);
-    weights[k] = std::fabs(x) < 1e-6 ? 1 : 4 * std::sin(x) * std::sin(x / 4) / (x * x);
+    const float distance = fraction + 3 - static_cast<float>(k);
+    const double y = -distance * std::numbers::pi * 0.25;
+    weights[k] = std::fabs(distance) < 1e-6F
+                     ? kWhole
+                     : static_cast<float>((kTurns[k][0] * sine + kTurns[k][1] * cosine) / (y * y));
     sum += weights[k];
   }
-  for (auto& weight : weights) weight /= sum;
+  const float scale = 1 / sum;
+  for (auto& weight : weights) weight *= scale;
   return weights;
 }
 
 std::vector<Tap> taps_of(int64_t from, int64_t to) {
   std::vector<Tap> taps(to);
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  const double scale = 1 / (static_cast<double>(to) / static_cast<double>(from));
   for (int64_t i = 0; i < to; ++i) {
     const auto at = static_cast<float>((static_cast<double>(i) + 0.5) * scale - 0.5);
     const auto first = static_cast<int64_t>(std::floor(at));

@@ -9,8 +9,10 @@ namespace latentsync::kernels {
 /// One component of the frame as warp_crop reads it.
 struct CudaSource {
   Component component;
-  Affine crop_to_samples;
-  double footprint_x, footprint_y;
+  Affine map;                       ///< from the crop to samples, or to blocks of them
+  double footprint_x, footprint_y;  ///< of the cubic
+  int block_across, block_down;     ///< samples that are averaged; 0: the cubic, of samples
+  bool repeat;                      ///< the nearest sample outside the component, else `fill`
   float fill;
 };
 

@@ -3,6 +3,7 @@
 #include "kernels/image/affine.h"
 #include "kernels/image/components.h"
 #include "kernels/image/sampling.h"
+#include "kernels/warp_crop/warp_crop.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -10,6 +11,6 @@ namespace latentsync::kernels {
 
 /// warp_crop() of checked arguments on a CUDA device.
 void warp_crop_on_cuda(const Components& frame, const Affine& crop_to_frame, ValueRange range,
-                       const at::Tensor& crop);
+                       const at::Tensor& crop, const WarpOptions& options);
 
 }  // namespace latentsync::kernels

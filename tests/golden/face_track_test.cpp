@@ -1,20 +1,18 @@
 #include "core/face/face_networks.h"
-#include "core/model/state_dict.h"
+#include "core/face/plausibility.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+#include "tests/support/pictures.h"
 
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/zeros.h>
@@ -26,17 +24,6 @@ namespace {
 using face::FaceTrack;
 using face::TensorSampler;
 
-// Pictures of a face [3, H, W] in [0, 1]: the crops that the detector's golden inputs are made of.
-std::vector<at::Tensor> face_pictures() {
-  std::vector<at::Tensor> pictures;
-  for (const auto& [name, tensor] : golden("facenets/facenets.safetensors").tensors) {
-    if (name.starts_with("face_detection_full_range") && name.ends_with("_crop.input")) {
-      pictures.push_back((tensor[0].permute({2, 0, 1}) / 2 + 0.5).to(test_device()));
-    }
-  }
-  return pictures;
-}
-
 double distance(const face::FaceLandmarks& a, const face::FaceLandmarks& b, double shift_x = 0,
                 double shift_y = 0) {
   double sum = 0;
@@ -47,31 +34,6 @@ double distance(const face::FaceLandmarks& a, const face::FaceLandmarks& b, doub
   return sum / static_cast<double>(a.points.size());
 }
 
-// A detector that always gives the same boxes, each with the score that its logit comes to.
-class FixedBoxes : public face::BlazeFace {
- public:
-  // BOXES [places, kBoxValues] in parts of the image's edge, places = cells * cells; LOGITS
-  // [places].
-  FixedBoxes(at::Tensor boxes, at::Tensor logits, int64_t cells) : cells_(cells) {
-    const auto places = at::arange(cells * cells);
-    const auto column = (places.remainder(cells) + 0.5) / static_cast<double>(cells);
-    const auto row = (places.floor_divide(cells) + 0.5) / static_cast<double>(cells);
-    auto relative = boxes.clone();
-    for (int64_t value = 0; value < kBoxValues; ++value) {
-      if (value != 2 && value != 3) relative.select(1, value) -= value % 2 == 0 ? column : row;
-    }
-    candidates_ = {(relative * static_cast<double>(input_size())).unsqueeze(0),
-                   logits.unsqueeze(0)};
-  }
-  Candidates forward(const at::Tensor&) override { return candidates_; }
-  int64_t input_size() const override { return 128; }
-  std::vector<Grid> grids() const override { return {{cells_, 1}}; }
-
- private:
-  int64_t cells_;
-  Candidates candidates_;
-};
-
 class GoldenFaceTrack : public testing::Test {
  protected:
   static const face::FaceTracker& tracker() {
@@ -80,9 +42,24 @@ class GoldenFaceTrack : public testing::Test {
     return loaded;
   }
 
-  std::optional<face::TrackedFace> next(const at::Tensor& picture) {
-    return tracker().next(TensorSampler(picture), track_);
+  struct Seen : face::TrackedFace {
+    bool followed = false;
+  };
+
+  // The face of the track, else the best one that is found.
+  static std::optional<Seen> next(const face::FaceTracker& tracker, const at::Tensor& picture,
+                                  FaceTrack& track) {
+    const TensorSampler frame(picture);
+    if (auto same = tracker.follow(frame, track); same.face) return Seen{*same.face, true};
+    track = {};
+    for (const auto& detection : tracker.search(frame).faces) {
+      const auto face = tracker.begin(frame, detection, track);
+      if (face && face->landmarks.presence >= face::kLeastConfidence) return Seen{*face, false};
+      track = {};
+    }
+    return std::nullopt;
   }
+  std::optional<Seen> next(const at::Tensor& picture) { return next(tracker(), picture, track_); }
 
   // A picture of noise, or of one brightness.
   static at::Tensor noise(const at::Tensor& like) {
@@ -103,7 +80,7 @@ class GoldenFaceTrack : public testing::Test {
     return result;
   }
 
-  std::vector<at::Tensor> pictures_ = face_pictures();
+  std::vector<at::Tensor> pictures_ = golden_face_pictures();
   FaceTrack track_;
 };
 
@@ -197,64 +174,20 @@ TEST_F(GoldenFaceTrack, FaceAtTheBorder) {
   }
 }
 
-// Where a closer look shows that the largest box is no face, the next one is taken.
-TEST_F(GoldenFaceTrack, WrongDetectionsAreLeftOut) {
+// A detection where there is no face has a mesh that says so, and one that lies outside has none.
+TEST_F(GoldenFaceTrack, WrongDetectionsHaveNoPresence) {
   const auto& picture = pictures_.at(0);
   const auto right = next(picture);
   ASSERT_TRUE(right);
-  const auto edge = static_cast<double>(2 * picture.size(2));
-  const auto center = right->box.center();
-  auto boxes = at::zeros({4, face::BlazeFace::kBoxValues});
-  auto logits = at::full({4}, -20.);
-  const auto place = [&](int64_t index, double x, double y, double size) {
-    const double values[] = {x / edge,
-                             y / edge,
-                             size / edge,
-                             size / edge,
-                             (x - size / 4) / edge,
-                             y / edge,
-                             (x + size / 4) / edge,
-                             y / edge};
-    for (int64_t i = 0; i < 8; ++i) boxes[index][i] = values[i];
-    logits[index] = 1.;
-  };
-  // A larger box beside the face, and the face; the picture is letterboxed.
-  const auto letterbox = edge / 4;
-  place(0, 0.75 * edge, letterbox + center.y, 1.2 * right->box.height);
-  place(3, center.x, letterbox + center.y, right->box.height);
-  auto mesh = std::make_shared<face::FaceMesh>();
-  const auto path =
-      std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face" / "face_landmark.safetensors";
-  model::load_state(*mesh, model::open_tensor_file(path).tensors, path.string(), test_device());
-  const face::FaceTracker tracker(
-      face::FaceDetector({std::make_shared<FixedBoxes>(boxes, logits, 2)}),
-      face::FaceLandmarker(mesh));
-  const auto beside = at::cat({picture, plain(picture, 0.5)}, 2);
+  const TensorSampler empty(plain(picture, 0.5));
+  face::Detection detection{.score = 1, .box = right->box};
+  detection.key_points.fill(right->box.center());
+  detection.key_points[1].x += 10;
   FaceTrack track;
-  const auto face = tracker.next(TensorSampler(beside), track);
-  ASSERT_TRUE(face);
-  EXPECT_LT(distance(face->landmarks, right->landmarks), 0.03 * right->box.height);
-}
-
-// The caller chooses among all faces of the picture; who chooses none gets none.
-TEST_F(GoldenFaceTrack, CallerChoosesTheFace) {
-  const auto& picture = pictures_.at(0);
-  const TensorSampler two(at::cat({picture, picture.flip(2)}, 2));
-  std::vector<double> found;
-  for (const size_t wanted : {0, 1}) {
-    FaceTrack track;
-    const auto face = tracker().next(two, track, [&](std::span<const face::Detection> faces) {
-      EXPECT_EQ(faces.size(), 2u);
-      return std::optional(std::min(wanted, faces.size() - 1));
-    });
-    ASSERT_TRUE(face);
-    found.push_back(face->box.center().x);
-  }
-  EXPECT_GT(std::abs(found[0] - found[1]), 0.5 * static_cast<double>(picture.size(2)));
-  FaceTrack track;
-  EXPECT_FALSE(tracker().next(
-      two, track, [](std::span<const face::Detection>) { return std::optional<size_t>(); }));
-  EXPECT_FALSE(track.region);
+  const auto nothing = tracker().begin(empty, detection, track);
+  EXPECT_TRUE(!nothing || nothing->landmarks.presence < face::kLeastConfidence);
+  detection.box.left -= 10 * static_cast<double>(picture.size(2));
+  EXPECT_FALSE(tracker().begin(TensorSampler(picture), detection, track));
 }
 
 }  // namespace

@@ -21,18 +21,12 @@
 namespace latentsync::kernels {
 namespace {
 
+using test::all_kinds;
+using test::busy_color;
 using test::paint;
 using test::Picture;
 using test::PictureKind;
-
-Affine turned(double scale_x, double scale_y, double angle, double x0, double y0) {
-  return {.xx = scale_x * std::cos(angle),
-          .xy = -scale_y * std::sin(angle),
-          .x0 = x0,
-          .yx = scale_x * std::sin(angle),
-          .yy = scale_y * std::cos(angle),
-          .y0 = y0};
-}
+using test::turned;
 
 // A copy of the picture with the face in it.
 Picture pasted(const Picture& picture, const at::Tensor& face, const at::Tensor& mask,
@@ -90,6 +84,16 @@ class GoldCrop {
   at::Tensor mask_;
 };
 
+// Every byte is as it was but those that may be written.
+template <typename MayBeWritten>
+void expect_kept(const Picture& before, const Picture& after, const MayBeWritten& may_be_written) {
+  const auto* was = before.bytes.const_data_ptr<uint8_t>();
+  const auto* is = after.bytes.const_data_ptr<uint8_t>();
+  for (int64_t b = 0; b < before.bytes.numel(); ++b) {
+    if (was[b] != is[b] && !may_be_written(b)) ADD_FAILURE() << "byte " << b << " was changed";
+  }
+}
+
 // Checks every sample of AFTER against the definition, and that all bytes but those of samples
 // under the mask are BEFORE's. Returns how many samples the mask covers.
 int64_t expect_definition(const Picture& before, const Picture& after, const at::Tensor& face,
@@ -100,10 +104,7 @@ int64_t expect_definition(const Picture& before, const Picture& after, const at:
   const int most = view.format == PixelFormat::kP010 ? 1023 : 255;
   std::set<int64_t> written;
   for (int c = 0; c < 3; ++c) {
-    const auto first = test::place(view, c, 0, 0);
-    const auto next = test::place(view, c, 1, 1);
-    const double pitch_x = next[0] - first[0];
-    const double pitch_y = next[1] - first[1];
+    const auto [pitch_x, pitch_y] = test::pitch(view, c);
     const double reach_x = std::max(1.0, std::hypot(back.xx * pitch_x, back.xy * pitch_y));
     const double reach_y = std::max(1.0, std::hypot(back.yx * pitch_x, back.yy * pitch_y));
     for (int y = 0; y < test::rows_of(view, c); ++y) {
@@ -125,37 +126,8 @@ int64_t expect_definition(const Picture& before, const Picture& after, const at:
       }
     }
   }
-  const auto* was = before.bytes.const_data_ptr<uint8_t>();
-  const auto* is = after.bytes.const_data_ptr<uint8_t>();
-  for (int64_t b = 0; b < before.bytes.numel(); ++b) {
-    if (was[b] != is[b] && !written.contains(b)) ADD_FAILURE() << "byte " << b << " was changed";
-  }
+  expect_kept(before, after, [&](int64_t byte) { return written.contains(byte); });
   return static_cast<int64_t>(written.size());
-}
-
-test::Rgb busy_color(double x, double y) {
-  return {0.5 + 0.4 * std::sin(1.3 * x + 0.4 * y), 0.5 + 0.4 * std::cos(0.9 * y - 0.2 * x),
-          0.5 + 0.4 * std::sin(0.8 * (x + 2 * y))};
-}
-
-// The whole product of formats, matrices, ranges, sitings, paddings and odd sizes.
-std::vector<PictureKind> all_kinds() {
-  std::vector<PictureKind> kinds;
-  for (const auto format : test::all_formats()) {
-    for (const auto matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709, ColorMatrix::kBt2020}) {
-      for (const auto range : {ColorRange::kLimited, ColorRange::kFull}) {
-        for (const auto siting :
-             {ChromaSiting::kLeft, ChromaSiting::kCenter, ChromaSiting::kTopLeft}) {
-          for (const int padding : {0, 7}) {
-            for (const int odd : {0, 1, 2, 3}) {
-              kinds.push_back({format, 40 + odd % 2, 34 + odd / 2, padding, matrix, range, siting});
-            }
-          }
-        }
-      }
-    }
-  }
-  return kinds;
 }
 
 const Affine kMaps[] = {
@@ -182,31 +154,64 @@ TEST(PasteBack, WritesTheDefinitionUnderTheMaskAndNothingElse) {
   }
 }
 
-// What was cropped and is pasted unchanged is what was there, within two levels.
+// Crops and pastes unchanged. Returns the largest difference of the samples; all bytes stay as they
+// were but those of samples whose place in the crop lies under the mask.
+int round_trip(const PictureKind& kind, const Affine& map, const WarpOptions& options) {
+  constexpr int64_t kEdge = 56;
+  const auto device = test::test_device();
+  const auto before = paint(kind, test::smooth_color);
+  const auto there = before.to(device);
+  const auto crop = at::empty({3, kEdge, kEdge}, at::TensorOptions(at::kFloat).device(device));
+  warp_crop(there.view, map, ValueRange::kSigned, crop, options);
+  const auto mask = soft_mask(map, kEdge, kEdge);
+  paste_back(crop, ValueRange::kSigned, mask.to(device), map, there.view);
+  const auto after = there.to(at::kCPU);
+  const GoldCrop gold(crop.cpu(), mask);
+  const auto back = inverse(map);
+  std::vector<bool> covered(before.bytes.numel());
+  int worst = 0;
+  for (int c = 0; c < 3; ++c) {
+    for (int y = 0; y < test::rows_of(before.view, c); ++y) {
+      for (int x = 0; x < test::columns_of(before.view, c); ++x) {
+        worst = std::max(worst, std::abs(test::sample(after.view, c, x, y) -
+                                         test::sample(before.view, c, x, y)));
+        const auto at = test::place(before.view, c, x, y);
+        const double weight = gold.weight_at(back.xx * at[0] + back.xy * at[1] + back.x0,
+                                             back.yx * at[0] + back.yy * at[1] + back.y0);
+        const auto byte = test::sample_byte(before, c, x, y);
+        if (weight > 0) covered[byte] = true;
+        if (weight > 0 && kind.format == PixelFormat::kP010) covered[byte + 1] = true;
+      }
+    }
+  }
+  expect_kept(before, after, [&](int64_t byte) { return covered[byte]; });
+  return worst;
+}
+
+// What was cropped and is pasted unchanged is what was there, within two levels under the mask and
+// to the bit outside: the whole product of kinds of frames.
 TEST(PasteBack, RoundTripStaysWithinTwoLevels) {
   for (auto kind : all_kinds()) {
     SCOPED_TRACE(test::describe(kind));
     kind.width += 40;
     kind.height += 40;
-    const auto before = paint(kind, test::smooth_color);
-    const auto map = turned(0.9, 0.8, 0.2, 20, 10);
-    const auto device = test::test_device();
-    const auto there = before.to(device);
-    const auto crop = at::empty({3, 56, 56}, at::TensorOptions(at::kFloat).device(device));
-    warp_crop(there.view, map, ValueRange::kSigned, crop);
-    const auto mask = soft_mask(map, 56, 56).to(device);
-    paste_back(crop, ValueRange::kSigned, mask, map, there.view);
-    const auto after = there.to(at::kCPU);
-    int worst = 0;
-    for (int c = 0; c < 3; ++c) {
-      for (int y = 0; y < test::rows_of(before.view, c); ++y) {
-        for (int x = 0; x < test::columns_of(before.view, c); ++x) {
-          worst = std::max(worst, std::abs(test::sample(after.view, c, x, y) -
-                                           test::sample(before.view, c, x, y)));
-        }
-      }
-    }
-    EXPECT_LE(worst, 2);
+    EXPECT_LE(round_trip(kind, turned(0.9, 0.8, 0.2, 20, 10), {}), 2);
+    if (testing::Test::HasFailure()) break;
+  }
+}
+
+// The same for faces that lie partly outside the frame, on each of its sides, where the crop
+// repeats the frame's edge.
+TEST(PasteBack, RoundTripOfFacesPartlyOutside) {
+  size_t turn = 0;
+  const double corners[][2] = {{-15, -12}, {50, 20}, {20, 45}, {-20, 30}, {55, -20}};
+  for (auto kind : all_kinds()) {
+    SCOPED_TRACE(test::describe(kind));
+    kind.width += 40;
+    kind.height += 40;
+    const auto& [x, y] = corners[turn++ % std::size(corners)];
+    EXPECT_LE(round_trip(kind, turned(0.9, 0.8, 0.2, x, y), {.outside = Outside::kEdge}), 2);
+    if (testing::Test::HasFailure()) break;
   }
 }
 

@@ -1,9 +1,14 @@
 #include "tests/support/pictures.h"
 
+#include "core/model/state_dict.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 
 namespace latentsync::test {
@@ -88,6 +93,25 @@ std::vector<PixelFormat> all_formats() {
           PixelFormat::kRgba, PixelFormat::kBgra, PixelFormat::kRgbx, PixelFormat::kBgrx};
 }
 
+std::vector<PictureKind> all_kinds() {
+  std::vector<PictureKind> kinds;
+  for (const auto format : test::all_formats()) {
+    for (const auto matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709, ColorMatrix::kBt2020}) {
+      for (const auto range : {ColorRange::kLimited, ColorRange::kFull}) {
+        for (const auto siting :
+             {ChromaSiting::kLeft, ChromaSiting::kCenter, ChromaSiting::kTopLeft}) {
+          for (const int padding : {0, 7}) {
+            for (const int odd : {0, 1, 2, 3}) {
+              kinds.push_back({format, 40 + odd % 2, 34 + odd / 2, padding, matrix, range, siting});
+            }
+          }
+        }
+      }
+    }
+  }
+  return kinds;
+}
+
 std::string describe(const PictureKind& kind) {
   return "format " + std::to_string(static_cast<int>(kind.format)) + ", " +
          std::to_string(kind.width) + "x" + std::to_string(kind.height) + ", padding " +
@@ -149,6 +173,21 @@ Rgb smooth_color(double x, double y) {
           0.5 + 0.15 * std::sin(0.04 * (x + y))};
 }
 
+Rgb busy_color(double x, double y) {
+  return {0.5 + 0.4 * std::sin(1.3 * x + 0.4 * y), 0.5 + 0.4 * std::cos(0.9 * y - 0.2 * x),
+          0.5 + 0.4 * std::sin(0.8 * (x + 2 * y))};
+}
+
+std::vector<at::Tensor> golden_face_pictures() {
+  std::vector<at::Tensor> pictures;
+  for (const auto& [name, tensor] : golden("facenets/facenets.safetensors").tensors) {
+    if (name.starts_with("face_detection_full_range") && name.ends_with("_crop.input")) {
+      pictures.push_back((tensor[0].permute({2, 0, 1}) / 2 + 0.5).contiguous().to(test_device()));
+    }
+  }
+  return pictures;
+}
+
 int columns_of(const ImageView& v, int c) {
   return c > 0 && halves_columns(v.format) ? (v.width + 1) / 2 : v.width;
 }
@@ -179,6 +218,21 @@ std::array<double, 2> place(const ImageView& v, int c, int x, int y) {
   if (halves_columns(v.format)) at[0] = 2.0 * x + (v.siting == ChromaSiting::kCenter ? 0.5 : 0);
   if (halves_rows(v.format)) at[1] = 2.0 * y + (v.siting == ChromaSiting::kTopLeft ? 0 : 0.5);
   return at;
+}
+
+std::array<double, 2> pitch(const ImageView& v, int c) {
+  const auto first = place(v, c, 0, 0);
+  const auto next = place(v, c, 1, 1);
+  return {next[0] - first[0], next[1] - first[1]};
+}
+
+kernels::Affine turned(double scale_x, double scale_y, double angle, double x0, double y0) {
+  return {.xx = scale_x * std::cos(angle),
+          .xy = -scale_y * std::sin(angle),
+          .x0 = x0,
+          .yx = scale_x * std::sin(angle),
+          .yy = scale_y * std::cos(angle),
+          .y0 = y0};
 }
 
 std::array<double, 3> to_code(const ImageView& v, const Rgb& rgb) {

@@ -29,6 +29,10 @@ struct PictureKind {
 };
 
 std::vector<kernels::PixelFormat> all_formats();
+
+/// The whole product of formats, matrices, ranges, sitings, paddings and odd sizes: 40 or 41 by 34
+/// or 35.
+std::vector<PictureKind> all_kinds();
 std::string describe(const PictureKind& kind);
 
 /// A frame that owns its memory, in the system or on a CUDA device.
@@ -48,6 +52,13 @@ Picture paint(const PictureKind& kind, const std::function<Rgb(double, double)>&
 /// Gentle waves of colours well inside every gamut.
 Rgb smooth_color(double x, double y);
 
+/// Fine detail, so that a wrong tap or a wrong site shows.
+Rgb busy_color(double x, double y);
+
+/// Pictures of a face [3, H, W] in [0, 1] on the tests' device: the crops that the golden inputs of
+/// the detector are made of.
+std::vector<at::Tensor> golden_face_pictures();
+
 /// Samples of a component's grid.
 int columns_of(const kernels::ImageView& view, int component);
 int rows_of(const kernels::ImageView& view, int component);
@@ -62,6 +73,12 @@ int64_t sample_byte(const Picture& picture, int component, int x, int y);
 
 /// Where a component's sample stands, in luma samples.
 std::array<double, 2> place(const kernels::ImageView& view, int component, int x, int y);
+
+/// Luma samples from one of a component's samples to the next one, in x and y.
+std::array<double, 2> pitch(const kernels::ImageView& view, int component);
+
+/// A map that scales, turns by an angle and moves.
+kernels::Affine turned(double scale_x, double scale_y, double angle, double x0, double y0);
 
 /// RGB to code values and back.
 std::array<double, 3> to_code(const kernels::ImageView& view, const Rgb& rgb);

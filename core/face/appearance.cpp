@@ -1,0 +1,35 @@
+#include "core/face/appearance.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/adaptive_avg_pool2d.h>
+#include <ATen/ops/stack.h>
+
+namespace latentsync::face {
+namespace {
+
+constexpr int64_t kFields = 12;
+
+at::Tensor correlation(const at::Tensor& before, const at::Tensor& now) {
+  const auto a = before - before.mean();
+  const auto b = now - now.mean();
+  return (a * b).sum() / (a.norm() * b.norm());
+}
+
+}  // namespace
+
+at::Tensor appearance_of(const at::Tensor& picture) {
+  return at::adaptive_avg_pool2d(picture.mean(1, /*keepdim=*/true), {kFields, kFields});
+}
+
+double likeness(const at::Tensor& before, const at::Tensor& now) {
+  return correlation(before, now).item<double>();
+}
+
+bool is_cut(const at::Tensor& before, const at::Tensor& now) {
+  const auto change = (now - before).abs().mean();
+  const auto values = at::stack({change, correlation(before, now)}).to(at::kCPU);
+  // Written so that values which are no numbers are a cut.
+  return !(values[0].item<double>() <= kCutChange && values[1].item<double>() >= kCutLikeness);
+}
+
+}  // namespace latentsync::face

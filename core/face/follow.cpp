@@ -1,0 +1,252 @@
+#include "core/face/follow.h"
+
+#include "core/error.h"
+#include "core/face/appearance.h"
+#include "core/face/choice.h"
+#include "core/face/detector.h"
+#include "core/face/plausibility.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <ATen/core/grad_mode.h>
+
+namespace latentsync::face {
+namespace {
+
+// A face that was found anew in the frame in which it was lost is the same if the boxes overlap at
+// least so much: it moved fast.
+constexpr double kContinuedOverlap = 0.1;
+
+bool same_choice(const FollowSettings& a, const FollowSettings& b) {
+  const bool same_point = a.nearest_x == b.nearest_x && a.nearest_y == b.nearest_y;
+  return a.select == b.select && (a.select != FaceSelect::kNearest || same_point);
+}
+
+Point wanted_place(const FrameSampler& frame, const FollowSettings& settings) {
+  const bool nearest = settings.select == FaceSelect::kNearest;
+  const double width = static_cast<double>(frame.width());
+  const double height = static_cast<double>(frame.height());
+  return {(nearest ? settings.nearest_x : 0.5) * width - 0.5,
+          (nearest ? settings.nearest_y : 0.5) * height - 0.5};
+}
+
+// The faces of one window, frame by frame.
+class WindowOfFaces {
+ public:
+  WindowOfFaces(const FaceTracker& tracker, const FollowSettings& settings, FollowState& state,
+                size_t count)
+      : tracker_(tracker), settings_(settings), state_(state), count_(count) {}
+
+  void add(const FrameSampler& frame);
+  std::vector<FrameFaces> take() { return std::move(frames_); }
+
+ private:
+  bool all() const { return settings_.select == FaceSelect::kAll; }
+  bool is_search_due() const;
+  void follow_known(const FrameSampler& frame);
+  void drop_hidden();
+  void search(const FrameSampler& frame, bool knew_none);
+  void begin(const FrameSampler& frame, const Detection& detection);
+  bool is_followed(const Box& box) const;
+  FollowedFace identify(const Box& box, const FaceTrack& track);
+  bool take_in(FollowedFace face, const TrackedFace& seen);
+  void refuse(const Box& box, double confidence);
+  void report();
+  void fade_out(int64_t identity);
+
+  const FaceTracker& tracker_;
+  const FollowSettings& settings_;
+  FollowState& state_;
+  size_t count_;
+  std::vector<FrameFaces> frames_;
+
+  // Of the frame in work: faces that were not followed, and could be found anew; identities that
+  // are there no more; whether all that is seen is new.
+  std::vector<FollowedFace> lost_;
+  std::vector<int64_t> ended_;
+  bool new_scene_ = false;
+};
+
+void WindowOfFaces::add(const FrameSampler& frame) {
+  lost_.clear();
+  ended_.clear();
+  if (state_.settings && !same_choice(*state_.settings, settings_)) {
+    state_ = {.identities = state_.identities};
+  }
+  new_scene_ = !state_.settings;
+  state_.settings = settings_;
+  const bool due = all() && is_search_due();
+  frames_.emplace_back();
+
+  const bool knew_none = state_.faces.empty();
+  follow_known(frame);
+  if (state_.faces.empty() || due || (all() && !lost_.empty())) {
+    search(frame, knew_none);
+    state_.since_search = 0;
+  } else {
+    state_.scene = at::Tensor();
+  }
+  ++state_.since_search;
+  report();
+}
+
+bool WindowOfFaces::is_search_due() const {
+  if (static_cast<int64_t>(count_) < kSearchInterval) return state_.since_search >= kSearchInterval;
+  return static_cast<int64_t>(frames_.size()) % kSearchInterval == 0;
+}
+
+void WindowOfFaces::follow_known(const FrameSampler& frame) {
+  bool cut = false;
+  for (auto& before : std::exchange(state_.faces, {})) {
+    auto face = before;
+    const auto next = tracker_.follow(frame, face.track);
+    cut = cut || next.cut;
+    if (!next.face || !take_in(std::move(face), *next.face)) lost_.push_back(std::move(before));
+  }
+  drop_hidden();
+  if (state_.faces.empty() && cut) new_scene_ = true;
+}
+
+// Where two tracks see the same place, one of the faces hides the other, or both tracks look at the
+// same face: the one that looks less as it did alone is dropped, before it becomes the other one.
+void WindowOfFaces::drop_hidden() {
+  auto& faces = state_.faces;
+  for (size_t i = 0; i < faces.size(); ++i) {
+    for (size_t j = i + 1; j < faces.size();) {
+      if (overlap(faces[i].box, faces[j].box) <= kSameFaceOverlap) {
+        ++j;
+        continue;
+      }
+      const double first = likeness(faces[i].likeness, faces[i].track.appearance);
+      const double second = likeness(faces[j].likeness, faces[j].track.appearance);
+      // The first takes the second's place in the list, which is looked at once more.
+      if (second > first) std::swap(faces[i], faces[j]);
+      ended_.push_back(faces[j].identity);
+      faces.erase(faces.begin() + static_cast<std::ptrdiff_t>(j));
+    }
+  }
+}
+
+void WindowOfFaces::search(const FrameSampler& frame, bool knew_none) {
+  auto found = tracker_.search(frame);
+  const auto before = std::exchange(state_.scene, found.appearance);
+  if (knew_none && before.defined() && is_cut(before, found.appearance)) new_scene_ = true;
+  for (const auto& detection :
+       by_preference(found.faces, settings_.select, wanted_place(frame, settings_))) {
+    if (state_.faces.size() >= (all() ? kMostFaces : 1)) break;
+    begin(frame, detection);
+  }
+}
+
+void WindowOfFaces::begin(const FrameSampler& frame, const Detection& detection) {
+  if (is_followed(detection.box)) return;
+  FaceTrack track;
+  const auto seen = tracker_.begin(frame, detection, track);
+  if (!seen) return refuse(detection.box, 0);
+  const double presence = seen->landmarks.presence;
+  // What is no face has no mesh either.
+  if (!(presence >= kLeastConfidence)) return refuse(detection.box, presence);
+  if (is_followed(seen->box)) return;
+  auto face = identify(seen->box, track);
+  face.track = std::move(track);
+  take_in(std::move(face), *seen);
+}
+
+bool WindowOfFaces::is_followed(const Box& box) const {
+  return std::ranges::any_of(state_.faces, [&](const FollowedFace& face) {
+    return overlap(face.box, box) > kSameFaceOverlap;
+  });
+}
+
+// The lost face that was found anew, or one that was not known.
+FollowedFace WindowOfFaces::identify(const Box& box, const FaceTrack& track) {
+  if (!new_scene_) {
+    for (const auto& face : lost_) {
+      if (overlap(face.box, box) >= kContinuedOverlap && !is_cut(face.likeness, track.appearance)) {
+        return {.identity = face.identity, .faded_in = face.faded_in};
+      }
+    }
+  }
+  return {.identity = state_.identities, .faded_in = new_scene_ ? kFadeFrames : 0};
+}
+
+// Whether FACE, as it is SEEN in this frame, is one to edit; then it is among the known ones.
+bool WindowOfFaces::take_in(FollowedFace face, const TrackedFace& seen) {
+  const double confidence = seen.landmarks.presence;
+  std::optional<AffineMatrix> matrix;
+  if (is_plausible(seen.box, confidence)) {
+    matrix = align(alignment_points(seen.landmarks), settings_.resolution, &face.alignment);
+  }
+  if (!matrix) {
+    refuse(seen.box, confidence);
+    return false;
+  }
+  face.box = seen.box;
+  face.faded_in = std::min(face.faded_in + 1, kFadeFrames + 1);
+  face.matrix = *matrix;
+  face.confidence = confidence;
+  state_.identities = std::max(state_.identities, face.identity + 1);
+  if (!face.likeness.defined()) face.likeness = face.track.appearance;
+  state_.faces.push_back(std::move(face));
+  return true;
+}
+
+void WindowOfFaces::refuse(const Box& box, double confidence) {
+  auto& refused = frames_.back().refused;
+  if (!refused) refused = {box, confidence};
+}
+
+void WindowOfFaces::report() {
+  auto& frame = frames_.back();
+  for (auto& face : state_.faces) {
+    const bool alone = std::ranges::none_of(state_.faces, [&](const FollowedFace& other) {
+      return other.identity != face.identity && overlap(other.box, face.box) > 0;
+    });
+    if (alone) face.likeness = face.track.appearance;
+    const double weight = std::min(1., face.faded_in / (kFadeFrames + 1.));
+    frame.faces.push_back({face.identity, face.matrix, face.box, face.confidence, weight});
+  }
+  std::ranges::sort(frame.faces, {}, &FaceInFrame::identity);
+  if (!frame.faces.empty()) frame.refused.reset();
+  if (new_scene_) return;
+  for (const auto& face : lost_) ended_.push_back(face.identity);
+  for (const auto identity : ended_) {
+    if (std::ranges::find(state_.faces, identity, &FollowedFace::identity) == state_.faces.end()) {
+      fade_out(identity);
+    }
+  }
+}
+
+// The last frames before this one, in which the face is not.
+void WindowOfFaces::fade_out(int64_t identity) {
+  for (int before = 1; before <= kFadeFrames; ++before) {
+    if (frames_.size() <= static_cast<size_t>(before)) return;
+    auto& faces = frames_[frames_.size() - 1 - static_cast<size_t>(before)].faces;
+    const auto face = std::ranges::find(faces, identity, &FaceInFrame::identity);
+    if (face == faces.end()) return;
+    face->weight = std::min(face->weight, before / (kFadeFrames + 1.));
+  }
+}
+
+}  // namespace
+
+FaceFollower::FaceFollower(FaceTracker tracker) : tracker_(std::move(tracker)) {}
+
+std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const> frames,
+                                             const FollowSettings& settings, FollowState& state,
+                                             std::stop_token stop) const {
+  const at::NoGradGuard no_grad;
+  aligned_size(settings.resolution);
+  auto next = state;
+  WindowOfFaces window(tracker_, settings, next, frames.size());
+  for (const auto* frame : frames) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "Looking for faces was stopped.");
+    window.add(*frame);
+  }
+  state = std::move(next);
+  return window.take();
+}
+
+}  // namespace latentsync::face

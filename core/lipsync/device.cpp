@@ -1,0 +1,103 @@
+#include "core/lipsync/device.h"
+
+#include <charconv>
+#include <mutex>
+#include <string_view>
+
+#include <ATen/Context.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+namespace latentsync::lipsync {
+namespace {
+
+#ifdef LATENTSYNC_HAVE_CUDA
+constexpr bool kHasKernels = true;
+#else
+constexpr bool kHasKernels = false;
+#endif
+
+constexpr std::string_view kCuda = "cuda";
+
+int cuda_devices() {
+  if (!kHasKernels || !at::hasCUDA()) return 0;
+  return static_cast<int>(
+      at::globalContext().getAcceleratorHooksInterface(at::kCUDA).deviceCount());
+}
+
+[[noreturn]] void refuse_name(const std::string& name) {
+  throw Error(ErrorCode::kInvalidArgument,
+              "There is no device \"" + name + "\": device is auto, cpu, cuda or cuda:N.");
+}
+
+// cuda is the first device; cuda:N the one with this number.
+int cuda_index(const std::string& name) {
+  const std::string_view text = name;
+  if (text == kCuda) return 0;
+  if (!text.starts_with("cuda:") || text.size() == kCuda.size() + 1) refuse_name(name);
+  const auto digits = text.substr(kCuda.size() + 1);
+  int index = -1;
+  const auto end = digits.data() + digits.size();
+  const auto parsed = std::from_chars(digits.data(), end, index);
+  if (parsed.ec != std::errc() || parsed.ptr != end || index < 0 || index > 127) refuse_name(name);
+  return index;
+}
+
+}  // namespace
+
+c10::Device find_device(const std::string& name) {
+  if (name == "cpu") return c10::kCPU;
+  if (name == "auto") {
+    return cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  }
+  const int index = cuda_index(name);
+  if (!kHasKernels) {
+    throw Error(ErrorCode::kDevice,
+                "This build of latentsync has no CUDA. Set device=cpu, or build it with CUDA.");
+  }
+  const int count = cuda_devices();
+  if (count == 0) {
+    throw Error(ErrorCode::kDevice,
+                "No CUDA device is usable. Look at nvidia-smi for the driver and the GPU, or set "
+                "device=cpu.");
+  }
+  if (index >= count) {
+    throw Error(ErrorCode::kDevice, "There is no " + name + ": this machine has " +
+                                        std::to_string(count) +
+                                        " CUDA device(s), numbered from 0.");
+  }
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
+}
+
+c10::ScalarType find_precision(Precision precision, c10::Device device) {
+  switch (precision) {
+    case Precision::kAuto:
+      return device.is_cpu() ? c10::kFloat : c10::kHalf;
+    case Precision::kFloat32:
+      return c10::kFloat;
+    case Precision::kBfloat16:
+      return c10::kBFloat16;
+    case Precision::kFloat16:
+      return c10::kHalf;
+  }
+  throw Error(ErrorCode::kInvalidArgument, "precision is auto, float32, bfloat16 or float16.");
+}
+
+std::string precision_name(c10::ScalarType dtype) {
+  return dtype == c10::kHalf ? "float16" : dtype == c10::kBFloat16 ? "bfloat16" : "float32";
+}
+
+void synchronize(c10::Device device) {
+  if (device.is_cpu()) return;
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  guard.synchronizeStream(guard.getStream(device));
+}
+
+void use_exact_arithmetic() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+  });
+}
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,70 @@
+#include "core/lipsync/face_sequences.h"
+
+#include "core/face/alignment.h"
+
+#include <map>
+
+namespace latentsync::lipsync {
+namespace {
+
+FaceBox face_box(const face::Box& box) { return {box.left, box.top, box.width, box.height}; }
+
+double area(const FaceBox& box) { return box.width * box.height; }
+
+}  // namespace
+
+kernels::Affine crop_map(const face::AffineMatrix& matrix, int64_t resolution) {
+  const kernels::Affine frame_to_aligned{.xx = matrix[0][0],
+                                         .xy = matrix[0][1],
+                                         .x0 = matrix[0][2],
+                                         .yx = matrix[1][0],
+                                         .yy = matrix[1][1],
+                                         .y0 = matrix[1][2]};
+  const auto size = face::aligned_size(resolution);
+  const auto edge = static_cast<double>(resolution);
+  return kernels::crop_to_frame(frame_to_aligned, static_cast<double>(size.width),
+                                static_cast<double>(size.height), edge, edge);
+}
+
+std::vector<FaceSequence> make_sequences(std::span<const face::FrameFaces> frames,
+                                         int64_t resolution) {
+  std::vector<FaceSequence> sequences;
+  std::map<int64_t, size_t> places;  // of the identities
+  for (size_t frame = 0; frame < frames.size(); ++frame) {
+    for (const auto& face : frames[frame].faces) {
+      if (!(face.weight > 0)) continue;
+      const auto [place, is_new] = places.try_emplace(face.identity, sequences.size());
+      if (is_new) sequences.emplace_back();
+      sequences[place->second].faces.push_back(
+          {frame, crop_map(face.matrix, resolution), face.weight});
+    }
+  }
+  return sequences;
+}
+
+FrameResult frame_result(const face::FrameFaces& faces) {
+  FrameResult result;
+  if (faces.refused) {
+    result.outcome = FrameOutcome::kImplausible;
+    result.face = face_box(faces.refused->box);
+    result.confidence = faces.refused->confidence;
+  }
+  for (const auto& face : faces.faces) {
+    const bool edited = face.weight > 0;
+    const auto box = face_box(face.box);
+    // The largest edited face, or where none is the largest.
+    const bool better =
+        result.outcome == FrameOutcome::kNoFace || result.outcome == FrameOutcome::kImplausible ||
+        (edited && result.outcome == FrameOutcome::kFaded) ||
+        (edited == (result.outcome == FrameOutcome::kEdited) && area(box) > area(result.face));
+    if (edited) ++result.faces;
+    if (!better) continue;
+    result.outcome = edited ? FrameOutcome::kEdited : FrameOutcome::kFaded;
+    result.face = box;
+    result.confidence = face.confidence;
+    result.weight = face.weight;
+  }
+  return result;
+}
+
+}  // namespace latentsync::lipsync

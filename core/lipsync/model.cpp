@@ -1,0 +1,46 @@
+#include "core/lipsync/model.h"
+
+#include "core/diffusion/ddim.h"
+#include "core/lipsync/failure.h"
+#include "core/lipsync/render_settings.h"
+#include "core/lipsync/session.h"
+
+#include <malloc.h>
+#include <utility>
+
+#include <ATen/DeviceAccelerator.h>
+
+namespace latentsync::lipsync {
+
+LoadedModel::LoadedModel(Networks networks) : networks_(std::move(networks)) {}
+
+LoadedModel::~LoadedModel() {
+  const auto device = networks_.device;
+  networks_ = {};
+  try {
+    if (!device.is_cpu()) at::accelerator::emptyCache();
+  } catch (...) {
+    // A device that fails now has said so before.
+  }
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
+}
+
+Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) const noexcept {
+  return guarded([&] {
+    auto resolved = resolve_settings(settings, networks_.info);
+    // The number of steps must fit the model's schedule.
+    const diffusion::DdimScheduler scheduler(resolved.inference_steps, networks_.scheduler);
+    return resolved;
+  });
+}
+
+Result<std::unique_ptr<Session>> LoadedModel::open(AudioContext context,
+                                                   int64_t lookahead_ns) noexcept {
+  return guarded([&]() -> std::unique_ptr<Session> {
+    return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns);
+  });
+}
+
+}  // namespace latentsync::lipsync

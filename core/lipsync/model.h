@@ -1,0 +1,34 @@
+#pragma once
+
+#include "core/engine.h"
+#include "core/lipsync/networks.h"
+#include "core/lipsync/turn.h"
+
+#include <memory>
+
+namespace latentsync::lipsync {
+
+/// Networks in memory (core/engine.h). Its sessions hold it.
+class LoadedModel : public Model, public std::enable_shared_from_this<LoadedModel> {
+ public:
+  explicit LoadedModel(Networks networks);
+  LoadedModel(const LoadedModel&) = delete;
+  LoadedModel& operator=(const LoadedModel&) = delete;
+  /// Gives the memory back to the system and the device, so that the next model finds it.
+  ~LoadedModel() override;
+
+  const ModelInfo& info() const noexcept override { return networks_.info; }
+  Result<RenderSettings> resolve(const RenderSettings& settings) const noexcept override;
+  Result<std::unique_ptr<Session>> open(AudioContext context,
+                                        int64_t lookahead_ns) noexcept override;
+
+  const Networks& networks() const { return networks_; }
+  /// Held while a window is rendered.
+  Turn& turn() { return turn_; }
+
+ private:
+  Networks networks_;
+  Turn turn_;
+};
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,221 @@
+#include "core/lipsync/networks.h"
+
+#include "core/face/face_networks.h"
+#include "core/lipsync/device.h"
+#include "core/lipsync/folders.h"
+#include "core/lipsync/renderer.h"
+#include "core/model/naming.h"
+#include "core/model/state_dict.h"
+#include "core/nn/autoencoder_kl.h"
+#include "core/nn/prepare.h"
+#include "core/nn/taesd.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/core/grad_mode.h>
+
+namespace latentsync::lipsync {
+namespace {
+
+// What the published checkpoints were trained for, where config.json says nothing.
+constexpr int64_t kResolution = 512;
+constexpr int64_t kInferenceSteps = 20;
+constexpr int64_t kFeatureCache = 3;
+constexpr int64_t kMostWindowFrames = 24;
+
+constexpr int64_t kDownscale = 8;  // of the latent mask (kernels/reference/face_mask.h)
+
+model::VaeType choose_vae(const model::ModelFolder& folder, const model::ModelConfig& config,
+                          VaeChoice choice) {
+  const auto refuse = [&](const std::string& asked, const std::string& files) {
+    throw Error(ErrorCode::kNotFound, "The model folder \"" + folder.path.string() + "\" lacks " +
+                                          files + ", which vae=" + asked +
+                                          " needs: put it there, or set vae=auto.");
+  };
+  if (choice == VaeChoice::kFull && !folder.vae) refuse("full", "vae/*.safetensors");
+  if (choice == VaeChoice::kTiny && !folder.taesd) {
+    refuse("tiny", "vae/taesd_encoder.safetensors and vae/taesd_decoder.safetensors");
+  }
+  if (choice == VaeChoice::kFull) return model::VaeType::kFull;
+  if (choice == VaeChoice::kTiny) return model::VaeType::kTiny;
+  if (config.vae == model::VaeType::kTiny && folder.taesd) return model::VaeType::kTiny;
+  return folder.vae ? model::VaeType::kFull : model::VaeType::kTiny;
+}
+
+// Counts what is loaded of all the files, and looks at the stop token on the way.
+class Loading {
+ public:
+  Loading(std::stop_token stop, const std::function<void(double, const char*)>& progress)
+      : stop_(std::move(stop)), progress_(progress) {}
+
+  void expect(const model::TensorMap& tensors) {
+    for (const auto& [name, tensor] : tensors) expected_ += static_cast<int64_t>(tensor.nbytes());
+  }
+
+  void begin(const char* what) {
+    what_ = what;
+    report();
+  }
+
+  template <typename Network>
+  std::shared_ptr<Network> fill(std::shared_ptr<Network> network, model::TensorMap tensors,
+                                const std::filesystem::path& path, const ModelSource& source) {
+    fill(*network, std::move(tensors), path, source);
+    return network;
+  }
+
+  void fill(torch::nn::Module& network, model::TensorMap tensors, const std::filesystem::path& path,
+            const ModelSource& source) {
+    model::load_state(network, std::move(tensors), path.string(), source.device, source.dtype,
+                      [this](const at::Tensor& loaded) {
+                        loaded_ += static_cast<int64_t>(loaded.nbytes());
+                        report();
+                      });
+    for (const auto& parameter : network.parameters()) {
+      weights_ += static_cast<int64_t>(parameter.nbytes());
+    }
+    nn::prepare_for_inference(network);
+  }
+
+  void finish() {
+    loaded_ = expected_;
+    report();
+  }
+
+  int64_t weight_bytes() const { return weights_; }
+
+ private:
+  void report() const {
+    check_stop(stop_);
+    const auto whole = static_cast<double>(std::max<int64_t>(1, expected_));
+    if (progress_) progress_(std::min(1.0, static_cast<double>(loaded_) / whole), what_);
+  }
+
+  std::stop_token stop_;
+  const std::function<void(double, const char*)>& progress_;
+  const char* what_ = "";
+  int64_t expected_ = 0;
+  int64_t loaded_ = 0;
+  int64_t weights_ = 0;
+};
+
+// The files' tensors, mapped but not read.
+struct Files {
+  explicit Files(const ModelSource& source)
+      : unet(model::unet_state(model::open_tensor_file(source.folder.unet))) {
+    auto whisper_file = model::open_tensor_file(source.folder.whisper);
+    whisper = model::whisper_encoder_state(whisper_file);
+    whisper_integers = std::move(whisper_file.integers);
+    if (source.vae == model::VaeType::kFull) {
+      vae = model::vae_state(model::open_tensor_file(*source.folder.vae));
+    } else {
+      taesd_encoder = model::open_tensor_file(source.folder.taesd->encoder).tensors;
+      taesd_decoder = model::open_tensor_file(source.folder.taesd->decoder).tensors;
+    }
+  }
+
+  model::TensorMap unet, whisper, vae, taesd_encoder, taesd_decoder;
+  std::map<std::string, int64_t> whisper_integers;
+};
+
+std::shared_ptr<nn::Vae> load_taesd(Files& files, const ModelSource& source, Loading& loading) {
+  auto taesd = std::make_shared<nn::Taesd>();
+  loading.fill(taesd->encoder(), std::move(files.taesd_encoder), source.folder.taesd->encoder,
+               source);
+  loading.fill(taesd->decoder(), std::move(files.taesd_decoder), source.folder.taesd->decoder,
+               source);
+  return taesd;
+}
+
+void check_downscale(const nn::Vae& vae, const ModelSource& source) {
+  if (vae.downscale_factor() == kDownscale && vae.image_channels() == 3) return;
+  throw Error(ErrorCode::kUnsupported,
+              "The autoencoder \"" + source.folder.vae.value_or("").string() + "\" shrinks by " +
+                  std::to_string(vae.downscale_factor()) +
+                  "; latentsync needs one that shrinks RGB pictures by 8, as Stable Diffusion's.");
+}
+
+ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet) {
+  ModelInfo info;
+  info.name = source.config.name.value_or(source.folder.path.filename().string());
+  info.device = source.device.str();
+  info.precision = precision_name(source.dtype);
+  info.vae = source.vae == model::VaeType::kFull ? "full" : "tiny";
+  info.resolution = source.config.resolution.value_or(kResolution);
+  info.inference_steps = source.config.inference_steps.value_or(kInferenceSteps);
+  info.feature_cache = source.config.feature_cache.value_or(kFeatureCache);
+  info.most_window_frames = std::min(kMostWindowFrames, unet.motion_max_frames);
+  return info;
+}
+
+}  // namespace
+
+std::string ModelSource::key() const {
+  return folder.path.string() + '\n' + face_folder.string() + '\n' + device.str() + '\n' +
+         precision_name(dtype) + (vae == model::VaeType::kFull ? "\nfull" : "\ntiny");
+}
+
+ModelSource find_source(const ModelSettings& settings) {
+  ModelSource source;
+  source.device = find_device(settings.device);
+  source.dtype = find_precision(settings.precision, source.device);
+  // The message of a missing folder names it as it was given.
+  source.folder = model::find_model(settings.folder);
+  source.folder = model::find_model(std::filesystem::canonical(settings.folder));
+  source.config = model::model_config(source.folder.config);
+  source.vae = choose_vae(source.folder, source.config, settings.vae);
+  source.face_folder = find_face_folder(settings.face_folder);
+  return source;
+}
+
+Networks load_networks(const ModelSource& source, std::stop_token stop,
+                       const std::function<void(double, const char*)>& progress) {
+  const at::NoGradGuard no_grad;
+  check_stop(stop);
+  Files files(source);
+  const auto& config = source.folder.config;
+  const auto unet_config = model::unet_config(files.unet, source.folder.unet.string(), config);
+  const auto whisper_config = model::whisper_config(files.whisper, source.folder.whisper.string(),
+                                                    files.whisper_integers, config);
+
+  Loading loading(std::move(stop), progress);
+  for (const auto* part :
+       {&files.unet, &files.whisper, &files.vae, &files.taesd_encoder, &files.taesd_decoder}) {
+    loading.expect(*part);
+  }
+
+  Networks networks{.scheduler = source.config.scheduler,
+                    .device = source.device,
+                    .dtype = source.dtype,
+                    .info = describe(source, unet_config)};
+  loading.begin("face networks");
+  networks.faces = std::make_shared<face::FaceFollower>(
+      face::load_face_tracker(source.face_folder, source.device));
+  loading.begin("autoencoder");
+  std::shared_ptr<nn::AutoencoderKL> full;
+  if (source.vae == model::VaeType::kFull) {
+    full = std::make_shared<nn::AutoencoderKL>(
+        model::vae_config(files.vae, source.folder.vae->string(), config));
+    networks.vae = full;
+  } else {
+    networks.vae = load_taesd(files, source, loading);
+  }
+  // Before the large files are read.
+  check_downscale(*networks.vae, source);
+  model::check_networks_fit(unet_config, networks.vae->latent_channels(), whisper_config,
+                            source.folder.unet.string());
+  if (full) loading.fill(*full, std::move(files.vae), *source.folder.vae, source);
+
+  loading.begin("audio encoder");
+  networks.whisper = loading.fill(std::make_shared<audio::WhisperEncoder>(whisper_config),
+                                  std::move(files.whisper), source.folder.whisper, source);
+  loading.begin("UNet");
+  networks.unet = loading.fill(std::make_shared<nn::UNet3D>(unet_config), std::move(files.unet),
+                               source.folder.unet, source);
+  loading.finish();
+  networks.info.weight_bytes = loading.weight_bytes();
+  return networks;
+}
+
+}  // namespace latentsync::lipsync

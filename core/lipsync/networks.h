@@ -1,0 +1,58 @@
+#pragma once
+
+#include "core/audio/whisper_encoder.h"
+#include "core/engine.h"
+#include "core/face/follow.h"
+#include "core/model/config.h"
+#include "core/model/model_folder.h"
+#include "core/nn/unet3d.h"
+#include "core/nn/vae.h"
+
+#include <compare>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+namespace latentsync::lipsync {
+
+/// What ModelSettings mean on this machine: files, device, precision. Nothing is loaded yet.
+struct ModelSource {
+  model::ModelFolder folder;
+  model::ModelConfig config;
+  std::filesystem::path face_folder;
+  c10::Device device = c10::kCPU;
+  c10::ScalarType dtype = c10::kFloat;
+  model::VaeType vae = model::VaeType::kFull;
+
+  /// Equal for sources of one model. The folders have no symbolic links in them.
+  std::string key() const;
+};
+
+/// Errors: those of find_model(), find_device() and model_config(); kNotFound where the asked
+/// autoencoder or a face network is missing, naming it.
+ModelSource find_source(const ModelSettings& settings);
+
+/// The networks, ready for inference, and what the model is.
+struct Networks {
+  std::shared_ptr<nn::UNet3D> unet;
+  std::shared_ptr<nn::Vae> vae;
+  std::shared_ptr<audio::WhisperEncoder> whisper;
+  std::shared_ptr<const face::FaceFollower> faces;
+  diffusion::DdimOptions scheduler;
+  c10::Device device = c10::kCPU;
+  c10::ScalarType dtype = c10::kFloat;
+  ModelInfo info;
+};
+
+/// PROGRESS: 0 to 1, and what is being loaded. STOP is looked at between tensors. Errors: those of
+/// core/model's readers; kForeignModel where the networks do not fit each other; kUnsupported for
+/// an autoencoder that does not shrink by 8; kCancelled.
+Networks load_networks(const ModelSource& source, std::stop_token stop,
+                       const std::function<void(double, const char*)>& progress);
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,84 @@
+#pragma once
+
+#include "core/diffusion/denoiser.h"
+#include "core/nn/attention.h"
+#include "core/nn/unet3d.h"
+#include "core/nn/vae.h"
+
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+
+#include <ATen/core/Tensor.h>
+
+/// The networks' part of a window: face crops in, face crops out.
+namespace latentsync::lipsync {
+
+/// What of a crop is generated, on the device of the crops.
+struct FaceMask {
+  int64_t resolution = 0;
+  at::Tensor keep;         ///< float32 [R, R], 1 where the crop stays, 0 where it is generated
+  at::Tensor latent_keep;  ///< float32 [h, w], the same for the latents
+
+  /// The model's own mask for a crop edge of RESOLUTION pixels.
+  static FaceMask make(int64_t resolution, c10::Device device);
+};
+
+/// Noise for sampling the VAE's posterior; where it is undefined the mean is taken.
+struct PosteriorNoise {
+  at::Tensor masked;     ///< [F, C, h, w]
+  at::Tensor reference;  ///< likewise
+};
+
+/// A UNet3D that is evaluated with this attention; it must outlive this object.
+class UNetPredictor : public diffusion::NoisePredictor {
+ public:
+  UNetPredictor(nn::UNet3D& unet, nn::AttentionMode mode) : unet_(unet), mode_(mode) {}
+  at::Tensor predict(const at::Tensor& sample, int64_t timestep,
+                     const at::Tensor& encoder_hidden_states, nn::CacheUse use,
+                     nn::FeatureCache& cache) override;
+
+ private:
+  nn::UNet3D& unet_;
+  nn::AttentionMode mode_;
+};
+
+/// Encodes, denoises and decodes the crops of a window, one stage a call. Crops are float32
+/// [F, 3, R, R] (R, G, B) in [-1, 1] on the VAE's device; networks run in DTYPE. The VAE takes
+/// VAE_BATCH frames at once (0: all). STOP is looked at between VAE batches and before each
+/// denoising step. Errors: kCancelled, and those of the networks. To be used in inference mode.
+class Renderer {
+ public:
+  /// VAE must outlive this object.
+  Renderer(nn::Vae& vae, c10::ScalarType dtype, int64_t vae_batch, std::stop_token stop = {})
+      : vae_(vae), dtype_(dtype), vae_batch_(vae_batch), stop_(std::move(stop)) {}
+
+  /// audio [F, tokens, features].
+  diffusion::Conditioning encode(const at::Tensor& crops, const FaceMask& mask,
+                                 const at::Tensor& audio, const PosteriorNoise& noise = {}) const;
+
+  /// noise [1, C, 1, h, w] -> latents [1, C, F, h, w], float32.
+  at::Tensor denoise(diffusion::NoisePredictor& predictor,
+                     const diffusion::DdimScheduler& scheduler,
+                     const diffusion::DenoiseOptions& options, const at::Tensor& noise,
+                     const diffusion::Conditioning& conditioning,
+                     const diffusion::ProgressCallback& progress = {}) const;
+
+  /// The decoded images [F, 3, R, R], float32, not clamped.
+  at::Tensor decode(const at::Tensor& latents) const;
+
+ private:
+  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise) const;
+  at::Tensor in_batches(const at::Tensor& input,
+                        const std::function<at::Tensor(int64_t, int64_t)>& work) const;
+
+  nn::Vae& vae_;
+  c10::ScalarType dtype_;
+  int64_t vae_batch_;
+  std::stop_token stop_;
+};
+
+/// Throws kCancelled where a stop was requested.
+void check_stop(const std::stop_token& stop);
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "core/engine.h"
+#include "core/lipsync/face_sequences.h"
+#include "core/lipsync/networks.h"
+#include "core/lipsync/renderer.h"
+
+#include <functional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace latentsync::lipsync {
+
+/// What a window is rendered with and under.
+struct EditContext {
+  const Networks& networks;
+  const RenderSettings& settings;  ///< resolved
+  const FaceMask& mask;            ///< of settings.resolution, on the networks' device
+  std::stop_token stop;
+  std::function<void(double)> progress;  ///< may be empty; part of the editing, 0 to 1
+  StageSeconds& seconds;                 ///< what is spent is added
+  PosteriorNoise posterior_noise = {};   ///< for one sequence; undefined: the mean
+};
+
+/// The crops of a face, float32 [F, 3, R, R] in [-1, 1] on DEVICE, straight from frames of any
+/// format. VIEWS are all frames of the window.
+at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::ImageView> views,
+                      int64_t resolution, c10::Device device);
+
+/// Generates the mouths of all sequences: for each one [F, 3, R, R] like its crops. AUDIO [frames
+/// of the window, tokens, features]. Frames are only read. Errors: kCancelled, those of the
+/// networks.
+std::vector<at::Tensor> edit_faces(const EditContext& context,
+                                   std::span<const FaceSequence> sequences,
+                                   std::span<const kernels::ImageView> views,
+                                   const at::Tensor& audio);
+
+/// Writes the edited faces into their frames; writable() is asked once for each of them, in order.
+/// Only what the mask gives to the model is written: w = soft edge of the crop * (1 - mask) * the
+/// face's weight. Where two faces overlap, the later sequence lies above.
+void paste_faces(std::span<const FaceSequence> sequences, std::span<const at::Tensor> edited,
+                 const FaceMask& mask, WindowFrames& frames);
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,518 @@
+#include "core/audio/whole_audio.h"
+#include "core/diffusion/noise.h"
+#include "core/face/alignment.h"
+#include "core/lipsync/networks.h"
+#include "core/lipsync/renderer.h"
+#include "core/lipsync/window_editor.h"
+#include "kernels/reference/align_restore.h"
+#include "kernels/reference/face_mask.h"
+#include "kernels/reference/lanczos4.h"
+#include "tests/support/compare.h"
+#include "tests/support/golden.h"
+#include "tests/support/model_folders.h"
+#include "tests/support/pictures.h"
+#include "tests/support/png.h"
+#include "tests/support/wav.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace latentsync::test {
+namespace {
+
+using kernels::Affine;
+
+const Tolerance kLatents{.rel_l2 = 1e-4};
+const Tolerance kFrames{.max_abs = 2, .psnr = 55};
+const Tolerance kFeatures{.max_abs = 1e-4, .rel_l2 = 1e-5};
+const Tolerance kTranslation{.max_abs = 2e-3};
+const Tolerance kLinear{.max_abs = 1e-5};
+const Tolerance kMask{.max_abs = 1.0 / 255};
+const Tolerance kHalves{.max_abs = 5e-3};  // stored as halves
+const Tolerance kDefaultPath{.psnr = 40};  // other filters, one resampling, rounding
+
+std::string numbered(const std::string& folder, int64_t number) {
+  const auto digits = std::to_string(number);
+  return folder + "/" + std::string(3 - std::min<size_t>(3, digits.size()), '0') + digits + ".png";
+}
+
+// The case's data: what goes in, and what the reference made of it.
+class Case {
+ public:
+  Case() {
+    std::ifstream stream(golden_dir() / "pipeline/config.json");
+    config = nlohmann::json::parse(stream);
+    int64_t first = 0;
+    for (const int64_t count : config.at("windows")) {
+      windows.push_back({first, count});
+      first += count;
+    }
+    for (int64_t i = 0; i < first; ++i) {
+      const int64_t source = stored("source_frame_of_output")[i].item<int64_t>();
+      sources.push_back(source);
+      if (!frames.contains(source)) frames[source] = read_png(path(numbered("in", source)));
+    }
+  }
+
+  struct Range {
+    int64_t first, count;
+  };
+
+  const at::Tensor& stored(const std::string& name) const { return file.tensors.at(name); }
+  const at::Tensor* find(const std::string& name) const {
+    const auto found = file.tensors.find(name);
+    return found == file.tensors.end() ? nullptr : &found->second;
+  }
+  static std::filesystem::path path(const std::string& name) {
+    return golden_dir() / "pipeline" / name;
+  }
+  const at::Tensor& frame(int64_t output) const { return frames.at(sources[output]); }
+  int64_t outputs() const { return static_cast<int64_t>(sources.size()); }
+  int64_t resolution() const { return config.at("resolution"); }
+  int64_t time_ns(int64_t output) const {
+    return static_cast<int64_t>(static_cast<double>(output) * 1e9 / config.at("fps").get<double>());
+  }
+  // The reference's restored frame, where the set has it.
+  std::optional<at::Tensor> restored(int64_t output) const {
+    const auto file_path = path(numbered("out", output));
+    if (!std::filesystem::exists(file_path)) return std::nullopt;
+    return read_png(file_path);
+  }
+
+  model::TensorFile file = golden("pipeline/pipeline.safetensors");
+  nlohmann::json config;
+  std::vector<Range> windows;
+  std::vector<int64_t> sources;          // of the output frames
+  std::map<int64_t, at::Tensor> frames;  // uint8 [H, W, 3]
+};
+
+// The golden networks, loaded as the engine loads a model.
+lipsync::Networks load_networks(const Case& data) {
+  const GoldenModelFolder folder({{"resolution", data.config.at("resolution")},
+                                  {"inference_steps", data.config.at("steps")},
+                                  {"num_frames", data.config.at("num_frames")}});
+  const std::map<at::ScalarType, Precision> precisions = {{at::kFloat, Precision::kFloat32},
+                                                          {at::kHalf, Precision::kFloat16},
+                                                          {at::kBFloat16, Precision::kBfloat16}};
+  return lipsync::load_networks(
+      lipsync::find_source({.folder = folder.path(),
+                            .face_folder = std::string(LATENTSYNC_SOURCE_MODELS_DIR) + "/face",
+                            .device = test_device().str(),
+                            .precision = precisions.at(test_precision())}),
+      {}, {});
+}
+
+// The points of every input frame and the matrices that our alignment makes of them, in the order
+// of the clip; output frames that show a frame again take its matrix again.
+struct Alignment {
+  explicit Alignment(const Case& data) : sources(data.sources) {
+    face::AlignmentState state;
+    const auto& meshes = data.stored("landmarks_478_px");
+    for (int64_t i = 0; i < meshes.size(0); ++i) {
+      const auto mesh = meshes[i].to(at::kDouble);
+      const auto access = mesh.accessor<double, 2>();
+      face::FaceLandmarks landmarks;
+      for (size_t k = 0; k < landmarks.points.size(); ++k) {
+        const auto row = static_cast<int64_t>(k);
+        landmarks.points[k] = {access[row][0], access[row][1], 0};
+      }
+      points.push_back(face::alignment_points(landmarks));
+      matrices.push_back(face::align(points.back(), data.resolution(), &state).value());
+    }
+  }
+
+  const face::AffineMatrix& matrix(int64_t output) const { return matrices[sources[output]]; }
+  Affine affine(int64_t output) const {
+    const auto& m = matrix(output);
+    return {m[0][0], m[0][1], m[0][2], m[1][0], m[1][1], m[1][2]};
+  }
+
+  std::vector<int64_t> sources;  // of the output frames
+  std::vector<face::AlignmentPoints> points;
+  std::vector<face::AffineMatrix> matrices;
+};
+
+// A predictor that keeps what went through it first.
+class Recorder : public diffusion::NoisePredictor {
+ public:
+  explicit Recorder(diffusion::NoisePredictor& predictor) : predictor_(predictor) {}
+  at::Tensor predict(const at::Tensor& sample, int64_t timestep, const at::Tensor& audio,
+                     nn::CacheUse use, nn::FeatureCache& cache) override {
+    const bool is_first = !input.defined();
+    if (is_first) input = sample.clone();
+    const auto noise = predictor_.predict(sample, timestep, audio, use, cache);
+    if (is_first) output = noise.clone();
+    return noise;
+  }
+
+  at::Tensor input, output;
+
+ private:
+  diffusion::NoisePredictor& predictor_;
+};
+
+struct RenderedWindow {
+  diffusion::Conditioning conditioning;
+  at::Tensor unet_in, unet_out;     // of step 0
+  std::vector<at::Tensor> latents;  // after each step
+  at::Tensor decoded, combined;     // [F, 3, R, R]
+  std::vector<at::Tensor> frames;   // uint8 [H, W, 3]
+};
+
+// Everything, with the reference's alignment and restoring, and its noise for the posterior.
+class ParityPath {
+ public:
+  ParityPath()
+      : networks(load_networks(data)),
+        alignment(data),
+        size(kernels::reference_aligned_size(data.resolution())),
+        audio(networks.whisper, audio::WholeMode::kReference) {
+    const c10::InferenceMode inference;
+    audio.append(to_float(read_wav(Case::path("audio.wav"))));
+    audio.finish();
+    const auto matrices = data.stored("affine_matrices").to(at::kDouble);
+    const auto m = matrices.accessor<double, 3>();
+    for (int64_t i = 0; i < data.outputs(); ++i) {
+      affines.push_back({m[i][0][0], m[i][0][1], m[i][0][2], m[i][1][0], m[i][1][1], m[i][1][2]});
+    }
+    for (size_t i = 0; i < data.windows.size(); ++i) windows.push_back(render(i, affines));
+  }
+
+  RenderedWindow render(size_t index, const std::vector<Affine>& frame_to_aligned);
+
+  at::Tensor features(const Case::Range& range) {
+    std::vector<int64_t> times;
+    for (int64_t i = 0; i < range.count; ++i) times.push_back(data.time_ns(range.first + i));
+    return audio.features(times);
+  }
+
+  lipsync::PosteriorNoise posterior_noise(size_t window) const {
+    const auto name = "noise.window" + std::to_string(window);
+    return {data.stored(name + ".masked"), data.stored(name + ".ref")};
+  }
+
+  diffusion::DenoiseOptions options() const {
+    return {.guidance_scale = data.config.at("guidance_scale").get<double>()};
+  }
+
+  Case data;
+  lipsync::Networks networks;
+  Alignment alignment;
+  kernels::AlignedSize size;
+  audio::WholeAudio audio;
+  std::vector<Affine> affines;  // the reference's
+  std::vector<RenderedWindow> windows;
+
+ private:
+  at::Tensor crop(int64_t output, const Affine& frame_to_aligned) const {
+    const auto aligned =
+        kernels::reference_align(data.frame(output).to(networks.device), frame_to_aligned, size);
+    const auto face = kernels::resize_lanczos4(aligned.cpu(), data.resolution(), data.resolution());
+    return kernels::pixel_values(face).permute({2, 0, 1}).to(networks.device);
+  }
+};
+
+RenderedWindow ParityPath::render(size_t index, const std::vector<Affine>& frame_to_aligned) {
+  const auto range = data.windows[index];
+  std::vector<at::Tensor> faces;
+  for (int64_t i = 0; i < range.count; ++i) {
+    const int64_t output = range.first + i;
+    faces.push_back(crop(output, frame_to_aligned[output]));
+  }
+  const auto crops = at::stack(faces);
+  const auto mask = lipsync::FaceMask::make(data.resolution(), networks.device);
+  const lipsync::Renderer renderer(*networks.vae, networks.dtype, 0);
+  RenderedWindow window;
+  window.conditioning = renderer.encode(crops, mask, features(range), posterior_noise(index));
+
+  lipsync::UNetPredictor unet(*networks.unet, nn::AttentionMode::kFlash);
+  Recorder recorder(unet);
+  const diffusion::DdimScheduler scheduler(networks.info.inference_steps, networks.scheduler);
+  renderer.denoise(
+      recorder, scheduler, options(), data.stored("noise.initial"), window.conditioning,
+      [&](int64_t, int64_t, const at::Tensor& latents) { window.latents.push_back(latents); });
+  window.unet_in = recorder.input;
+  window.unet_out = recorder.output;
+  window.decoded = renderer.decode(window.latents.back());
+  window.combined = kernels::combine(window.decoded, crops, mask.keep);
+  for (int64_t i = 0; i < range.count; ++i) {
+    const int64_t output = range.first + i;
+    window.frames.push_back(kernels::reference_restore(data.frame(output).to(networks.device),
+                                                       window.combined[i], frame_to_aligned[output],
+                                                       size)
+                                .cpu());
+  }
+  return window;
+}
+
+class GoldenPipeline : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { path_ = std::make_unique<ParityPath>(); }
+  static void TearDownTestSuite() { path_.reset(); }
+
+  static const Case& data() { return path_->data; }
+
+  // Compared where the set has it; whether it has.
+  static bool expect(const std::string& name, const at::Tensor& actual, const Tolerance& float32) {
+    const auto* expected = data().find(name);
+    if (expected == nullptr) return false;
+    EXPECT_TRUE(close(actual, *expected, tolerance(float32))) << name;
+    return true;
+  }
+
+  static inline std::unique_ptr<ParityPath> path_;
+};
+
+// Our alignment of the stored meshes gives the reference's points and matrices, smoothing included.
+TEST_F(GoldenPipeline, Alignment) {
+  const auto matrices = at::empty({data().outputs(), 2, 3}, at::kDouble);
+  auto access = matrices.accessor<double, 3>();
+  for (int64_t i = 0; i < data().outputs(); ++i) {
+    const auto& points = path_->alignment.points[data().sources[i]];
+    const auto expected = data().stored("landmarks3")[data().sources[i]].to(at::kDouble);
+    for (int64_t k = 0; k < 3; ++k) {
+      EXPECT_EQ(points[k].x, expected[k][0].item<double>()) << "frame " << i;
+      EXPECT_EQ(points[k].y, expected[k][1].item<double>()) << "frame " << i;
+      for (int64_t row = 0; row < 2; ++row) access[i][row][k] = path_->alignment.matrix(i)[row][k];
+    }
+  }
+  const auto expected = data().stored("affine_matrices").narrow(0, 0, data().outputs());
+  EXPECT_TRUE(close(matrices.narrow(2, 0, 2), expected.narrow(2, 0, 2), kLinear));
+  EXPECT_TRUE(close(matrices.narrow(2, 2, 1), expected.narrow(2, 2, 1), kTranslation));
+}
+
+// The audio's feature rows, and what the guided denoiser gets of them.
+TEST_F(GoldenPipeline, AudioFeatures) {
+  const c10::InferenceMode inference;
+  const auto& rows = data().stored("audio_features");
+  std::vector<int64_t> times;
+  for (int64_t row = 0; row < rows.size(0); ++row) times.push_back(row * audio::kRowDurationNs);
+  const auto slices = path_->audio.features(times).unflatten(1, {-1, rows.size(1)});
+  expect("audio_features", slices.select(1, audio::kRowsBeforeFrame), kFeatures);
+  const auto& conditioned = path_->windows[0].conditioning.audio_embeddings;
+  expect("window0.audio_embeds", at::cat({at::zeros_like(conditioned), conditioned}), kFeatures);
+}
+
+// The seed's noise is the reference's, so that the engine starts where it starts.
+TEST_F(GoldenPipeline, InitialNoise) {
+  const auto& expected = data().stored("noise.initial");
+  const auto generator = diffusion::make_generator(data().config.at("seed").get<uint64_t>());
+  EXPECT_TRUE(
+      diffusion::initial_noise(generator, expected.size(1), expected.size(3), expected.size(4))
+          .equal(expected));
+}
+
+// What the crops are encoded to, and the UNet's input and output in the first step.
+TEST_F(GoldenPipeline, WindowInputs) {
+  int compared = 0;
+  for (size_t i = 0; i < path_->windows.size(); ++i) {
+    const auto& window = path_->windows[i];
+    const auto name = "window" + std::to_string(i);
+    compared += expect(name + ".mask_latents", window.conditioning.mask, kMask);
+    compared +=
+        expect(name + ".masked_image_latents", window.conditioning.masked_latents, kLatents);
+    compared += expect(name + ".ref_latents", window.conditioning.reference_latents, kLatents);
+    expect(name + ".unet_in_step0", window.unet_in, kLatents);
+    expect(name + ".unet_out_step0", window.unet_out, kLatents);
+  }
+  EXPECT_GE(compared, 3);
+}
+
+// The latents after every stored step and at the end of every window.
+TEST_F(GoldenPipeline, Latents) {
+  for (size_t i = 0; i < path_->windows.size(); ++i) {
+    const auto& latents = path_->windows[i].latents;
+    ASSERT_EQ(latents.size(), data().config.at("steps").get<size_t>());
+    const auto name = "window" + std::to_string(i) + ".latents_";
+    for (size_t step = 0; step < latents.size(); ++step) {
+      expect(name + "after_step" + std::to_string(step), latents[step], kLatents);
+    }
+    EXPECT_TRUE(expect(name + "final", latents.back(), kLatents)) << "not stored";
+  }
+}
+
+// The decoded crops, and what is pasted: the crop's own pixels outside the mask.
+TEST_F(GoldenPipeline, DecodedAndCombined) {
+  for (size_t i = 0; i < path_->windows.size(); ++i) {
+    expect("window" + std::to_string(i) + ".decoded_frame0",
+           path_->windows[i].decoded.narrow(0, 0, 1), kLatents);
+  }
+  const auto* faces = data().find("faces_before_restore_f16");
+  if (faces == nullptr) return;
+  const auto& places = data().stored("faces_before_restore_index");
+  std::vector<at::Tensor> combined;
+  for (const auto& window : path_->windows) combined.push_back(window.combined.cpu());
+  const auto all = at::cat(combined);
+  EXPECT_TRUE(close(all.index_select(0, places), faces->to(at::kFloat), tolerance(kHalves)));
+}
+
+// The whole way: restored frames are the reference's.
+TEST_F(GoldenPipeline, RestoredFrames) {
+  int compared = 0;
+  for (size_t i = 0; i < path_->windows.size(); ++i) {
+    const auto range = data().windows[i];
+    for (int64_t k = 0; k < range.count; ++k) {
+      const auto expected = data().restored(range.first + k);
+      if (!expected) continue;
+      EXPECT_TRUE(close(path_->windows[i].frames[k], *expected, tolerance(kFrames)))
+          << "frame " << range.first + k;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 0);
+}
+
+// With our own matrices for the stored meshes the frames are the reference's too.
+TEST_F(GoldenPipeline, RestoredFramesFromLandmarks) {
+  const c10::InferenceMode inference;
+  std::vector<Affine> affines;
+  for (int64_t i = 0; i < data().outputs(); ++i) affines.push_back(path_->alignment.affine(i));
+  const auto window = path_->render(0, affines);
+  for (size_t i = 0; i < window.frames.size(); ++i) {
+    const auto expected = data().restored(static_cast<int64_t>(i));
+    if (!expected) continue;
+    EXPECT_TRUE(close(window.frames[i], *expected, tolerance(kFrames))) << "frame " << i;
+  }
+}
+
+// A window of frames in memory of their own.
+class OwnFrames : public WindowFrames {
+ public:
+  explicit OwnFrames(std::vector<Picture> pictures) : pictures(std::move(pictures)) {}
+  size_t count() const override { return pictures.size(); }
+  int64_t time_ns(size_t) const override { return 0; }
+  Result<kernels::ImageView> readable(size_t frame) override { return pictures[frame].view; }
+  Result<kernels::ImageView> writable(size_t frame) override { return pictures[frame].view; }
+
+  std::vector<Picture> pictures;
+};
+
+Picture picture_of(const at::Tensor& frame, kernels::PixelFormat format) {
+  const auto height = frame.size(0), width = frame.size(1);
+  const auto access = frame.accessor<uint8_t, 3>();
+  const auto pixel = [&](int64_t x, int64_t y, int64_t channel) {
+    return access[std::clamp<int64_t>(y, 0, height - 1)][std::clamp<int64_t>(x, 0, width - 1)]
+                 [channel] /
+           255.0;
+  };
+  const auto range = format == kernels::PixelFormat::kRgb ? kernels::ColorRange::kFull
+                                                          : kernels::ColorRange::kLimited;
+  return paint({.format = format,
+                .width = static_cast<int>(width),
+                .height = static_cast<int>(height),
+                .range = range},
+               [&](double x, double y) {
+                 const auto left = static_cast<int64_t>(std::floor(x));
+                 const auto top = static_cast<int64_t>(std::floor(y));
+                 const double across = x - std::floor(x), down = y - std::floor(y);
+                 Rgb color;
+                 for (int64_t c = 0; c < 3; ++c) {
+                   color[c] = (1 - down) * ((1 - across) * pixel(left, top, c) +
+                                            across * pixel(left + 1, top, c)) +
+                              down * ((1 - across) * pixel(left, top + 1, c) +
+                                      across * pixel(left + 1, top + 1, c));
+                 }
+                 return color;
+               });
+}
+
+// Pixels that may change: where the crop lies.
+at::Tensor outside_of(const at::Tensor& frame, const Affine& crop_to_frame, int64_t resolution) {
+  const auto inside = kernels::inverse(crop_to_frame);
+  const auto edge = static_cast<double>(resolution);
+  auto outside = at::empty({frame.size(0), frame.size(1), 1}, at::kBool);
+  auto access = outside.accessor<bool, 3>();
+  for (int64_t y = 0; y < frame.size(0); ++y) {
+    for (int64_t x = 0; x < frame.size(1); ++x) {
+      const auto fx = static_cast<double>(x), fy = static_cast<double>(y);
+      const double u = inside.xx * fx + inside.xy * fy + inside.x0;
+      const double v = inside.yx * fx + inside.yy * fy + inside.y0;
+      access[y][x][0] = u < -1 || v < -1 || u > edge || v > edge;
+    }
+  }
+  return outside;
+}
+
+// The engine's own path with the reference's places and noise: the frames' samples straight to
+// crops, in RGB and subsampled. What it generates, restored as the reference restores, is near the
+// reference's frames; its own pasting leaves alone all that lies outside the crop.
+TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
+  const c10::InferenceMode inference;
+  const auto& networks = path_->networks;
+  const auto range = data().windows[0];
+  const RenderSettings settings{.seed = data().config.at("seed"),
+                                .guidance_scale = data().config.at("guidance_scale"),
+                                .inference_steps = data().config.at("steps"),
+                                .attention = Attention::kFlash,
+                                .feature_cache = 0,
+                                .resolution = data().resolution(),
+                                .vae_batch = 4};
+  const auto mask = lipsync::FaceMask::make(data().resolution(), networks.device);
+  lipsync::FaceSequence sequence;
+  for (int64_t i = 0; i < range.count; ++i) {
+    sequence.faces.push_back(
+        {static_cast<size_t>(i),
+         lipsync::crop_map(path_->alignment.matrix(range.first + i), data().resolution()), 1});
+  }
+  for (const auto format : {kernels::PixelFormat::kRgb, kernels::PixelFormat::kNv12}) {
+    std::vector<Picture> pictures;
+    for (int64_t i = 0; i < range.count; ++i) {
+      pictures.push_back(picture_of(data().frame(range.first + i), format));
+    }
+    OwnFrames frames(pictures);
+    std::vector<kernels::ImageView> views;
+    for (auto& picture : frames.pictures) {
+      picture = picture.to(at::kCPU);
+      views.push_back(picture.view);
+    }
+    StageSeconds seconds;
+    const lipsync::EditContext context{.networks = networks,
+                                       .settings = settings,
+                                       .mask = mask,
+                                       .seconds = seconds,
+                                       .posterior_noise = path_->posterior_noise(0)};
+    const auto edited = lipsync::edit_faces(context, {&sequence, 1}, views, path_->features(range));
+    const auto crops = lipsync::take_crops(sequence, views, data().resolution(), networks.device);
+    const auto combined = kernels::combine(edited[0], crops, mask.keep);
+    lipsync::paste_faces({&sequence, 1}, edited, mask, frames);
+    for (int64_t i = 0; i < range.count; ++i) {
+      const int64_t output = range.first + i;
+      const auto expected = data().restored(output);
+      if (!expected) continue;
+      const auto restored =
+          kernels::reference_restore(data().frame(output).to(networks.device), combined[i],
+                                     path_->affines[output], path_->size);
+      EXPECT_TRUE(close(restored.cpu(), *expected, kDefaultPath))
+          << "format " << static_cast<int>(format) << ", frame " << output;
+      if (format != kernels::PixelFormat::kRgb) continue;
+      const auto pixels = frames.pictures[i].view.planes[0];
+      auto actual = at::empty_like(data().frame(output));
+      for (int64_t y = 0; y < actual.size(0); ++y) {
+        std::copy_n(pixels.data + y * pixels.stride, actual[y].numel(),
+                    actual[y].mutable_data_ptr<uint8_t>());
+      }
+      EXPECT_FALSE(actual.equal(data().frame(output))) << "nothing was pasted";
+      const auto outside = outside_of(actual, sequence.faces[i].crop_to_frame, data().resolution());
+      EXPECT_TRUE((actual * outside).equal(data().frame(output) * outside)) << "frame " << output;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::test
