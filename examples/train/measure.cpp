@@ -41,7 +41,8 @@ constexpr char kUsage[] =
   --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self (all)
   --pairs N         at most so many pairs a test (8)
   --out FOLDER      measures.json, measures.md and sheet.png (measure-out)
-  --device, --precision, --attention, --steps, --guidance, --seed    as the element's properties
+  --device, --precision, --attention, --steps, --guidance, --feature-cache, --seed
+                    as the element's properties
 )";
 
 std::map<std::string, std::string> parse(int count, char** arguments) {
@@ -53,6 +54,7 @@ std::map<std::string, std::string> parse(int count, char** arguments) {
       {"--precision", "auto"},
       {"--attention", "flex"},
       {"--steps", "0"},
+      {"--feature-cache", "-1"},
       {"--guidance", "1.5"},
       {"--seed", "1247"},
       {"--tests", "rotated,unseen-faces,unseen-voices,plain,silence,self"},
@@ -99,7 +101,7 @@ class Measurement {
   Dataset dataset_;
   face::FaceTracker tracker_;
   ClipRenderer renderer_;
-  RenderSettings settings_;
+  RenderSettings settings_, resolved_;
   int64_t edge_;
   at::Tensor mask_;
   size_t most_;
@@ -132,7 +134,9 @@ Measurement::Measurement(std::map<std::string, std::string> options)
   settings_.attention = attentions.at(options_.at("--attention"));
   settings_.inference_steps = std::stol(options_.at("--steps"));
   settings_.guidance_scale = std::stod(options_.at("--guidance"));
+  settings_.feature_cache = std::stol(options_.at("--feature-cache"));
   settings_.seed = std::stol(options_.at("--seed"));
+  resolved_ = renderer_.resolved(settings_);
 }
 
 const Seen& Measurement::seen(const Clip& clip) {
@@ -281,6 +285,8 @@ void Measurement::write() {
                       {"precision", renderer_.info().precision},
                       {"resolution", edge_},
                       {"attention", options_.at("--attention")},
+                      {"feature_cache", resolved_.feature_cache},
+                      {"inference_steps", resolved_.inference_steps},
                       {"frames_a_second", rate},
                       {"tests", tests_}};
   write_text(out / "measures.json", whole.dump(1) + "\n");

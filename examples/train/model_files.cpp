@@ -66,6 +66,7 @@ json config_json(const ModelShape& shape) {
           {"audio_feat_length", {2, 2}},
           {"inference_steps", shape.inference_steps},
           {"guidance_scale", shape.guidance},
+          {"feature_cache", shape.feature_cache},
           {"seed", 1247},
           {"unet", unet_json(shape.unet)},
           {"vae",

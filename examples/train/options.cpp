@@ -50,9 +50,10 @@ Preset cpu_small() {
 // Under 24 MB with TAESD, and at least a frame a second on two CPU cores.
 Preset h200() {
   Preset preset;
-  preset.shape.unet = small_unet({64, 96, 96, 128}, 1, 4, 192);
+  preset.shape.unet = small_unet({64, 64, 96, 128}, 1, 4, 192);
   preset.shape.whisper = {.n_audio_state = 192, .n_audio_head = 6, .n_audio_layer = 4};
   preset.shape.edge = 256;
+  preset.shape.inference_steps = 6;
   preset.audio.windows = 16;
   preset.audio.average = 0.998;
   preset.unet.frames = 256;

@@ -60,6 +60,10 @@ ClipRenderer::ClipRenderer(const ModelSettings& settings) {
   model_ = checked(engine->load(settings));
 }
 
+RenderSettings ClipRenderer::resolved(const RenderSettings& settings) const {
+  return checked(model_->resolve(settings));
+}
+
 at::Tensor ClipRenderer::render(const at::Tensor& frames, const at::Tensor& sound,
                                 const RenderSettings& settings) {
   const auto start = std::chrono::steady_clock::now();
@@ -69,10 +73,10 @@ at::Tensor ClipRenderer::render(const at::Tensor& frames, const at::Tensor& soun
   check(session->append_audio(
       {samples.const_data_ptr<float>(), static_cast<size_t>(samples.size(0))}));
   check(session->finish_audio());
-  const auto resolved = checked(model_->resolve(settings));
+  const auto whole_settings = resolved(settings);
   for (int64_t begin = 0; begin < edited.size(0); begin += kWindow) {
     TensorFrames window(edited, begin, std::min(kWindow, edited.size(0) - begin));
-    checked(session->render({.frames = &window, .discontinuity = begin == 0}, resolved));
+    checked(session->render({.frames = &window, .discontinuity = begin == 0}, whole_settings));
   }
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   frames_ += edited.size(0);

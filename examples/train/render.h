@@ -20,6 +20,8 @@ class ClipRenderer {
   at::Tensor render(const at::Tensor& frames, const at::Tensor& sound,
                     const RenderSettings& settings);
 
+  /// The settings with what the model itself says filled in.
+  RenderSettings resolved(const RenderSettings& settings) const;
   const ModelInfo& info() const { return model_->info(); }
   /// Wall-clock seconds and frames of all renders so far.
   double seconds() const { return seconds_; }
