@@ -21,11 +21,6 @@ constexpr double kLipsWeight = 3;
 constexpr int64_t kNearestReference = 6;  // frames; at inference it is the frame itself
 constexpr double kLowestSnr = 0.3, kHighestSnr = 5;
 
-bool ends_with_any(const std::string& name, std::initializer_list<const char*> endings) {
-  return std::any_of(endings.begin(), endings.end(),
-                     [&](const char* ending) { return name.ends_with(ending); });
-}
-
 // [N] -> [N, 1, 1, 1]
 at::Tensor per_image(const at::Tensor& x) { return x.view({-1, 1, 1, 1}); }
 
