@@ -119,7 +119,8 @@ class Run {
   void write() const;
 
   void save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const;
-  bool load(AdamW& optimiser, const std::string& name, StageClock& clock) const;
+  bool load(AdamW& optimiser, const std::string& name, StageClock& clock);
+  void reseed(int64_t steps);
   // A checkpoint is written now and then, not after every step.
   bool time_to_save() {
     constexpr double kSeconds = 120;
@@ -173,15 +174,14 @@ Run::Run(const Options& options)
   audio_clock_.budget = seconds * options_.shares.audio;
   reader_clock_.budget = seconds * options_.shares.reader;
   unet_clock_.budget = seconds * options_.shares.unet;
-  // Sessions that follow draw other clips.
-  for (const char* name : {"audio", "unet"}) {
-    if (fs::exists(options_.out / "state" / (std::string(name) + ".safetensors"))) {
-      random_.discard(static_cast<unsigned long long>(
-          std::chrono::system_clock::now().time_since_epoch().count() % 100003));
-    }
-  }
-  at::Generator generator = at::globalContext().defaultGenerator(device_);
-  generator.set_current_seed(random_());
+  reseed(0);
+}
+
+// A session that goes on after STEPS draws what the one before did not.
+void Run::reseed(int64_t steps) {
+  random_.seed(static_cast<uint64_t>(options_.seed + 1'000'003 * steps));
+  at::Generator on_device = at::globalContext().defaultGenerator(device_);
+  on_device.set_current_seed(random_());
   at::Generator here = at::globalContext().defaultGenerator(c10::kCPU);
   here.set_current_seed(random_());
 }
@@ -191,12 +191,13 @@ void Run::save(const AdamW& optimiser, const std::string& name, const StageClock
                     {{"spent", std::to_string(clock.spent)}});
 }
 
-bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) const {
+bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) {
   const auto path = options_.out / "state" / (name + ".safetensors");
   if (!fs::exists(path)) return false;
   const auto file = model::open_tensor_file(path);
   optimiser.load(file.tensors, path.string());
   clock.spent = std::atof(file.metadata.at("spent").c_str());
+  reseed(optimiser.steps());
   return true;
 }
 
