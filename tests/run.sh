@@ -61,9 +61,10 @@ logs=build/tests/logs
 
 # One GoogleTest executable. A crash, a time-out or a suite that ends early counts as a failure.
 run_suite() {
-  local name=$1 limit=$2 log=$logs/$1.log status=0 ok bad
+  local suite=$1 name=${1##*/} limit=$2 status=0 ok bad
+  local log=$logs/$name.log
   echo "== $name"
-  timeout --kill-after=10 "$limit" "build/tests/$name" "--gtest_filter=$filter" </dev/null >"$log" 2>&1 || status=$?
+  timeout --kill-after=10 "$limit" "$suite" "--gtest_filter=$filter" </dev/null >"$log" 2>&1 || status=$?
   ok=$(grep -c '\[       OK \]' "$log" || true)
   bad=$(grep -cE '\[  FAILED  \] .*\([0-9]+ ms\)$' "$log" || true)
   if [ "$status" = 0 ]; then
@@ -93,11 +94,12 @@ run_check() {
 build
 [ "$build_only" = no ] || exit 0
 mkdir -p "$logs"
-for suite in build/tests/*-tests; do
+for suite in build/tests/*-tests build/tests/gst/*-tests; do
+  [ -x "$suite" ] || continue
   name=$(basename "$suite")
   case $name in
-    real-size-*) [ "$slow" = no ] || run_suite "$name" 1800 ;;
-    *) run_suite "$name" 600 ;;
+    real-size-*) [ "$slow" = no ] || run_suite "$suite" 1800 ;;
+    *) run_suite "$suite" 600 ;;
   esac
 done
 if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild engine-links; fi

@@ -1,5 +1,8 @@
 #include "core/face/appearance.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <ATen/ops/stack.h>
@@ -8,6 +11,8 @@ namespace latentsync::face {
 namespace {
 
 constexpr int64_t kFields = 12;
+// Pixels of a whole frame's square view.
+constexpr int64_t kFrameEdge = 96;
 
 at::Tensor correlation(const at::Tensor& before, const at::Tensor& now) {
   const auto a = before - before.mean();
@@ -19,6 +24,18 @@ at::Tensor correlation(const at::Tensor& before, const at::Tensor& now) {
 
 at::Tensor appearance_of(const at::Tensor& picture) {
   return at::adaptive_avg_pool2d(picture.mean(1, /*keepdim=*/true), {kFields, kFields});
+}
+
+at::Tensor appearance_of(const FrameSampler& frame) {
+  const auto width = static_cast<double>(frame.width());
+  const auto height = static_cast<double>(frame.height());
+  const double size = std::max(width, height);
+  const auto square =
+      frame.sample({{(width - 1) / 2, (height - 1) / 2}, size, 0}, kFrameEdge, Outside::kEdge);
+  const auto columns = std::max<int64_t>(1, std::lround(width / size * kFrameEdge));
+  const auto rows = std::max<int64_t>(1, std::lround(height / size * kFrameEdge));
+  return appearance_of(square.narrow(3, (kFrameEdge - columns) / 2, columns)
+                           .narrow(2, (kFrameEdge - rows) / 2, rows));
 }
 
 double likeness(const at::Tensor& before, const at::Tensor& now) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/face/frame_sampler.h"
+
 #include <ATen/core/Tensor.h>
 
 namespace latentsync::face {
@@ -11,6 +13,8 @@ constexpr double kCutLikeness = 0.7;
 
 /// The coarse brightness of a picture [1, 3, H, W]: [1, 1, 12, 12] on the same device.
 at::Tensor appearance_of(const at::Tensor& picture);
+/// Of a whole frame.
+at::Tensor appearance_of(const FrameSampler& frame);
 
 /// Correlation of two appearances, -1 to 1; no number where one of them is all of one brightness.
 double likeness(const at::Tensor& before, const at::Tensor& now);

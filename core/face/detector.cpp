@@ -1,9 +1,8 @@
 #include "core/face/detector.h"
 
-#include "core/face/appearance.h"
-
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -57,16 +56,6 @@ Detection weighted_mean(std::span<const Detection> faces) {
     }
   }
   return mean;
-}
-
-// The part of a square IMAGE [1, 3, edge, edge] that shows the picture, which takes WIDTH and
-// HEIGHT of it, 0 to 1.
-at::Tensor without_bars(const at::Tensor& image, double width, double height) {
-  const auto edge = static_cast<double>(image.size(3));
-  const auto columns = std::max<int64_t>(1, std::lround(width * edge));
-  const auto rows = std::max<int64_t>(1, std::lround(height * edge));
-  return image.narrow(3, (image.size(3) - columns) / 2, columns)
-      .narrow(2, (image.size(2) - rows) / 2, rows);
 }
 
 }  // namespace
@@ -123,28 +112,27 @@ RotatedSquare face_region(const Detection& detection) {
 FaceDetector::FaceDetector(std::vector<std::shared_ptr<BlazeFace>> networks)
     : networks_(std::move(networks)) {}
 
-FaceDetector::Found FaceDetector::detect(const FrameSampler& frame) const {
+std::vector<Detection> FaceDetector::detect(const FrameSampler& frame, Reach reach) const {
   const at::NoGradGuard no_grad;
   const auto width = static_cast<double>(frame.width());
   const auto height = static_cast<double>(frame.height());
   const RotatedSquare whole{{(width - 1) / 2, (height - 1) / 2}, std::max(width, height), 0};
-  Found found;
+  std::vector<Detection> faces;
   for (const auto& network : networks_) {
+    if (reach == Reach::kNearFirst && !faces.empty()) break;
     const auto edge = network->input_size();
-    const auto image = frame.sample(whole, edge, Outside::kBlack);
-    if (!found.appearance.defined()) {
-      found.appearance =
-          appearance_of(without_bars(image, width / whole.size, height / whole.size));
-    }
-    found.faces = merge_same_faces(decode(network->forward(image * 2 - 1), network->grids(), edge));
-    if (!found.faces.empty()) break;
+    const auto image = frame.sample(whole, edge, Outside::kBlack) * 2 - 1;
+    // Each network's own faces first: its boxes differ a little from the other one's.
+    std::ranges::move(merge_same_faces(decode(network->forward(image), network->grids(), edge)),
+                      std::back_inserter(faces));
   }
-  for (auto& face : found.faces) {
+  faces = merge_same_faces(std::move(faces));
+  for (auto& face : faces) {
     const auto corner = place_in(whole, face.box.left, face.box.top);
     face.box = {corner.x, corner.y, face.box.width * whole.size, face.box.height * whole.size};
     for (auto& point : face.key_points) point = place_in(whole, point.x, point.y);
   }
-  return found;
+  return faces;
 }
 
 }  // namespace latentsync::face

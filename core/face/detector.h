@@ -43,18 +43,18 @@ std::vector<Detection> merge_same_faces(std::vector<Detection> detections,
 /// edge.
 RotatedSquare face_region(const Detection& detection);
 
-/// Finds the faces of a whole picture: the networks are asked one after the other until one finds
-/// any.
+/// Which networks are asked: one after the other until one finds a face, the first being the one
+/// for near faces; or all, so that a far face is found beside a near one.
+enum class Reach { kNearFirst, kAll };
+
+/// Finds the faces of a whole picture.
 class FaceDetector {
  public:
   /// Networks that are loaded, on the device that the samplers give tensors on.
   explicit FaceDetector(std::vector<std::shared_ptr<BlazeFace>> networks);
 
-  struct Found {
-    std::vector<Detection> faces;  ///< in the picture's pixels, best first; empty without a face
-    at::Tensor appearance;         ///< of the whole picture (core/face/appearance.h)
-  };
-  Found detect(const FrameSampler& frame) const;
+  /// In the picture's pixels, best first; empty where there is no face.
+  std::vector<Detection> detect(const FrameSampler& frame, Reach reach = Reach::kNearFirst) const;
 
  private:
   std::vector<std::shared_ptr<BlazeFace>> networks_;

@@ -18,6 +18,8 @@ namespace {
 // A face that was found anew in the frame in which it was lost is the same if the boxes overlap at
 // least so much: it moved fast.
 constexpr double kContinuedOverlap = 0.1;
+// A new face that overlaps a known one more than this is that one, or is behind it.
+constexpr double kLeastApart = 0.1;
 
 bool same_choice(const FollowSettings& a, const FollowSettings& b) {
   const bool same_point = a.nearest_x == b.nearest_x && a.nearest_y == b.nearest_y;
@@ -40,14 +42,14 @@ class WindowOfFaces {
       : tracker_(tracker), settings_(settings), state_(state), count_(count) {}
 
   void add(const FrameSampler& frame);
-  std::vector<FrameFaces> take() { return std::move(frames_); }
+  std::vector<FrameFaces> finish();
 
  private:
   bool all() const { return settings_.select == FaceSelect::kAll; }
   bool is_search_due() const;
   void follow_known(const FrameSampler& frame);
   void drop_hidden();
-  void search(const FrameSampler& frame, bool knew_none);
+  void search(const FrameSampler& frame);
   void begin(const FrameSampler& frame, const Detection& detection);
   bool is_followed(const Box& box) const;
   FollowedFace identify(const Box& box, const FaceTrack& track);
@@ -61,6 +63,7 @@ class WindowOfFaces {
   FollowState& state_;
   size_t count_;
   std::vector<FrameFaces> frames_;
+  const FrameSampler* before_ = nullptr;  // the frame before in this window
 
   // Of the frame in work: faces that were not followed, and could be found anew; identities that
   // are there no more; whether all that is seen is new.
@@ -78,18 +81,27 @@ void WindowOfFaces::add(const FrameSampler& frame) {
   new_scene_ = !state_.settings;
   state_.settings = settings_;
   const bool due = all() && is_search_due();
+  const auto* before = std::exchange(before_, &frame);
   frames_.emplace_back();
 
-  const bool knew_none = state_.faces.empty();
   follow_known(frame);
+  auto scene_before = std::exchange(state_.scene, at::Tensor());
   if (state_.faces.empty() || due || (all() && !lost_.empty())) {
-    search(frame, knew_none);
+    if (state_.faces.empty()) {
+      if (before && !scene_before.defined()) scene_before = appearance_of(*before);
+      state_.scene = appearance_of(frame);
+      if (scene_before.defined() && is_cut(scene_before, state_.scene)) new_scene_ = true;
+    }
+    search(frame);
     state_.since_search = 0;
-  } else {
-    state_.scene = at::Tensor();
   }
   ++state_.since_search;
   report();
+}
+
+std::vector<FrameFaces> WindowOfFaces::finish() {
+  if (before_ && !state_.scene.defined()) state_.scene = appearance_of(*before_);
+  return std::move(frames_);
 }
 
 bool WindowOfFaces::is_search_due() const {
@@ -98,15 +110,12 @@ bool WindowOfFaces::is_search_due() const {
 }
 
 void WindowOfFaces::follow_known(const FrameSampler& frame) {
-  bool cut = false;
   for (auto& before : std::exchange(state_.faces, {})) {
     auto face = before;
-    const auto next = tracker_.follow(frame, face.track);
-    cut = cut || next.cut;
-    if (!next.face || !take_in(std::move(face), *next.face)) lost_.push_back(std::move(before));
+    const auto seen = tracker_.follow(frame, face.track);
+    if (!seen || !take_in(std::move(face), *seen)) lost_.push_back(std::move(before));
   }
   drop_hidden();
-  if (state_.faces.empty() && cut) new_scene_ = true;
 }
 
 // Where two tracks see the same place, one of the faces hides the other, or both tracks look at the
@@ -129,12 +138,12 @@ void WindowOfFaces::drop_hidden() {
   }
 }
 
-void WindowOfFaces::search(const FrameSampler& frame, bool knew_none) {
-  auto found = tracker_.search(frame);
-  const auto before = std::exchange(state_.scene, found.appearance);
-  if (knew_none && before.defined() && is_cut(before, found.appearance)) new_scene_ = true;
-  for (const auto& detection :
-       by_preference(found.faces, settings_.select, wanted_place(frame, settings_))) {
+void WindowOfFaces::search(const FrameSampler& frame) {
+  const auto place = wanted_place(frame, settings_);
+  // Who wants the largest face needs no small ones beside it.
+  const auto reach = settings_.select == FaceSelect::kLargest ? Reach::kNearFirst : Reach::kAll;
+  const auto found = tracker_.search(frame, reach);
+  for (const auto& detection : by_preference(found, settings_.select, place)) {
     if (state_.faces.size() >= (all() ? kMostFaces : 1)) break;
     begin(frame, detection);
   }
@@ -155,9 +164,8 @@ void WindowOfFaces::begin(const FrameSampler& frame, const Detection& detection)
 }
 
 bool WindowOfFaces::is_followed(const Box& box) const {
-  return std::ranges::any_of(state_.faces, [&](const FollowedFace& face) {
-    return overlap(face.box, box) > kSameFaceOverlap;
-  });
+  return std::ranges::any_of(
+      state_.faces, [&](const FollowedFace& face) { return overlap(face.box, box) > kLeastApart; });
 }
 
 // The lost face that was found anew, or one that was not known.
@@ -246,7 +254,7 @@ std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const
     window.add(*frame);
   }
   state = std::move(next);
-  return window.take();
+  return window.finish();
 }
 
 }  // namespace latentsync::face

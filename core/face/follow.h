@@ -73,7 +73,7 @@ struct FollowedFace {
 struct FollowState {
   std::vector<FollowedFace> faces;
   std::optional<FollowSettings> settings;  ///< of the frames before
-  at::Tensor scene;                        ///< appearance of the frame before, if it was searched
+  at::Tensor scene;                        ///< appearance of the last frame
   int64_t since_search = 0;                ///< frames
   int64_t identities = 0;                  ///< that were given away
 };

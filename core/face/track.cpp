@@ -11,6 +11,9 @@
 namespace latentsync::face {
 namespace {
 
+// Pixels of a view that is only looked at coarsely.
+constexpr int64_t kFaceEdge = 48;
+
 // Of the region's size, and as a factor.
 constexpr double kJumpDistance = 0.25;
 constexpr double kJumpGrowth = 1.5;
@@ -21,6 +24,22 @@ bool is_jump(const RotatedSquare& before, const RotatedSquare& now) {
       std::hypot(now.center.x - before.center.x, now.center.y - before.center.y);
   const double growth = now.size / before.size;
   return distance > kJumpDistance * before.size || growth > kJumpGrowth || growth < 1 / kJumpGrowth;
+}
+
+// How the face in REGION looks, in a VIEW of another region: nearly the same, however it moved.
+at::Tensor face_appearance(const at::Tensor& view, const RotatedSquare& viewed,
+                           const RotatedSquare& region) {
+  const auto edge = static_cast<double>(view.size(3));
+  const double scale = edge / viewed.size;
+  const double x = (region.center.x - viewed.center.x) * scale;
+  const double y = (region.center.y - viewed.center.y) * scale;
+  const double cosine = std::cos(viewed.rotation);
+  const double sine = std::sin(viewed.rotation);
+  const double middle = (edge - 1) / 2;
+  const RotatedSquare place{{middle + x * cosine + y * sine, middle + y * cosine - x * sine},
+                            region.size * scale,
+                            region.rotation - viewed.rotation};
+  return appearance_of(TensorSampler(view[0]).sample(place, kFaceEdge, Outside::kEdge));
 }
 
 bool is_usable(const RotatedSquare& region, const FrameSampler& frame) {
@@ -35,18 +54,17 @@ bool is_usable(const RotatedSquare& region, const FrameSampler& frame) {
 FaceTracker::FaceTracker(FaceDetector detector, FaceLandmarker landmarker)
     : detector_(std::move(detector)), landmarker_(std::move(landmarker)) {}
 
-Followed FaceTracker::follow(const FrameSampler& frame, FaceTrack& track) const {
+std::optional<TrackedFace> FaceTracker::follow(const FrameSampler& frame, FaceTrack& track) const {
   const at::NoGradGuard no_grad;
-  if (!track.region) return {};
+  if (!track.region) return std::nullopt;
   auto seen = look(frame, *track.region);
-  if (!seen) return {};
-  if (is_cut(track.appearance, seen->appearance)) return {.cut = true};
-  const auto region = next_region(seen->face.landmarks);
-  if (!(seen->face.landmarks.presence >= kLeastConfidence) || is_jump(*track.region, region)) {
-    return {};
+  if (!seen || !(seen->face.landmarks.presence >= kLeastConfidence)) return std::nullopt;
+  if (is_cut(track.appearance, seen->next.appearance) ||
+      is_jump(*track.region, *seen->next.region)) {
+    return std::nullopt;
   }
-  track = {region, std::move(seen->appearance)};
-  return {.face = std::move(seen->face)};
+  track = std::move(seen->next);
+  return std::move(seen->face);
 }
 
 std::optional<TrackedFace> FaceTracker::begin(const FrameSampler& frame, const Detection& detection,
@@ -56,9 +74,9 @@ std::optional<TrackedFace> FaceTracker::begin(const FrameSampler& frame, const D
   if (!first) return std::nullopt;
   // A detector's box differs from the mesh's. A second look, at the region that the first look's
   // mesh gives, makes this frame's mesh agree with those of the frames that follow.
-  auto second = look(frame, next_region(first->face.landmarks));
+  auto second = look(frame, *first->next.region);
   if (!second) return std::nullopt;
-  track = {next_region(second->face.landmarks), std::move(second->appearance)};
+  track = std::move(second->next);
   return std::move(second->face);
 }
 
@@ -66,9 +84,12 @@ std::optional<FaceTracker::Look> FaceTracker::look(const FrameSampler& frame,
                                                    const RotatedSquare& region) const {
   if (!is_usable(region, frame)) return std::nullopt;
   const auto view = FaceLandmarker::view(frame, region);
-  auto landmarks = landmarker_.find(view, region);
-  const auto box = bounding_box(landmarks);
-  return Look{{box, std::move(landmarks)}, appearance_of(view)};
+  Look seen{{.landmarks = landmarker_.find(view, region)}};
+  seen.face.box = bounding_box(seen.face.landmarks);
+  const auto next = next_region(seen.face.landmarks);
+  if (!is_usable(next, frame)) return std::nullopt;
+  seen.next = {next, face_appearance(view, region, next)};
+  return seen;
 }
 
 }  // namespace latentsync::face

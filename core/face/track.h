@@ -6,6 +6,7 @@
 #include "core/face/landmarks.h"
 
 #include <optional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -15,19 +16,13 @@ namespace latentsync::face {
 /// nothing: use one at every discontinuity of the stream.
 struct FaceTrack {
   std::optional<RotatedSquare> region;  ///< where the face is looked for; without it: everywhere
-  at::Tensor appearance;                ///< coarse brightness of the region in the last frame
+  at::Tensor appearance;                ///< of the face in the last frame, in that region
 };
 
 /// A face in one frame.
 struct TrackedFace {
   Box box;                  ///< around the mesh
   FaceLandmarks landmarks;  ///< their presence says how certain it is that there is a face
-};
-
-/// What became of a track in the next frame.
-struct Followed {
-  std::optional<TrackedFace> face;  ///< the same face as in the frame before
-  bool cut = false;                 ///< something else is seen at its place: another scene, perhaps
 };
 
 /// Follows a face from frame to frame, and finds faces where there is none to follow.
@@ -38,10 +33,12 @@ class FaceTracker {
   /// The face of TRACK in the next frame, if it is still there with at least kLeastConfidence and
   /// did not jump: nothing that was smoothed over earlier frames holds for another one. TRACK is
   /// then the new one, else unchanged.
-  Followed follow(const FrameSampler& frame, FaceTrack& track) const;
+  std::optional<TrackedFace> follow(const FrameSampler& frame, FaceTrack& track) const;
 
-  /// Every face of the whole frame.
-  FaceDetector::Found search(const FrameSampler& frame) const { return detector_.detect(frame); }
+  /// The faces of the whole frame, best first.
+  std::vector<Detection> search(const FrameSampler& frame, Reach reach = Reach::kNearFirst) const {
+    return detector_.detect(frame, reach);
+  }
 
   /// The mesh of a detected face, whatever its presence, and the track that begins with it; nothing
   /// where the detection has no place in the picture.
@@ -49,10 +46,10 @@ class FaceTracker {
                                    FaceTrack& track) const;
 
  private:
-  /// What FaceMesh sees in REGION, and how the region looks.
+  /// What FaceMesh sees in a region, and where it goes on.
   struct Look {
     TrackedFace face;
-    at::Tensor appearance;
+    FaceTrack next;
   };
   std::optional<Look> look(const FrameSampler& frame, const RotatedSquare& region) const;
 

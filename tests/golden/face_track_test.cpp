@@ -50,9 +50,9 @@ class GoldenFaceTrack : public testing::Test {
   static std::optional<Seen> next(const face::FaceTracker& tracker, const at::Tensor& picture,
                                   FaceTrack& track) {
     const TensorSampler frame(picture);
-    if (auto same = tracker.follow(frame, track); same.face) return Seen{*same.face, true};
+    if (auto same = tracker.follow(frame, track)) return Seen{*same, true};
     track = {};
-    for (const auto& detection : tracker.search(frame).faces) {
+    for (const auto& detection : tracker.search(frame)) {
       const auto face = tracker.begin(frame, detection, track);
       if (face && face->landmarks.presence >= face::kLeastConfidence) return Seen{*face, false};
       track = {};

@@ -1,0 +1,211 @@
+#include "examples/transcode/arguments.h"
+
+#include "examples/transcode/batch.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <glib.h>
+
+namespace latentsync::transcode {
+namespace {
+
+constexpr char kSummary[] =
+    "Makes the mouth in a video follow speech, and writes the whole as a file: OUT ends in .mp4, "
+    ".mov\n"
+    "(H.264 and AAC), .webm (VP9 and Opus) or .mkv (lossless: FFV1 and FLAC).";
+constexpr char kDescription[] =
+    "Times are seconds (12.5) or [h:]mm:ss[.fff]. Properties are those of the element: "
+    "gst-inspect-1.0\n"
+    "latentsync. Exit status: 0 the output is whole; 1 there is none; 2 the command line is "
+    "wrong;\n"
+    "130 Ctrl-C: the output plays, but ends early (a second Ctrl-C: there is none).";
+
+/// What GOption fills in.
+struct Raw {
+  gchar* audio = nullptr;
+  gchar* output = nullptr;
+  gchar* preset = nullptr;
+  gchar* start = nullptr;
+  gchar* duration = nullptr;
+  gchar* shard = nullptr;
+  gchar* frames = nullptr;
+  gchar** settings = nullptr;
+  gchar* video_end = nullptr;
+  gchar* stats = nullptr;
+  gchar* batch = nullptr;
+  gboolean version = FALSE;
+  gchar** inputs = nullptr;
+
+  ~Raw() {
+    for (gchar* text :
+         {audio, output, preset, start, duration, shard, frames, video_end, stats, batch}) {
+      g_free(text);
+    }
+    g_strfreev(settings);
+    g_strfreev(inputs);
+  }
+};
+
+std::string text(const gchar* value) { return value == nullptr ? "" : value; }
+
+void parse_options(int argc, char** argv, Raw& raw) {
+  const GOptionEntry entries[] = {
+      {"audio", 'a', 0, G_OPTION_ARG_FILENAME, &raw.audio,
+       "The speech (default: the input's own sound)", "FILE"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output,
+       "What is written; with --batch a folder", "OUT"},
+      {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset, "A preset of the element", "NAME"},
+      {"set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.settings,
+       "A property of the element; may be repeated", "PROPERTY=VALUE"},
+      {"start", 0, 0, G_OPTION_ARG_STRING, &raw.start, "Leave out what is before this time",
+       "TIME"},
+      {"duration", 0, 0, G_OPTION_ARG_STRING, &raw.duration, "Make no more than this", "TIME"},
+      {"shard", 0, 0, G_OPTION_ARG_STRING, &raw.shard, "Only the I-th of N equal parts, I from 1",
+       "I/N"},
+      {"video-end", 0, 0, G_OPTION_ARG_STRING, &raw.video_end,
+       "Where the speech is longer: stop (default), hold, loop, pingpong", "MODE"},
+      {"frames", 0, 0, G_OPTION_ARG_FILENAME, &raw.frames,
+       "Write every frame as DIR/NUMBER.png too", "DIR"},
+      {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write what was measured", "FILE.json"},
+      {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
+       "Many clips, the model loaded once: a folder, or a list of INPUT[<tab>AUDIO] lines",
+       "LIST|DIR"},
+      {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Print the version", nullptr},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw.inputs, nullptr, "INPUT"},
+      {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
+  GOptionContext* context = g_option_context_new("-o OUT");
+  g_option_context_set_summary(context, kSummary);
+  g_option_context_set_description(context, kDescription);
+  g_option_context_add_main_entries(context, entries, nullptr);
+  g_option_context_add_group(context, gst_init_get_option_group());
+  GError* error = nullptr;
+  const bool good = g_option_context_parse(context, &argc, &argv, &error) != FALSE;
+  g_option_context_free(context);
+  if (!good) {
+    const ErrorPtr owner(error);
+    throw Problem(one_line(error->message) + "; see --help", kUsage);
+  }
+}
+
+double number(const std::string& part, const std::string& option, const std::string& whole) {
+  double value = 0;
+  const auto [end, code] = std::from_chars(part.data(), part.data() + part.size(), value);
+  if (part.empty() || code != std::errc() || end != part.data() + part.size() ||
+      !std::isfinite(value) || value < 0 || value > 1e7) {
+    throw Problem(option + " " + whole + ": not a time; give seconds (12.5) or [h:]mm:ss[.fff]",
+                  kUsage);
+  }
+  return value;
+}
+
+std::optional<GstClockTime> parse_time(const gchar* given, const std::string& option) {
+  if (given == nullptr) {
+    return std::nullopt;
+  }
+  const std::string whole = given;
+  double seconds = 0;
+  size_t begin = 0;
+  for (int fields = 0; fields < 3; ++fields) {
+    const size_t colon = whole.find(':', begin);
+    seconds = seconds * 60 + number(whole.substr(begin, colon - begin), option, whole);
+    if (colon == std::string::npos) {
+      return GstClockTime(std::llround(seconds * GST_SECOND));
+    }
+    begin = colon + 1;
+  }
+  throw Problem(option + " " + whole + ": not a time; give seconds (12.5) or [h:]mm:ss[.fff]",
+                kUsage);
+}
+
+Shard parse_shard(const gchar* given) {
+  Shard shard;
+  char rest = 0;
+  if (given != nullptr && (std::sscanf(given, "%d/%d%c", &shard.index, &shard.count, &rest) != 2 ||
+                           shard.index < 1 || shard.count < shard.index || shard.count > 100000)) {
+    throw Problem(std::string("--shard ") + given + ": give I/N with I from 1 to N, as in 2/4",
+                  kUsage);
+  }
+  return shard;
+}
+
+VideoEnd parse_video_end(const std::string& given) {
+  if (given.empty() || given == "stop") return VideoEnd::kStop;
+  if (given == "hold") return VideoEnd::kHold;
+  if (given == "loop") return VideoEnd::kLoop;
+  if (given == "pingpong") return VideoEnd::kPingPong;
+  throw Problem("--video-end " + given + ": give stop, hold, loop or pingpong", kUsage);
+}
+
+Options parse_common(const Raw& raw) {
+  Options options;
+  options.preset = text(raw.preset);
+  options.start = parse_time(raw.start, "--start");
+  options.duration = parse_time(raw.duration, "--duration");
+  if (options.duration && *options.duration == 0) {
+    throw Problem("--duration 0: nothing would be left", kUsage);
+  }
+  options.shard = parse_shard(raw.shard);
+  options.video_end = parse_video_end(text(raw.video_end));
+  for (gchar** setting = raw.settings; setting != nullptr && *setting != nullptr; ++setting) {
+    const std::string pair = *setting;
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Problem("--set " + pair + ": give PROPERTY=VALUE", kUsage);
+    }
+    options.settings.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return options;
+}
+
+std::vector<Clip> parse_batch(const Raw& raw) {
+  if (raw.inputs != nullptr || raw.audio != nullptr || raw.frames != nullptr ||
+      raw.stats != nullptr) {
+    throw Problem(
+        "--batch names its inputs and their speech itself, and goes without --frames and --stats",
+        kUsage);
+  }
+  if (raw.output == nullptr) {
+    throw Problem("--batch needs -o FOLDER", kUsage);
+  }
+  return batch_clips(raw.batch, raw.output);
+}
+
+Clip parse_clip(const Raw& raw) {
+  if (raw.inputs == nullptr) {
+    throw Problem("name the video: latentsync-transcode INPUT -o OUT.mp4; see --help", kUsage);
+  }
+  if (raw.inputs[1] != nullptr) {
+    throw Problem(std::string("one INPUT at a time (there is also ") + raw.inputs[1] +
+                      "); for many there is --batch",
+                  kUsage);
+  }
+  if (raw.output == nullptr) {
+    throw Problem("name the output: -o OUT.mp4; see --help", kUsage);
+  }
+  return {raw.inputs[0], text(raw.audio), raw.output, text(raw.frames), text(raw.stats)};
+}
+
+}  // namespace
+
+Arguments parse_arguments(int argc, char** argv) {
+  Raw raw;
+  parse_options(argc, argv, raw);
+  if (raw.version) {
+    std::printf("latentsync-transcode %s\n", LATENTSYNC_VERSION);
+    std::exit(kWhole);
+  }
+  Arguments arguments;
+  arguments.options = parse_common(raw);
+  arguments.batch = raw.batch != nullptr;
+  if (arguments.batch) {
+    arguments.clips = parse_batch(raw);
+  } else {
+    arguments.clips = {parse_clip(raw)};
+  }
+  return arguments;
+}
+
+}  // namespace latentsync::transcode

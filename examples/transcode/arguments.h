@@ -1,0 +1,41 @@
+#pragma once
+
+#include "examples/transcode/timeline.h"
+#include "examples/transcode/video_feed.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace latentsync::transcode {
+
+/// One clip: what is read and what is written.
+struct Clip {
+  std::string input;
+  std::string audio;  ///< empty: the input's own
+  std::string output;
+  std::string frames;  ///< folder for PNGs; empty: none
+  std::string stats;   ///< file for the report; empty: none
+};
+
+/// What is the same for every clip.
+struct Options {
+  std::string preset;
+  std::optional<GstClockTime> start;
+  std::optional<GstClockTime> duration;
+  Shard shard;
+  std::vector<std::pair<std::string, std::string>> settings;  ///< property, value
+  VideoEnd video_end = VideoEnd::kStop;
+};
+
+struct Arguments {
+  std::vector<Clip> clips;
+  Options options;
+  bool batch = false;
+};
+
+/// Throws Problem with kUsage. Prints and ends the process for --help and --version.
+Arguments parse_arguments(int argc, char** argv);
+
+}  // namespace latentsync::transcode

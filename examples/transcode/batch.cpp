@@ -1,0 +1,89 @@
+#include "examples/transcode/batch.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string_view>
+
+namespace latentsync::transcode {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 12> kVideoExtensions = {".mp4",  ".mov", ".m4v", ".mkv",
+                                                               ".webm", ".avi", ".mpg", ".mpeg",
+                                                               ".ts",   ".mts", ".flv", ".wmv"};
+
+bool is_video(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char letter) { return char(std::tolower(letter)); });
+  return std::find(kVideoExtensions.begin(), kVideoExtensions.end(), extension) !=
+         kVideoExtensions.end();
+}
+
+std::vector<Clip> from_folder(const fs::path& folder) {
+  std::vector<Clip> clips;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && is_video(entry.path())) {
+      clips.push_back({.input = entry.path().string()});
+    }
+  }
+  std::sort(clips.begin(), clips.end(),
+            [](const Clip& one, const Clip& other) { return one.input < other.input; });
+  return clips;
+}
+
+std::string beside(const fs::path& list, const std::string& name) {
+  if (name.empty() || fs::path(name).is_absolute() || gst_uri_is_valid(name.c_str())) {
+    return name;
+  }
+  return (list.parent_path() / name).string();
+}
+
+std::vector<Clip> from_list(const fs::path& list) {
+  std::ifstream file(list);
+  if (!file) {
+    throw Problem("--batch " + list.string() + ": cannot be read");
+  }
+  std::vector<Clip> clips;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line.back() == '\r') {
+      line.pop_back();
+    }
+    if (line.empty() || line.front() == '#') {
+      continue;
+    }
+    const size_t tab = line.find('\t');
+    const std::string audio = tab == std::string::npos ? "" : line.substr(tab + 1);
+    clips.push_back({.input = beside(list, line.substr(0, tab)), .audio = beside(list, audio)});
+  }
+  return clips;
+}
+
+}  // namespace
+
+std::vector<Clip> batch_clips(const std::string& from, const std::string& output_folder) {
+  std::error_code failure;
+  std::vector<Clip> clips = fs::is_directory(from, failure) ? from_folder(from) : from_list(from);
+  if (clips.empty()) {
+    throw Problem("--batch " + from + ": there is no video in it");
+  }
+  fs::create_directories(output_folder, failure);
+  if (!fs::is_directory(output_folder)) {
+    throw Problem(output_folder + ": this folder cannot be made (" + failure.message() + ")");
+  }
+  std::set<std::string> taken;
+  for (Clip& clip : clips) {
+    const std::string name = fs::path(clip.input).stem().string() + ".mp4";
+    if (!taken.insert(name).second) {
+      throw Problem("--batch: two clips would be written to " + name + "; rename one");
+    }
+    clip.output = (fs::path(output_folder) / name).string();
+  }
+  return clips;
+}
+
+}  // namespace latentsync::transcode

@@ -1,0 +1,133 @@
+#include "examples/transcode/arguments.h"
+#include "examples/transcode/element.h"
+#include "examples/transcode/output_file.h"
+#include "examples/transcode/output_format.h"
+#include "examples/transcode/problem.h"
+#include "examples/transcode/progress.h"
+#include "examples/transcode/render.h"
+#include "examples/transcode/report.h"
+#include "examples/transcode/streams.h"
+
+#include <chrono>
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+#include <gst/pbutils/pbutils.h>
+#include <unistd.h>
+
+namespace latentsync::transcode {
+namespace {
+
+void make_frames_folder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!std::filesystem::is_directory(folder) || access(folder.c_str(), W_OK) != 0) {
+    throw Problem("--frames " + folder + ": this folder cannot be made or written to");
+  }
+}
+
+RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile* profile,
+                    const std::string& file, Progress& progress) {
+  RenderPlan plan{.profile = profile,
+                  .file = file,
+                  .frames = clip.frames,
+                  .name = clip.output,
+                  .caps = lossless_caps(clip.output)};
+  if (!streams.warning().empty()) {
+    progress.line("warning: " + streams.warning());
+  }
+  if (takes_even_sizes_only(clip.output)) {
+    plan.crop_right = streams.width() % 2;
+    plan.crop_bottom = streams.height() % 2;
+  }
+  if (plan.crop_right + plan.crop_bottom > 0) {
+    progress.line(
+        "warning: the picture is " + std::to_string(streams.width()) + "x" +
+        std::to_string(streams.height()) +
+        ", and H.264 takes even sizes: the last column or row is left out; .mkv keeps it");
+  }
+  return plan;
+}
+
+/// LOADED holds the model of the clip before, and then of this one, where KEEP_MODEL says so.
+ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
+                     PipelinePtr& loaded) {
+  const auto begin = std::chrono::steady_clock::now();
+  // What is wrong with the command comes before what takes time.
+  ElementPtr element = make_element(options);
+  const ProfilePtr profile = profile_for(clip.output);
+  int window_frames = 0;
+  g_object_get(element.get(), "window-frames", &window_frames, nullptr);
+  Streams streams(clip, options, window_frames);
+  OutputFile output(clip.output, clip.input, clip.audio);
+  if (!clip.frames.empty()) {
+    make_frames_folder(clip.frames);
+  }
+  Progress progress(std::filesystem::path(clip.output).filename().string(),
+                    streams.expected_frames());
+  const RenderPlan plan = plan_for(clip, streams, profile.get(), output.partial(), progress);
+  Render render(streams, std::move(element), plan);
+  Measured measured;
+  measured.whole = render.run(progress);
+  measured.frames = render.frames();
+  measured.begin = streams.part().begin;
+  measured.frames_per_second = progress.rate(measured.frames);
+  measured.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  measured.element = render.element_stats();
+  if (keep_model) {
+    loaded = render.close_and_keep_model();
+  } else {
+    render.close();
+  }
+  output.keep();
+  if (!clip.stats.empty()) {
+    write_report(clip, measured);
+  }
+  progress.finish(measured.frames);
+  return measured.whole ? kWhole : kInterrupted;
+}
+
+void complain(const Problem& problem) {
+  std::fprintf(stderr, "latentsync-transcode: %s\n", problem.what());
+}
+
+ExitStatus transcode_all(const Arguments& arguments) {
+  find_plugin();
+  PipelinePtr loaded;
+  ExitStatus worst = kWhole;
+  for (const Clip& clip : arguments.clips) {
+    ExitStatus status = kWhole;
+    try {
+      status = transcode(clip, arguments.options, arguments.batch, loaded);
+    } catch (const Problem& problem) {
+      complain(problem);
+      status = problem.status();
+    }
+    worst = status == kWhole ? worst : status;
+    if (status == kInterrupted || status == kUsage) {
+      break;
+    }
+  }
+  return worst;
+}
+
+}  // namespace
+}  // namespace latentsync::transcode
+
+int main(int argc, char** argv) {
+  using namespace latentsync::transcode;
+  std::setlocale(LC_ALL, "");
+  std::setlocale(LC_NUMERIC, "C");
+  try {
+    const Arguments arguments = parse_arguments(argc, argv);
+    gst_pb_utils_init();
+    return transcode_all(arguments);
+  } catch (const Problem& problem) {
+    complain(problem);
+    return problem.status();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "latentsync-transcode: %s\n", error.what());
+    return kFailed;
+  }
+}

@@ -1,0 +1,135 @@
+#include "examples/transcode/output_format.h"
+
+#include "examples/transcode/problem.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+
+namespace latentsync::transcode {
+namespace {
+
+struct Part {
+  const char* caps;
+  const char* restriction;  ///< of what the encoder gets; null: as it comes
+  const char* factory;
+  const char* properties;
+  const char* package;  ///< Debian's
+};
+
+struct Format {
+  const char* extension;
+  Part container;
+  Part video;
+  Part audio;
+};
+
+// Constant quality at which the difference cannot be seen. x264 otherwise keeps to its default bit
+// rate through the VBV. Without B-frames a frame's place in the file is its place in time.
+constexpr Part kH264 = {"video/x-h264", "video/x-raw,format=I420", "x264enc",
+                        "pass=5,quantizer=14,vbv-buf-capacity=0,bframes=0",
+                        "gstreamer1.0-plugins-ugly"};
+constexpr Part kAac = {"audio/mpeg,mpegversion=4", nullptr, "avenc_aac", "bitrate=256000",
+                       "gstreamer1.0-libav"};
+constexpr Part kVp9 = {
+    "video/x-vp9", "video/x-raw,format=I420", "vp9enc",
+    "end-usage=2,cq-level=14,target-bitrate=500000000,deadline=1000000,cpu-used=4,"
+    "row-mt=true,threads=4,lag-in-frames=0",
+    "gstreamer1.0-plugins-good"};
+constexpr Part kOpus = {"audio/x-opus", nullptr, "opusenc", "bitrate=192000",
+                        "gstreamer1.0-plugins-base"};
+// Key frames only: shards are joined, and cut, at any frame.
+constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1",
+                        "video/x-raw,format={I420,Y42B,Y444,BGRx,BGRA,I420_10LE}", "avenc_ffv1",
+                        "gop-size=1", "gstreamer1.0-libav"};
+constexpr Part kFlac = {"audio/x-flac", nullptr, "flacenc", "quality=5",
+                        "gstreamer1.0-plugins-good"};
+
+constexpr std::array<Format, 4> kFormats = {{
+    {"mp4",
+     {"video/quicktime,variant=iso", nullptr, "mp4mux", nullptr, "gstreamer1.0-plugins-good"},
+     kH264,
+     kAac},
+    {"mov",
+     {"video/quicktime,variant=apple", nullptr, "qtmux", nullptr, "gstreamer1.0-plugins-good"},
+     kH264,
+     kAac},
+    {"webm", {"video/webm", nullptr, "webmmux", nullptr, "gstreamer1.0-plugins-good"}, kVp9, kOpus},
+    {"mkv",
+     {"video/x-matroska", nullptr, "matroskamux", nullptr, "gstreamer1.0-plugins-good"},
+     kFfv1,
+     kFlac},
+}};
+
+const Format& format_for(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  extension.erase(0, 1);
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char letter) { return char(std::tolower(letter)); });
+  for (const Format& format : kFormats) {
+    if (extension == format.extension) {
+      return format;
+    }
+  }
+  throw Problem(path + ": the output's name must end in .mp4, .mov, .webm or .mkv", kUsage);
+}
+
+void require(const Part& part) {
+  GstElementFactory* factory = gst_element_factory_find(part.factory);
+  if (factory == nullptr) {
+    throw Problem(std::string("GStreamer's element ") + part.factory +
+                  " is missing; on Debian: apt install " + part.package);
+  }
+  // encodebin2 looks only at those with a rank, and libav's encoders have none.
+  gst_plugin_feature_set_rank(GST_PLUGIN_FEATURE(factory), GST_RANK_PRIMARY);
+  gst_object_unref(factory);
+}
+
+CapsPtr caps_of(const char* text) { return CapsPtr(text ? gst_caps_from_string(text) : nullptr); }
+
+/// PART's encoder and no other, with its properties.
+void finish(GstEncodingProfile* profile, const Part& part) {
+  gst_encoding_profile_set_preset_name(profile, part.factory);
+  const std::string map =
+      std::string("element-properties-map,map={[") + part.factory + "," + part.properties + "]}";
+  gst_encoding_profile_set_element_properties(profile,
+                                              gst_structure_from_string(map.c_str(), nullptr));
+}
+
+}  // namespace
+
+ProfilePtr profile_for(const std::string& path) {
+  const Format& format = format_for(path);
+  require(format.container);
+  require(format.video);
+  require(format.audio);
+  const CapsPtr container = caps_of(format.container.caps);
+  const CapsPtr video = caps_of(format.video.caps);
+  const CapsPtr restriction = caps_of(format.video.restriction);
+  const CapsPtr audio = caps_of(format.audio.caps);
+
+  GstEncodingContainerProfile* whole =
+      gst_encoding_container_profile_new(nullptr, nullptr, container.get(), nullptr);
+  ProfilePtr owner(GST_ENCODING_PROFILE(whole));
+  GstEncodingVideoProfile* pictures =
+      gst_encoding_video_profile_new(video.get(), nullptr, restriction.get(), 0);
+  gst_encoding_video_profile_set_variableframerate(pictures, TRUE);
+  finish(GST_ENCODING_PROFILE(pictures), format.video);
+  gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(pictures));
+  GstEncodingAudioProfile* sound = gst_encoding_audio_profile_new(audio.get(), nullptr, nullptr, 0);
+  finish(GST_ENCODING_PROFILE(sound), format.audio);
+  gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(sound));
+  return owner;
+}
+
+const char* lossless_caps(const std::string& path) {
+  const Part& video = format_for(path).video;
+  return video.factory == kFfv1.factory ? video.restriction : nullptr;
+}
+
+bool takes_even_sizes_only(const std::string& path) {
+  return format_for(path).video.factory == kH264.factory;
+}
+
+}  // namespace latentsync::transcode

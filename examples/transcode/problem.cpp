@@ -1,0 +1,110 @@
+#include "examples/transcode/problem.h"
+
+#include <algorithm>
+#include <gst/pbutils/pbutils.h>
+
+namespace latentsync::transcode {
+namespace {
+
+struct Parsed {
+  ErrorPtr error;
+  TextPtr debug;
+};
+
+Parsed parse(GstMessage* message) {
+  GError* error = nullptr;
+  gchar* debug = nullptr;
+  gst_message_parse_error(message, &error, &debug);
+  return {ErrorPtr(error), TextPtr(debug)};
+}
+
+bool is(const GError* error, GQuark domain, int code) {
+  return g_error_matches(error, domain, code) != FALSE;
+}
+
+bool comes_from(GstMessage* message, const char* factory_name) {
+  GstObject* source = GST_MESSAGE_SRC(message);
+  if (source == nullptr || !GST_IS_ELEMENT(source)) {
+    return false;
+  }
+  GstElementFactory* factory = gst_element_get_factory(GST_ELEMENT(source));
+  return factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), factory_name) == 0;
+}
+
+/// The system's reason at the end of a debug text, e.g. "system error: No space left on device".
+std::string system_reason(const gchar* debug) {
+  const std::string text = debug == nullptr ? "" : debug;
+  const std::string mark = "system error: ";
+  const size_t at = text.find(mark);
+  return at == std::string::npos ? "" : one_line(text.substr(at + mark.size()));
+}
+
+}  // namespace
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (!text.empty() && (text.back() == ' ' || text.back() == '.')) {
+    text.pop_back();
+  }
+  return text;
+}
+
+std::string missing_plugin(GstMessage* message) {
+  if (!gst_is_missing_plugin_message(message)) {
+    return "";
+  }
+  const TextPtr description(gst_missing_plugin_message_get_description(message));
+  return description ? description.get() : "a plugin";
+}
+
+Problem reading_problem(const std::string& file, GstMessage* message, const std::string& missing) {
+  if (!missing.empty()) {
+    return Problem(file + ": this needs a plugin that is not installed: " + missing +
+                   "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
+                   "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
+  }
+  const Parsed parsed = parse(message);
+  const GError* error = parsed.error.get();
+  if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND)) {
+    return Problem(file + ": no such file");
+  }
+  if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND) ||
+      is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE)) {
+    return Problem(file + ": this is not a media file, or not one that can be read (" +
+                   one_line(error->message) + ")");
+  }
+  if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX) ||
+      is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE)) {
+    return Problem(file + ": the file is damaged or cut off (" + one_line(error->message) + ")");
+  }
+  return Problem(file + ": cannot be read (" + one_line(error->message) + ")");
+}
+
+Problem rendering_problem(const std::string& file, GstMessage* message,
+                          const std::string& missing) {
+  if (!missing.empty()) {
+    return Problem(file + ": this needs a plugin that is not installed: " + missing +
+                   "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
+                   "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
+  }
+  const Parsed parsed = parse(message);
+  const GError* error = parsed.error.get();
+  if (comes_from(message, "latentsync")) {
+    return Problem(one_line(error->message));
+  }
+  if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT)) {
+    return Problem(file + ": the disk is full; free some space and run again");
+  }
+  if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE) ||
+      is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE) ||
+      is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_CLOSE)) {
+    const std::string reason = system_reason(parsed.debug.get());
+    return Problem(file + ": cannot be written (" +
+                   (reason.empty() ? one_line(error->message) : reason) + ")");
+  }
+  const char* source = GST_MESSAGE_SRC_NAME(message);
+  return Problem(file + ": cannot be made (" + one_line(error->message) + "; from " +
+                 (source == nullptr ? "the pipeline" : source) + ")");
+}
+
+}  // namespace latentsync::transcode

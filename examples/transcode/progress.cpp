@@ -1,0 +1,99 @@
+#include "examples/transcode/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <unistd.h>
+
+namespace latentsync::transcode {
+namespace {
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long>(seconds + 0.5);
+  char text[32];
+  std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  return text;
+}
+
+}  // namespace
+
+Progress::Progress(std::string name, guint64 expected)
+    : name_(std::move(name)), expected_(expected), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+double Progress::seconds_since(Clock::time_point begin) const {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+void Progress::show(const std::string& text) {
+  if (!terminal_) {
+    std::fprintf(stderr, "%s: %s\n", name_.c_str(), text.c_str());
+    return;
+  }
+  const std::string whole = name_ + ": " + text;
+  const size_t blanks = width_ > whole.size() ? width_ - whole.size() : 0;
+  std::fprintf(stderr, "\r%s%s", whole.c_str(), std::string(blanks, ' ').c_str());
+  std::fflush(stderr);
+  width_ = whole.size();
+}
+
+void Progress::say(const std::string& text) {
+  if (seconds_since(shown_) > (terminal_ ? 0.1 : 5)) {
+    show(text);
+    shown_ = Clock::now();
+  }
+}
+
+double Progress::rate(guint64 frames) const {
+  const double seconds = seconds_since(first_);
+  return frames > first_frames_ && seconds > 0 ? double(frames - first_frames_) / seconds : 0;
+}
+
+void Progress::update(guint64 frames, double part) {
+  if (frames == 0) {
+    return;
+  }
+  if (first_ == Clock::time_point()) {
+    first_ = Clock::now();
+    first_frames_ = frames;
+    first_part_ = part;
+  }
+  if (seconds_since(shown_) < (terminal_ ? 0.2 : 5)) {
+    return;
+  }
+  shown_ = Clock::now();
+  std::string text = std::to_string(frames);
+  if (expected_ > 0) {
+    text += "/" + std::to_string(std::max(expected_, frames));
+  }
+  char rest[96];
+  std::snprintf(rest, sizeof rest, " frames, %.0f %%", 100 * part);
+  text += rest;
+  if (rate(frames) > 0) {
+    std::snprintf(rest, sizeof rest, ", %.1f frames/s", rate(frames));
+    text += rest;
+  }
+  if (part > first_part_) {
+    text += ", " + clock_text(seconds_since(first_) * (1 - part) / (part - first_part_)) + " left";
+  }
+  show(text);
+}
+
+void Progress::line(const std::string& text) {
+  std::fprintf(stderr, "%s%s: %s\n", width_ > 0 ? "\n" : "", name_.c_str(), text.c_str());
+  width_ = 0;
+}
+
+void Progress::finish(guint64 frames) {
+  std::string text = std::to_string(frames) + " frames";
+  if (rate(frames) > 0) {
+    char speed[32];
+    std::snprintf(speed, sizeof speed, ", %.1f frames/s", rate(frames));
+    text += speed;
+  }
+  show(text);
+  if (terminal_) {
+    std::fputc('\n', stderr);
+  }
+  width_ = 0;
+}
+
+}  // namespace latentsync::transcode

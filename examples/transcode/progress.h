@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <gst/gst.h>
+#include <string>
+
+namespace latentsync::transcode {
+
+/// How far a clip is, on standard error: one line that changes on a terminal, else a line now and
+/// then.
+class Progress {
+ public:
+  /// EXPECTED: frames; 0: not known.
+  Progress(std::string name, guint64 expected);
+
+  /// What is done besides frames ("loading the model").
+  void say(const std::string& text);
+  /// FRAMES are made, which is this part of the whole.
+  void update(guint64 frames, double part);
+  /// A line of its own.
+  void line(const std::string& text);
+  void finish(guint64 frames);
+
+  /// Frames a second since the first.
+  double rate(guint64 frames) const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double seconds_since(Clock::time_point begin) const;
+  void show(const std::string& text);
+
+  std::string name_;
+  guint64 expected_;
+  bool terminal_;
+  guint64 first_frames_ = 0;
+  double first_part_ = 0;
+  Clock::time_point first_;
+  Clock::time_point shown_;
+  size_t width_ = 0;
+};
+
+}  // namespace latentsync::transcode

@@ -1,0 +1,328 @@
+#include "examples/transcode/render.h"
+
+#include "examples/transcode/interrupt.h"
+
+#include <algorithm>
+#include <gst/app/gstappsrc.h>
+#include <utility>
+
+namespace latentsync::transcode {
+namespace {
+
+constexpr GstClockTime kPoll = 100 * GST_MSECOND;
+constexpr char kFeedFailed[] = "feed-failed";
+constexpr char kStartFailed[] = "start-failed";
+
+void link_pads(GstElement* source, const char* source_pad, GstElement* sink, const char* sink_pad) {
+  if (!gst_element_link_pads(source, source_pad, sink, sink_pad)) {
+    throw Problem(std::string("GStreamer does not link ") + GST_ELEMENT_NAME(source) + " to " +
+                  GST_ELEMENT_NAME(sink));
+  }
+}
+
+}  // namespace
+
+Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
+    : streams_(streams), name_(plan.name), pipeline_(gst_pipeline_new(nullptr)) {
+  element_ = element.get();
+  gst_bin_add(GST_BIN(pipeline_.get()), element_);
+  // Frames that wait here are memory; audio is small.
+  video_source_ = add_source(4, 0);
+  speech_source_ = add_source(0, GST_SECOND);
+  sound_source_ = add_source(0, GST_SECOND);
+  GstElement* encoder = add("encodebin2");
+  GstElement* sink = add("filesink");
+  // No sink waits for the other's first buffer: an encoder may want more frames than a queue holds.
+  g_object_set(sink, "location", plan.file.c_str(), "async", FALSE, nullptr);
+  g_signal_connect(encoder, "pad-added", G_CALLBACK(on_encoded), sink);
+  g_signal_connect(encoder, "deep-element-added", G_CALLBACK(on_encoder_element), this);
+  g_object_set(encoder, "profile", plan.profile, nullptr);
+
+  link_pads(video_source_, "src", element_, "video_sink");
+  GstElement* convert = add("audioconvert");
+  GstElement* resample = add("audioresample");
+  link_pads(speech_source_, "src", convert, "sink");
+  link_pads(convert, "src", resample, "sink");
+  link_pads(resample, "src", element_, "audio_sink");
+  link_sound(encoder);
+  link_video(encoder, plan);
+
+  const PadPtr pad(gst_element_get_static_pad(element_, "src"));
+  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_frame, this, nullptr);
+}
+
+Render::~Render() { close(); }
+
+void Render::close() {
+  streams_.stop();
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  // A source that never was started does not let go of who waits for room in it.
+  for (GstElement* source : {video_source_, speech_source_, sound_source_}) {
+    gst_app_src_end_of_stream(GST_APP_SRC(source));
+  }
+  feeders_.clear();
+}
+
+PipelinePtr Render::close_and_keep_model() {
+  gst_element_set_locked_state(element_, TRUE);
+  close();
+  PipelinePtr kept(GST_ELEMENT(gst_object_ref(element_)));
+  gst_bin_remove(GST_BIN(pipeline_.get()), element_);
+  element_ = nullptr;
+  return kept;
+}
+
+StructurePtr Render::element_stats() const {
+  GstStructure* stats = nullptr;
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(element_), "stats") != nullptr) {
+    g_object_get(element_, "stats", &stats, nullptr);
+  }
+  return StructurePtr(stats);
+}
+
+GstElement* Render::add(const char* factory) {
+  GstElement* made = gst_element_factory_make(factory, nullptr);
+  if (made == nullptr) {
+    throw Problem(std::string("GStreamer's element ") + factory +
+                  " is missing; on Debian: apt install gstreamer1.0-plugins-base "
+                  "gstreamer1.0-plugins-good");
+  }
+  gst_bin_add(GST_BIN(pipeline_.get()), made);
+  return made;
+}
+
+GstElement* Render::add_source(guint64 most_buffers, guint64 most_time) {
+  GstElement* source = add("appsrc");
+  g_object_set(source, "format", GST_FORMAT_TIME, "block", TRUE, "max-bytes", guint64(0),
+               "max-buffers", most_buffers, "max-time", most_time, nullptr);
+  return source;
+}
+
+void Render::link_sound(GstElement* encoder) {
+  const PadPtr sink(gst_element_request_pad_simple(encoder, "audio_%u"));
+  const PadPtr source(gst_element_get_static_pad(sound_source_, "src"));
+  if (!sink || gst_pad_link(source.get(), sink.get()) != GST_PAD_LINK_OK) {
+    throw Problem(name_ + ": GStreamer has no way to encode the sound");
+  }
+}
+
+void Render::link_video(GstElement* encoder, const RenderPlan& plan) {
+  GstElement* last = element_;
+  const char* last_pad = "src";
+  if (!plan.frames.empty()) {
+    last = add("tee");
+    last_pad = "src_%u";
+    link_pads(element_, "src", last, "sink");
+    link_frames(last, plan.frames);
+  }
+  if (plan.crop_right > 0 || plan.crop_bottom > 0) {
+    GstElement* convert = add("videoconvert");
+    GstElement* crop = add("videocrop");
+    g_object_set(crop, "right", plan.crop_right, "bottom", plan.crop_bottom, nullptr);
+    link_pads(last, last_pad, convert, "sink");
+    link_pads(convert, "src", crop, "sink");
+    last = crop;
+    last_pad = "src";
+  }
+  if (plan.caps != nullptr) {
+    GstElement* convert = add("videoconvert");
+    GstElement* filter = add("capsfilter");
+    gst_util_set_object_arg(G_OBJECT(convert), "dither", "none");
+    gst_util_set_object_arg(G_OBJECT(filter), "caps", plan.caps);
+    link_pads(last, last_pad, convert, "sink");
+    link_pads(convert, "src", filter, "sink");
+    last = filter;
+    last_pad = "src";
+  }
+  const PadPtr sink(gst_element_request_pad_simple(encoder, "video_%u"));
+  const PadPtr source(g_strcmp0(last_pad, "src") == 0
+                          ? gst_element_get_static_pad(last, last_pad)
+                          : gst_element_request_pad_simple(last, last_pad));
+  if (!sink || gst_pad_link(source.get(), sink.get()) != GST_PAD_LINK_OK) {
+    throw Problem(name_ + ": GStreamer has no way to encode the video");
+  }
+}
+
+void Render::link_frames(GstElement* tee, const std::string& frames) {
+  GstElement* queue = add("queue");
+  GstElement* convert = add("videoconvert");
+  GstElement* encode = add("pngenc");
+  GstElement* write = add("multifilesink");
+  g_object_set(queue, "max-size-buffers", 4, "max-size-bytes", 0, "max-size-time", guint64(0),
+               nullptr);
+  g_object_set(encode, "compression-level", 1, nullptr);
+  g_object_set(write, "async", FALSE, "location", (frames + "/%08d.png").c_str(), "index",
+               int(streams_.first_frame_number()), nullptr);
+  link_pads(tee, "src_%u", queue, "sink");
+  link_pads(queue, "src", convert, "sink");
+  link_pads(convert, "src", encode, "sink");
+  link_pads(encode, "src", write, "sink");
+}
+
+void Render::on_encoded(GstElement*, GstPad* pad, gpointer sink) {
+  if (GST_PAD_IS_SRC(pad)) {
+    const PadPtr target(gst_element_get_static_pad(GST_ELEMENT(sink), "sink"));
+    gst_pad_link(pad, target.get());
+  }
+}
+
+void Render::on_encoder_element(GstBin*, GstBin*, GstElement* element, gpointer self) {
+  GstElementFactory* factory = gst_element_get_factory(element);
+  if (factory != nullptr &&
+      gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_VIDEO_ENCODER)) {
+    const PadPtr pad(gst_element_get_static_pad(element, "src"));
+    gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_encoded_frame, self, nullptr);
+  }
+}
+
+GstPadProbeReturn Render::on_encoded_frame(GstPad*, GstPadProbeInfo*, gpointer self) {
+  ++static_cast<Render*>(self)->frames_encoded_;
+  return GST_PAD_PROBE_OK;
+}
+
+GstPadProbeReturn Render::on_frame(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  auto* self = static_cast<Render*>(data);
+  const Part& part = self->streams_.part();
+  GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  const GstClockTime time = GST_BUFFER_PTS(buffer);
+  self->position_ = time;
+  if (!part.keeps(time)) {
+    return GST_PAD_PROBE_DROP;
+  }
+  buffer = gst_buffer_make_writable(buffer);
+  GST_BUFFER_PTS(buffer) = time - std::min(time, part.begin);
+  info->data = buffer;
+  ++self->frames_out_;
+  return GST_PAD_PROBE_OK;
+}
+
+template <typename Next>
+void Render::feed(GstElement* source, Next next) {
+  try {
+    while (Unit unit = next()) {
+      unit.buffer.reset(gst_buffer_make_writable(unit.buffer.release()));
+      GST_BUFFER_PTS(unit.buffer.get()) = unit.time;
+      GST_BUFFER_DTS(unit.buffer.get()) = GST_CLOCK_TIME_NONE;
+      const SamplePtr sample(gst_sample_new(unit.buffer.get(), unit.caps.get(), nullptr, nullptr));
+      unit.buffer.reset();
+      if (gst_app_src_push_sample(GST_APP_SRC(source), sample.get()) != GST_FLOW_OK) {
+        return;
+      }
+    }
+    gst_app_src_end_of_stream(GST_APP_SRC(source));
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    feed_failure_ = std::current_exception();
+    post(kFeedFailed);
+  }
+}
+
+void Render::post(const char* what) {
+  gst_element_post_message(
+      pipeline_.get(),
+      gst_message_new_application(GST_OBJECT(pipeline_.get()), gst_structure_new_empty(what)));
+}
+
+void Render::start() {
+  feeders_.emplace_back([this] {
+    feed(video_source_, [this] {
+      Unit unit = streams_.next_frame();
+      frames_in_ += unit && streams_.part().keeps(unit.time) ? 1 : 0;
+      return unit;
+    });
+  });
+  feeders_.emplace_back(
+      [this] { feed(speech_source_, [this] { return streams_.next_speech(); }); });
+  feeders_.emplace_back([this] { feed(sound_source_, [this] { return streams_.next_sound(); }); });
+  // The model loads meanwhile; this thread goes on showing progress and taking Ctrl-C.
+  gst_element_call_async(
+      pipeline_.get(),
+      [](GstElement* pipeline, gpointer self) {
+        if (gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+          static_cast<Render*>(self)->post(kStartFailed);
+        }
+      },
+      this, nullptr);
+}
+
+bool Render::run(Progress& progress) {
+  const Interrupt interrupt;
+  start();
+  const BusPtr bus(gst_element_get_bus(pipeline_.get()));
+  for (;;) {
+    const MessagePtr message(gst_bus_timed_pop(bus.get(), kPoll));
+    if (message && handle(message.get(), progress)) {
+      break;
+    }
+    look_for_interrupt(progress);
+    const Part& part = streams_.part();
+    const GstClockTime end = std::min(part.end, streams_.total());
+    const GstClockTime done = std::clamp(position_.load(), part.begin, end) - part.begin;
+    progress.update(frames_out_, double(done) / double(end - part.begin));
+  }
+  if (!finishing_) {
+    check_whole();
+  }
+  return !finishing_;
+}
+
+bool Render::handle(GstMessage* message, Progress& progress) {
+  switch (GST_MESSAGE_TYPE(message)) {
+    case GST_MESSAGE_EOS:
+      return true;
+    case GST_MESSAGE_ERROR:
+      throw rendering_problem(name_, message, missing_);
+    case GST_MESSAGE_WARNING: {
+      GError* error = nullptr;
+      gst_message_parse_warning(message, &error, nullptr);
+      progress.line("warning: " + one_line(error->message));
+      g_error_free(error);
+      return false;
+    }
+    case GST_MESSAGE_PROGRESS: {
+      gchar* text = nullptr;
+      gst_message_parse_progress(message, nullptr, nullptr, &text);
+      progress.say(one_line(text));
+      g_free(text);
+      return false;
+    }
+    case GST_MESSAGE_ELEMENT:
+      if (missing_.empty()) {
+        missing_ = missing_plugin(message);
+      }
+      return false;
+    case GST_MESSAGE_APPLICATION: {
+      const std::lock_guard lock(mutex_);
+      if (feed_failure_) {
+        std::rethrow_exception(feed_failure_);
+      }
+      throw Problem(name_ + ": the pipeline does not start; GST_DEBUG=2 says why");
+    }
+    default:
+      return false;
+  }
+}
+
+void Render::look_for_interrupt(Progress& progress) {
+  const int count = Interrupt::count();
+  if (count == 0) {
+    return;
+  }
+  if (count > 1 || frames_out_ == 0) {
+    throw Problem("interrupted: " + name_ + " is not written", kInterrupted);
+  }
+  if (!std::exchange(finishing_, true)) {
+    progress.line("interrupted: finishing what is begun; again to stop at once");
+    streams_.stop();
+  }
+}
+
+void Render::check_whole() const {
+  if (frames_out_ != frames_in_ || frames_encoded_ != frames_out_) {
+    throw Problem(name_ + ": " + std::to_string(frames_in_) + " frames went in, " +
+                  std::to_string(frames_out_) + " came out and " + std::to_string(frames_encoded_) +
+                  " were encoded; this is a bug, please report it");
+  }
+}
+
+}  // namespace latentsync::transcode

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "examples/transcode/handles.h"
+#include "examples/transcode/output_format.h"
+#include "examples/transcode/progress.h"
+#include "examples/transcode/streams.h"
+
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace latentsync::transcode {
+
+struct RenderPlan {
+  GstEncodingProfile* profile = nullptr;  ///< borrowed
+  std::string file;                       ///< that is written
+  std::string frames;                     ///< a folder for PNGs, or empty
+  std::string name;                       ///< of the output, in messages
+  const char* caps = nullptr;             ///< of frames that are to reach the encoder undithered
+  int crop_right = 0;                     ///< pixels that the encoder cannot take
+  int crop_bottom = 0;
+};
+
+/// The pipeline that makes the output:
+///
+///   frames ! latentsync.video_sink            latentsync ! encodebin2 ! filesink
+///   speech ! audioconvert ! audioresample ! latentsync.audio_sink
+///   sound ! encodebin2
+///
+/// Three threads feed it from the streams. What was rendered only for its neighbours' sake is
+/// dropped after the element.
+class Render {
+ public:
+  Render(Streams& streams, ElementPtr element, const RenderPlan& plan);
+  ~Render();
+  Render(const Render&) = delete;
+  Render& operator=(const Render&) = delete;
+
+  /// Until the file is whole (true) or Ctrl-C ended it early (false). Throws Problem.
+  bool run(Progress& progress);
+
+  /// Frames that came out.
+  guint64 frames() const { return frames_out_; }
+  /// The element's own `stats`; null where it has none.
+  StructurePtr element_stats() const;
+  /// Stops all and closes the file.
+  void close();
+  /// The same; but the element, which is handed over, still runs and holds its model.
+  PipelinePtr close_and_keep_model();
+
+ private:
+  GstElement* add(const char* factory);
+  GstElement* add_source(guint64 most_buffers, guint64 most_time);
+  void link_video(GstElement* encoder, const RenderPlan& plan);
+  void link_frames(GstElement* tee, const std::string& frames);
+  void link_sound(GstElement* encoder);
+
+  static GstPadProbeReturn on_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+  static void on_encoded(GstElement* encoder, GstPad* pad, gpointer sink);
+
+  static void on_encoder_element(GstBin* encoder, GstBin* bin, GstElement* element, gpointer self);
+  static GstPadProbeReturn on_encoded_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+
+  void start();
+  template <typename Next>
+  void feed(GstElement* source, Next next);
+  void post(const char* what);
+  bool handle(GstMessage* message, Progress& progress);
+  void look_for_interrupt(Progress& progress);
+  void check_whole() const;
+
+  Streams& streams_;
+  std::string name_;
+  PipelinePtr pipeline_;
+  GstElement* element_ = nullptr;
+  GstElement* video_source_ = nullptr;
+  GstElement* speech_source_ = nullptr;
+  GstElement* sound_source_ = nullptr;
+  std::atomic<guint64> frames_in_ = 0;  ///< those that are kept
+  std::atomic<guint64> frames_out_ = 0;
+  std::atomic<guint64> frames_encoded_ = 0;
+  std::atomic<GstClockTime> position_ = 0;
+  std::string missing_;
+  bool finishing_ = false;
+  std::mutex mutex_;
+  std::exception_ptr feed_failure_;  ///< under mutex_
+  std::vector<std::jthread> feeders_;
+};
+
+}  // namespace latentsync::transcode

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "examples/transcode/arguments.h"
+#include "examples/transcode/media_reader.h"
+#include "examples/transcode/timeline.h"
+#include "examples/transcode/video_feed.h"
+
+namespace latentsync::transcode {
+
+/// What a clip is made of, each with its file open for itself: the frames, the speech that the
+/// mouth follows (from its beginning, whatever part is made), and the sound of the output.
+class Streams {
+ public:
+  /// WINDOW_FRAMES: the element's. Throws Problem: a file that is not there, cannot be read or
+  /// lacks the stream; an empty part.
+  Streams(const Clip& clip, const Options& options, int window_frames);
+
+  const Part& part() const { return part_; }
+  GstClockTime total() const { return total_; }
+  int width() const { return video_.width(); }
+  int height() const { return video_.height(); }
+  /// What the user should know about the files, or empty: one of them is cut off.
+  const std::string& warning() const { return warning_; }
+  /// Of the output: 0 where the rate varies and nobody knows.
+  guint64 expected_frames() const;
+  /// The number of the part's first frame in the whole; 0 where the rate varies.
+  guint64 first_frame_number() const;
+
+  /// A frame that is to be rendered; an empty unit at the end.
+  Unit next_frame();
+  Unit next_speech() { return speech_.next(); }
+  /// Sound of the part, its times from the part's beginning on.
+  Unit next_sound();
+
+  /// Ends all three; from any thread.
+  void stop();
+
+ private:
+  MediaReader video_;
+  MediaReader speech_;
+  MediaReader sound_;
+  GstClockTime video_end_;
+  GstClockTime total_;
+  Part part_;
+  VideoFeed feed_;
+  std::string warning_;
+};
+
+}  // namespace latentsync::transcode

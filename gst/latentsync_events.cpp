@@ -1,0 +1,319 @@
+#include "gst/debug.h"
+#include "gst/latentsync_private.h"
+
+#include <utility>
+
+/// Events: the video's travel with its frames, the audio's end here.
+namespace latentsync {
+namespace {
+
+bool is_video(GstLatentsync* self, GstAggregatorPad* pad) { return pad == video_pad(self); }
+
+/// The ACCEPT_CAPS query has refused them already: whoever sends them all the same did not ask.
+void post_unreadable_caps(GstLatentsync* self, GstCaps* caps) {
+  gchar* text = gst_caps_to_string(caps);
+  post_failure(self,
+               {ErrorCode::kUnsupported,
+                "The caps of a sink pad make no sense. Put videoconvert before video_sink, and "
+                "audioconvert and audioresample before audio_sink.",
+                text});
+  g_free(text);
+}
+
+gboolean set_video_caps(GstLatentsync* self, GstEvent* event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  auto format = std::make_shared<GstVideoInfo>();
+  if (!gst_video_info_from_caps(format.get(), caps)) {
+    post_unreadable_caps(self, caps);
+    return FALSE;
+  }
+  State& state = self->element->state;
+  {
+    std::lock_guard lock(state.mutex);
+    // The same again is no news: a bin or a seek may repeat it.
+    if (!state.format || !gst_video_info_is_equal(state.format.get(), format.get())) {
+      state.format = format;
+      state.frames.cut();
+      state.frames.set_rate(format->fps_n, format->fps_d);
+    }
+    state.frames.push(EventPtr(gst_event_ref(event)));
+  }
+  state.seen_pool = nullptr;
+  update_latency(self);
+  return TRUE;
+}
+
+gboolean set_audio_caps(GstLatentsync* self, GstEvent* event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  GstAudioInfo info;
+  if (!gst_audio_info_from_caps(&info, caps)) {
+    post_unreadable_caps(self, caps);
+    return FALSE;
+  }
+  std::lock_guard lock(self->element->state.mutex);
+  self->element->state.audio_is_float = GST_AUDIO_INFO_IS_FLOAT(&info);
+  return TRUE;
+}
+
+gboolean set_segment(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format != GST_FORMAT_TIME) {
+    post_failure(
+        self, {ErrorCode::kUnsupported,
+               std::string("A segment in ") + gst_format_get_name(segment->format) + " came to " +
+                   GST_PAD_NAME(pad) + ": put a parser or decoder before it that works in time."});
+    return FALSE;
+  }
+  if (segment->rate < 0) {
+    post_failure(self, {ErrorCode::kUnsupported,
+                        "Reverse playback is not possible: speech has to be heard forwards. Seek "
+                        "with a positive rate.",
+                        "rate " + std::to_string(segment->rate)});
+    return FALSE;
+  }
+  State& state = self->element->state;
+  std::lock_guard lock(state.mutex);
+  if (!is_video(self, pad)) {
+    state.audio_segment = *segment;
+    state.audio_resync = true;
+    state.audio.resume();
+    return TRUE;
+  }
+  if (!gst_segment_is_equal(&state.video_segment, segment)) state.frames.cut();
+  state.video_segment = *segment;
+  state.frames.push(EventPtr(gst_event_ref(event)));
+  return TRUE;
+}
+
+void begin_flush(GstLatentsync* self, GstAggregatorPad* pad, guint32 seqnum) {
+  Element& element = *self->element;
+  const bool video = is_video(self, pad);
+  bool both;
+  {
+    State& state = element.state;
+    std::lock_guard lock(state.mutex);
+    (video ? state.flushing_video : state.flushing_audio) = seqnum;
+    if (video) ++state.video_flushes;
+    both = state.flushing_video && state.flushing_video == state.flushing_audio;
+  }
+  const auto worker = element.share_worker();
+  if (!worker) return;
+  if (video) worker->cancel_job();
+  // The base class joins the source thread when both pads flush for the same reason: nothing may
+  // hold it up.
+  if (both) worker->interrupt(true);
+}
+
+void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
+  State& state = self->element->state;
+  std::lock_guard lock(state.mutex);
+  if (is_video(self, pad)) {
+    state.flushing_video.reset();
+    state.frames.drop_frames();
+    state.video_end_ns.reset();
+  } else {
+    state.flushing_audio.reset();
+    state.audio.reset();
+    state.audio_resync = true;
+  }
+}
+
+bool is_seekable(GstLatentsync* self) {
+  QueryPtr query(gst_query_new_seeking(GST_FORMAT_TIME));
+  gboolean seekable = FALSE;
+  if (gst_pad_peer_query(GST_PAD(self->video), query.get())) {
+    gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
+  }
+  return seekable;
+}
+
+gboolean seek(GstAggregator* aggregator, GstEvent* event) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  gdouble rate = 1;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  gst_event_parse_seek(event, &rate, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
+  if (rate < 0) {
+    GST_WARNING_OBJECT(self, "reverse playback is not possible: seek with a positive rate");
+    gst_event_unref(event);
+    return FALSE;
+  }
+  Element& element = *self->element;
+  const auto worker = element.share_worker();
+  if (!(flags & GST_SEEK_FLAG_FLUSH) || !worker) return base_class()->src_event(aggregator, event);
+  // The base class stops its task before it knows whether anybody can seek, and never again starts
+  // it where nobody can.
+  if (!is_seekable(self)) {
+    GST_WARNING_OBJECT(self, "what feeds video_sink cannot seek");
+    gst_event_unref(event);
+    return FALSE;
+  }
+  worker->interrupt(true);
+  const gboolean result = base_class()->src_event(aggregator, event);
+  {
+    std::lock_guard lock(element.state.mutex);
+    const State& state = element.state;
+    if (state.flushing_video && state.flushing_video == state.flushing_audio) return result;
+  }
+  worker->interrupt(false);
+  return result;
+}
+
+}  // namespace
+
+gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  const bool video = is_video(self, pad);
+  gboolean ours = TRUE;
+  if (GST_EVENT_IS_SERIALIZED(event) && GST_EVENT_TYPE(event) != GST_EVENT_FLUSH_STOP &&
+      gst_latentsync_pad_is_repeated(GST_LATENTSYNC_PAD(pad), event)) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_FLUSH_START:
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
+      begin_flush(self, pad, gst_event_get_seqnum(event));
+      return gst_latentsync_base_sink_event(self, pad, event);
+    case GST_EVENT_FLUSH_STOP: {
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
+      end_flush(self, pad);
+      const gboolean result = gst_latentsync_base_sink_event(self, pad, event);
+      gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), TRUE);
+      gst_latentsync_wake(self);
+      return result;
+    }
+    case GST_EVENT_CAPS:
+      ours = video ? set_video_caps(self, event) : set_audio_caps(self, event);
+      gst_event_unref(event);
+      // At once where it can be: the ALLOCATION query that follows goes downstream, too.
+      if (ours && video) send_waiting_events(self);
+      gst_latentsync_wake(self);
+      return ours;
+    case GST_EVENT_SEGMENT:
+      if (!set_segment(self, pad, event)) {
+        gst_event_unref(event);
+        gst_latentsync_wake(self);
+        return FALSE;
+      }
+      break;
+    case GST_EVENT_STREAM_START:
+      if (video) {
+        std::lock_guard lock(self->element->state.mutex);
+        self->element->state.frames.push(EventPtr(gst_event_ref(event)));
+      }
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_GAP:
+      break;
+    case GST_EVENT_SEGMENT_DONE: {
+      // The end of what was asked for, although not of the stream.
+      std::lock_guard lock(self->element->state.mutex);
+      if (video) self->element->state.frames.cut();
+      if (!video) self->element->state.audio.finish();
+    }
+      [[fallthrough]];
+    default:
+      if (!video) {
+        const bool done = GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT_DONE;
+        gst_event_unref(event);
+        if (done) gst_latentsync_wake(self);
+        return TRUE;
+      }
+      if (!GST_EVENT_IS_SERIALIZED(event)) return gst_latentsync_base_sink_event(self, pad, event);
+      {
+        std::lock_guard lock(self->element->state.mutex);
+        self->element->state.frames.push(EventPtr(event));
+      }
+      gst_latentsync_wake(self);
+      return TRUE;
+  }
+  const gboolean result = gst_latentsync_base_sink_event(self, pad, event);
+  gst_latentsync_wake(self);
+  return result;
+}
+
+gboolean src_event(GstAggregator* aggregator, GstEvent* event) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEEK:
+      return seek(aggregator, event);
+    case GST_EVENT_QOS:
+    case GST_EVENT_NAVIGATION:
+      // They speak of pictures.
+      return gst_pad_push_event(GST_PAD(self->video), event);
+    case GST_EVENT_RECONFIGURE:
+      // Whoever comes next downstream may want other caps, or has another pool.
+      return gst_pad_push_event(GST_PAD(self->video), event);
+    default:
+      return base_class()->src_event(aggregator, event);
+  }
+}
+
+void send_event(GstLatentsync* self, EventPtr event) {
+  GstAggregator* aggregator = GST_AGGREGATOR(self);
+  State& state = self->element->state;
+  switch (GST_EVENT_TYPE(event.get())) {
+    case GST_EVENT_STREAM_START: {
+      const bool first = !state.stream_start_sent;
+      {
+        std::lock_guard lock(state.mutex);
+        state.stream_start.reset(gst_event_ref(event.get()));
+      }
+      // The first one goes in the place of the base class's own.
+      if (!first) gst_pad_push_event(aggregator->srcpad, event.release());
+      return;
+    }
+    case GST_EVENT_CAPS: {
+      GstCaps* caps = nullptr;
+      gst_event_parse_caps(event.get(), &caps);
+      gst_aggregator_set_src_caps(aggregator, caps);
+      state.caps_sent = true;
+      for (EventPtr& held : std::exchange(state.held_events, {})) {
+        gst_pad_push_event(aggregator->srcpad, held.release());
+      }
+      return;
+    }
+    case GST_EVENT_SEGMENT: {
+      const GstSegment* segment = nullptr;
+      gst_event_parse_segment(event.get(), &segment);
+      gst_aggregator_update_segment(aggregator, segment);
+      state.segment_pending = true;
+      return;
+    }
+    case GST_EVENT_GAP:
+      // Before the first frame there is no segment downstream that it could belong to.
+      if (!state.segment_pending) gst_pad_push_event(aggregator->srcpad, event.release());
+      return;
+    default:
+      if (state.caps_sent) {
+        gst_pad_push_event(aggregator->srcpad, event.release());
+      } else {
+        state.held_events.push_back(std::move(event));
+      }
+  }
+}
+
+GstPadProbeReturn replace_stream_start(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+  if (GST_EVENT_TYPE(event) != GST_EVENT_STREAM_START) return GST_PAD_PROBE_OK;
+  State& state = GST_LATENTSYNC(data)->element->state;
+  std::lock_guard lock(state.mutex);
+  state.stream_start_sent = true;
+  if (state.stream_start && state.stream_start.get() != event) {
+    GST_PAD_PROBE_INFO_DATA(info) = gst_event_ref(state.stream_start.get());
+    gst_event_unref(event);
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+void update_latency(GstLatentsync* self) {
+  const State& state = self->element->state;
+  // Filling the window, hearing beyond its end, and as long again to make it.
+  const GstClockTime latency = 2 * window_duration(state) + state.lookahead_ns;
+  gst_aggregator_set_latency(GST_AGGREGATOR(self), latency, latency);
+}
+
+}  // namespace latentsync

@@ -1,0 +1,229 @@
+#include "gst/debug.h"
+#include "gst/latentsync_private.h"
+#include "gst/timeline.h"
+
+#include <algorithm>
+#include <utility>
+
+/// From the pads into the frame window and the audio history.
+namespace latentsync {
+namespace {
+
+/// Audio may run this far ahead of the video: little memory, and whatever feeds both pads from one
+/// thread is not held up.
+constexpr int64_t kAudioAhead = 30 * kSampleRate;
+
+/// More than a window can hear of what came before it.
+constexpr int64_t kContext = 32 * kSampleRate;
+
+/// Frames that may wait while a complete window waits for the audio after it.
+int frames_ahead(const State& state) {
+  const GstClockTime window = window_duration(state);
+  const uint64_t lookahead = gst_util_uint64_scale(state.lookahead_ns, state.window_frames, window);
+  return 2 * state.window_frames + static_cast<int>(lookahead) + 1;
+}
+
+bool wants_video(GstLatentsync* self) {
+  Element& element = *self->element;
+  const bool idle = element.worker->idle();
+  std::lock_guard lock(element.state.mutex);
+  const State& state = element.state;
+  if (!state.frames.complete()) return true;
+  const bool waits_for_audio = idle && state.context == AudioContext::kSliding;
+  if (!state.live && !waits_for_audio) return false;
+  // A live graph gives what is due after its latency: that is twice the window and the lookahead.
+  return state.frames.frames() < frames_ahead(state) + (state.live ? state.window_frames : 0);
+}
+
+bool wants_audio(GstLatentsync* self) {
+  std::lock_guard lock(self->element->state.mutex);
+  const State& state = self->element->state;
+  if (state.context == AudioContext::kWhole || !state.audio.started()) return true;
+  const Frame* newest = state.frames.newest();
+  const int64_t from =
+      newest ? sample_index(newest->timeline_ns)
+             : (state.video_end_ns ? sample_index(*state.video_end_ns) : state.audio.begin());
+  return state.audio.end() < from + kAudioAhead;
+}
+
+/// Keeping a window's frames would starve an upstream pool that has a handful.
+bool pool_is_small(State& state, GstBuffer* buffer) {
+  if (!buffer->pool) return false;
+  if (buffer->pool == state.seen_pool) return state.seen_pool_is_small;
+  GstStructure* config = gst_buffer_pool_get_config(buffer->pool);
+  guint most = 0;
+  const bool known = gst_buffer_pool_config_get_params(config, nullptr, nullptr, nullptr, &most);
+  gst_structure_free(config);
+  state.seen_pool = buffer->pool;
+  state.seen_pool_is_small =
+      known && most > 0 && most < static_cast<guint>(frames_ahead(state) + state.window_frames);
+  GST_DEBUG("pool %p has at most %u buffers", buffer->pool, most);
+  return state.seen_pool_is_small;
+}
+
+bool is_gap(GstBuffer* buffer) {
+  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
+}
+
+bool is_discontinuity(GstBuffer* buffer) {
+  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT) ||
+         GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
+}
+
+/// The pad's position, by which the base class knows how much waits on it.
+void set_position(GstAggregatorPad* pad, GstBuffer* buffer) {
+  if (!GST_BUFFER_PTS_IS_VALID(buffer)) return;
+  GST_OBJECT_LOCK(pad);
+  pad->segment.position = GST_BUFFER_PTS(buffer);
+  if (GST_BUFFER_DURATION_IS_VALID(buffer)) pad->segment.position += GST_BUFFER_DURATION(buffer);
+  GST_OBJECT_UNLOCK(pad);
+}
+
+void take_video(GstLatentsync* self, BufferPtr buffer) {
+  State& state = self->element->state;
+  set_position(video_pad(self), buffer.get());
+  if (is_gap(buffer.get())) {
+    const GstClockTime time = GST_BUFFER_PTS(buffer.get());
+    std::lock_guard lock(state.mutex);
+    state.frames.push(EventPtr(gst_event_new_gap(time, GST_BUFFER_DURATION(buffer.get()))));
+    return;
+  }
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    ++self->element->statistics.frames_in;
+  }
+  if (!state.format) {
+    post_failure(self, {ErrorCode::kUnsupported,
+                        "Video came without caps: link video_sink to an element that sends them."});
+    return;
+  }
+  const bool discontinuity = is_discontinuity(buffer.get());
+  if (pool_is_small(state, buffer.get())) buffer.reset(gst_buffer_copy_deep(buffer.get()));
+
+  std::lock_guard lock(state.mutex);
+  Frame frame;
+  frame.format = state.format;
+  GstClockTime time = GST_BUFFER_PTS(buffer.get());
+  const GstSegment& segment = state.video_segment;
+  if (GST_CLOCK_TIME_IS_VALID(time)) {
+    frame.timeline_ns = timeline_time(segment, time);
+    frame.running_ns = running_time(segment, time);
+    frame.stream_ns = stream_time(segment, time);
+  } else {
+    frame.timeline_ns = frame.running_ns = frame.stream_ns = state.video_end_ns.value_or(0);
+  }
+  int64_t duration = static_cast<int64_t>(GST_BUFFER_DURATION(buffer.get()));
+  if (!GST_BUFFER_DURATION_IS_VALID(buffer.get())) {
+    duration = static_cast<int64_t>(window_duration(state)) / state.window_frames;
+  }
+  state.video_end_ns = frame.timeline_ns + duration;
+  frame.buffer = std::move(buffer);
+  state.frames.push(std::move(frame), discontinuity);
+}
+
+/// The buffer's samples at full scale 1.
+std::vector<float> samples_of(GstBuffer* buffer, bool is_float) {
+  std::vector<float> result;
+  GstMapInfo map;
+  if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return result;
+  if (is_float) {
+    result.resize(map.size / sizeof(float));
+    std::copy_n(map.data, result.size() * sizeof(float), reinterpret_cast<uint8_t*>(result.data()));
+  } else {
+    result.resize(map.size / 2);
+    for (size_t i = 0; i < result.size(); ++i) {
+      result[i] = static_cast<float>(GST_READ_UINT16_LE(map.data + 2 * i) ^ 0x8000) - 32768.0f;
+      result[i] /= 32768.0f;
+    }
+  }
+  gst_buffer_unmap(buffer, &map);
+  return result;
+}
+
+/// Cuts off what lies outside the segment; false where nothing is left.
+bool clip_audio(const State& state, BufferPtr& buffer) {
+  if (is_gap(buffer.get()) || !GST_BUFFER_PTS_IS_VALID(buffer.get())) return true;
+  buffer.reset(gst_audio_buffer_clip(buffer.release(), &state.audio_segment, kSampleRate,
+                                     state.audio_is_float ? 4 : 2));
+  return buffer != nullptr;
+}
+
+/// Nothing is heard of what lies further back than a sliding context reaches.
+void forget_old_audio(State& state) {
+  if (state.context == AudioContext::kWhole) return;
+  const Frame* oldest = state.frames.oldest();
+  if (!oldest && !state.video_end_ns) return;
+  state.audio.trim(sample_index(oldest ? oldest->timeline_ns : *state.video_end_ns) - kContext);
+}
+
+void take_audio(GstLatentsync* self, BufferPtr buffer) {
+  State& state = self->element->state;
+  set_position(audio_pad(self), buffer.get());
+  ++state.audio_arrivals;
+  if (state.whole_audio_given) return;
+  if (!clip_audio(state, buffer)) return;
+  const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);
+  std::vector<float> samples;
+  int64_t silence = 0;
+  if (is_gap(buffer.get())) {
+    silence = sample_index(static_cast<int64_t>(GST_BUFFER_DURATION(buffer.get())));
+  } else if (gap) {
+    silence =
+        static_cast<int64_t>(gst_buffer_get_size(buffer.get())) / (state.audio_is_float ? 4 : 2);
+  } else {
+    samples = samples_of(buffer.get(), state.audio_is_float);
+  }
+  std::lock_guard lock(state.mutex);
+  const bool resync = std::exchange(state.audio_resync, false) || is_discontinuity(buffer.get());
+  const GstClockTime time = GST_BUFFER_PTS(buffer.get());
+  const bool timed = GST_CLOCK_TIME_IS_VALID(time);
+  const int64_t index =
+      timed ? sample_index(timeline_time(state.audio_segment, time)) : state.audio.end();
+  forget_old_audio(state);
+  if (silence > 0) {
+    state.audio.append_silence(index, silence, resync && timed);
+  } else {
+    state.audio.append(index, samples, resync && timed);
+  }
+}
+
+}  // namespace
+
+PadsState look_at_pads(GstLatentsync* self) {
+  gboolean token = FALSE;
+  PadsState pads;
+  pads.video_there = BufferPtr(gst_latentsync_pad_peek(self->video, &token)) != nullptr;
+  pads.audio_there = BufferPtr(gst_latentsync_pad_peek(self->audio, &token)) != nullptr;
+  pads.token = token;
+  pads.video_ended = !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
+  pads.audio_ended = !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
+  pads.video_wanted = wants_video(self);
+  pads.audio_wanted = wants_audio(self);
+  return pads;
+}
+
+void look_behind_events(GstLatentsync* self, const PadsState& pads) {
+  const bool video_hides = !pads.video_there && gst_latentsync_pad_hides(self->video);
+  const bool audio_hides = !pads.audio_there && gst_latentsync_pad_hides(self->audio);
+  // Where both do, both will have a buffer to show.
+  if (video_hides && !audio_hides) gst_latentsync_pad_pretend(self->audio);
+  if (audio_hides && !video_hides) gst_latentsync_pad_pretend(self->video);
+}
+
+bool absorb(GstLatentsync* self) {
+  bool any = false;
+  for (bool again = true; again && !self->element->state.failed;) {
+    const PadsState pads = look_at_pads(self);
+    if (pads.video_wanted && pads.video_there) {
+      take_video(self, BufferPtr(gst_latentsync_pad_pop(self->video)));
+    }
+    if (pads.audio_wanted && pads.audio_there) {
+      take_audio(self, BufferPtr(gst_latentsync_pad_pop(self->audio)));
+    }
+    again = pads.arrived();
+    any = any || again;
+  }
+  return any;
+}
+
+}  // namespace latentsync

@@ -1,0 +1,337 @@
+#include "gst/debug.h"
+#include "gst/latentsync_private.h"
+#include "gst/timeline.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+/// Windows: when they are ready, what they are made from, and what leaves.
+namespace latentsync {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// How long video waits for audio that does not come before something is done about it.
+constexpr auto kPatience = std::chrono::seconds(2);
+
+/// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
+bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
+  State& state = element.state;
+  if (state.context == AudioContext::kWhole) {
+    if (state.whole_audio_given) return true;
+    if (!state.audio.finished()) return false;
+    job.audio = state.audio.slice(0, std::max<int64_t>(state.audio.end(), 0));
+    job.audio_whole = true;
+    state.audio.reset();
+    state.whole_audio_given = true;
+    return true;
+  }
+  const AudioRange needed = element.worker->needed_audio(times);
+  if (!as_it_is && !state.audio.covers(needed.end)) return false;
+  job.audio = state.audio.slice(needed.begin, needed.end);
+  job.audio_start = needed.begin;
+  state.audio.trim(needed.begin);
+  return true;
+}
+
+/// Hands the oldest window to the worker. False where it is not complete, or the worker is busy.
+bool submit(GstLatentsync* self, bool as_it_is) {
+  Element& element = *self->element;
+  State& state = element.state;
+  if (!element.worker->idle()) return false;
+  Job job;
+  job.settings = render_settings(element.snapshot(), state.seed);
+  {
+    std::lock_guard lock(state.mutex);
+    const FrameGroup* group = state.frames.complete();
+    if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
+    job.group = *state.frames.take();
+    job.index = state.windows++;
+    job.flushes = state.video_flushes;
+    state.in_flight_ns = job.group.frame(0).running_ns;
+    if (state.live) {
+      state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+      state.rest = job.group.split();
+    }
+  }
+  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
+                   job.group.frames, job.audio.size());
+  element.worker->submit(std::move(job));
+  return true;
+}
+
+GstFlowReturn send_frame(GstLatentsync* self, Frame frame) {
+  GstAggregator* aggregator = GST_AGGREGATOR(self);
+  GstBuffer* buffer = frame.buffer.release();
+  gst_aggregator_selected_samples(aggregator, GST_BUFFER_PTS(buffer), GST_BUFFER_DTS(buffer),
+                                  GST_BUFFER_DURATION(buffer), nullptr);
+  if (GST_BUFFER_PTS_IS_VALID(buffer)) {
+    GST_OBJECT_LOCK(self);
+    GstSegment& segment = GST_AGGREGATOR_PAD(aggregator->srcpad)->segment;
+    segment.position = GST_BUFFER_PTS(buffer);
+    if (GST_BUFFER_DURATION_IS_VALID(buffer)) segment.position += GST_BUFFER_DURATION(buffer);
+    GST_OBJECT_UNLOCK(self);
+  }
+  self->element->state.segment_pending = false;
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    ++self->element->statistics.frames_out;
+  }
+  return gst_aggregator_finish_buffer(aggregator, buffer);
+}
+
+/// Whether the video has been flushed since it had been FLUSHES times.
+bool is_flushed(GstLatentsync* self, uint64_t flushes) {
+  std::lock_guard lock(self->element->state.mutex);
+  return self->element->state.video_flushes != flushes;
+}
+
+/// FLUSHES: of the video, when its frames were taken out of the frame window.
+GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
+  for (Item& item : group.items) {
+    if (is_flushed(self, flushes)) {
+      std::lock_guard lock(self->element->state.mutex);
+      self->element->state.frames.keep_sticky_events(std::move(group));
+      return GST_FLOW_OK;
+    }
+    if (auto* event = std::get_if<EventPtr>(&item)) {
+      if (*event) send_event(self, std::move(*event));
+    } else if (const auto flow = send_frame(self, std::move(std::get<Frame>(item)));
+               flow != GST_FLOW_OK) {
+      return flow;
+    }
+    // A sink may take as long for these frames as they last: the next window is made meanwhile.
+    absorb(self);
+    submit(self, false);
+  }
+  return GST_FLOW_OK;
+}
+
+/// As the frames came, because there is no time left for them.
+GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
+  for (const Item& item : group.items) {
+    if (const auto* frame = std::get_if<Frame>(&item)) post_late(self, *frame);
+  }
+  {
+    std::lock_guard lock(self->element->statistics_mutex);
+    self->element->statistics.frames_late += group.frames;
+    self->element->statistics.frames_passed += group.frames;
+  }
+  return send_group(self, std::move(group), flushes);
+}
+
+GstFlowReturn send_outcome(GstLatentsync* self, Outcome outcome) {
+  Element& element = *self->element;
+  {
+    std::lock_guard lock(element.state.mutex);
+    element.state.in_flight_ns.reset();
+  }
+  Job& job = outcome.job;
+  if (std::exchange(element.state.abandoned, false)) return GST_FLOW_OK;
+  element.state.spare.reset();
+  if (auto rest = std::exchange(element.state.rest, std::nullopt)) {
+    rest->set_buffers(job.group.take_buffers());
+    job.group = std::move(*rest);
+  }
+  if (is_flushed(self, job.flushes)) return send_group(self, std::move(job.group), job.flushes);
+  if (outcome.result) {
+    post_window(self, job, *outcome.result, outcome.seconds);
+    if (element.state.failed) return GST_FLOW_ERROR;
+    return send_group(self, std::move(job.group), job.flushes);
+  }
+  const Failure& failure = outcome.result.failure();
+  // Only on the way to NULL: a flush has been seen above, and late windows are abandoned.
+  if (failure.code == ErrorCode::kCancelled) return GST_FLOW_FLUSHING;
+  post_failure(self, failure);
+  return GST_FLOW_ERROR;
+}
+
+/// Sends what is ready. False where nothing was.
+bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
+  if (auto outcome = self->element->worker->take()) {
+    *flow = send_outcome(self, std::move(*outcome));
+    return true;
+  }
+  return send_waiting_events(self);
+}
+
+/// The time of the window that is due next has come. What is being made is given up, what was not
+/// begun leaves as it is.
+GstFlowReturn meet_deadline(GstLatentsync* self) {
+  Element& element = *self->element;
+  State& state = element.state;
+  std::optional<FrameGroup> late;
+  uint64_t flushes;
+  if (state.rest) {
+    std::vector<BufferPtr> buffers = state.spare->abandon();
+    if (buffers.empty()) {
+      // Its pixels are being written.
+      element.worker->wait();
+      return GST_FLOW_OK;
+    }
+    element.worker->cancel_job();
+    state.abandoned = true;
+    late = std::exchange(state.rest, std::nullopt);
+    late->set_buffers(std::move(buffers));
+    std::lock_guard lock(state.mutex);
+    state.in_flight_ns.reset();
+    flushes = state.video_flushes;
+  } else {
+    {
+      std::lock_guard lock(state.mutex);
+      if (!state.frames.complete()) state.frames.close();
+    }
+    if (submit(self, true)) return GST_FLOW_OK;
+    std::lock_guard lock(state.mutex);
+    late = state.frames.take();
+    flushes = state.video_flushes;
+  }
+  return late ? pass_late(self, std::move(*late), flushes) : GST_FLOW_OK;
+}
+
+/// The audio does not come, maybe because the video before it cannot be taken. With whole the
+/// stream goes on as sliding. With sliding there is nothing to go on with: the window would be
+/// mute.
+void give_up_waiting(GstLatentsync* self) {
+  State& state = self->element->state;
+  if (state.context == AudioContext::kSliding) {
+    warn_once(
+        self, "audio",
+        "No audio has come for 2 s, and the video waits for it. If it never comes, put queues "
+        "without limits (max-size-time=0 max-size-bytes=0 max-size-buffers=0) before "
+        "audio_sink and into every other branch of its tee: an encoder or muxer there waits "
+        "for this very video.");
+    return;
+  }
+  state.context = AudioContext::kSliding;
+  self->element->worker->reopen(AudioContext::kSliding);
+  warn_once(self, "whole-audio",
+            "The whole audio was asked for, but none came for 2 s while the video had to wait: "
+            "going on with audio-context=sliding. Put a queue without limits before audio_sink "
+            "and video_sink, or read the audio from a source of its own.");
+}
+
+/// Looks for video that waits for audio that does not come.
+void watch_audio(GstLatentsync* self, const PadsState& pads) {
+  State& state = self->element->state;
+  const bool stuck = pads.video_there && !pads.video_wanted && !pads.audio_there &&
+                     !pads.audio_ended && !state.whole_audio_given && self->element->worker->idle();
+  const auto now = steady_clock::now();
+  if (!stuck) {
+    state.alarm.reset();
+  } else if (!state.alarm || state.arrivals_at_alarm != state.audio_arrivals) {
+    state.alarm = now + kPatience;
+    state.arrivals_at_alarm = state.audio_arrivals;
+    self->element->worker->set_alarm(state.alarm);
+  } else if (now >= *state.alarm) {
+    state.alarm.reset();
+    give_up_waiting(self);
+  }
+}
+
+bool is_over(GstLatentsync* self, const PadsState& pads) {
+  std::lock_guard lock(self->element->state.mutex);
+  const State& state = self->element->state;
+  return pads.video_ended && state.frames.empty() && !state.in_flight_ns;
+}
+
+void note_ends(GstLatentsync* self, const PadsState& pads) {
+  std::lock_guard lock(self->element->state.mutex);
+  if (pads.video_ended) self->element->state.frames.close();
+  if (pads.audio_ended) self->element->state.audio.finish();
+}
+
+/// Whether a live graph's clock has passed what is due next. The base class does not look at it any
+/// more when nothing can come to its pads.
+bool is_due(GstLatentsync* self) {
+  const GstClockTime latency = gst_aggregator_get_latency(GST_AGGREGATOR(self));
+  const GstClockTime next = next_time(GST_AGGREGATOR(self));
+  const GstClockTime now = gst_element_get_current_running_time(GST_ELEMENT(self));
+  return GST_CLOCK_TIME_IS_VALID(latency) && GST_CLOCK_TIME_IS_VALID(next) &&
+         GST_CLOCK_TIME_IS_VALID(now) && now >= next + latency;
+}
+
+/// True where a deadline has come first.
+bool wait_for_worker(GstLatentsync* self) {
+  Worker& worker = *self->element->worker;
+  if (!self->element->state.live) {
+    worker.wait();
+    return false;
+  }
+  while (worker.busy() && !worker.interrupted()) {
+    if (is_due(self)) return true;
+    worker.wait(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+/// An error goes with an EOS downstream, and that with a segment, which may not come before caps.
+GstFlowReturn failed_flow(GstLatentsync* self) {
+  return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
+}
+
+}  // namespace
+
+bool send_waiting_events(GstLatentsync* self) {
+  State& state = self->element->state;
+  std::vector<EventPtr> events;
+  {
+    std::lock_guard lock(state.mutex);
+    if (!state.in_flight_ns) events = state.frames.take_leading_events();
+  }
+  for (EventPtr& event : events) send_event(self, std::move(event));
+  return !events.empty();
+}
+
+GstClockTime window_duration(const State& state) {
+  const GstVideoInfo* info = state.format.get();
+  const bool known = info && info->fps_n > 0 && info->fps_d > 0;
+  return gst_util_uint64_scale(GST_SECOND * state.window_frames, known ? info->fps_d : 1,
+                               known ? info->fps_n : 25);
+}
+
+GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  Element& element = *self->element;
+  GstFlowReturn flow = GST_FLOW_OK;
+  element.state.live = GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(aggregator));
+  for (bool due = timeout;;) {
+    if (element.state.failed) return failed_flow(self);
+    bool progress = absorb(self);
+    const PadsState pads = look_at_pads(self);
+    note_ends(self, pads);
+    progress = deliver(self, &flow) || progress;
+    if (flow != GST_FLOW_OK) return flow;
+    progress = submit(self, false) || progress;
+    if (progress || pads.arrived()) {
+      due = false;
+      continue;
+    }
+    if (due) return meet_deadline(self);
+    if (is_over(self, pads)) return GST_FLOW_EOS;
+    watch_audio(self, pads);
+    look_behind_events(self, pads);
+    if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
+    // All that was wanted is here: only the worker can bring more. Returning would only have the
+    // base class call again at once.
+    if (!element.worker->busy()) return GST_AGGREGATOR_FLOW_NEED_DATA;
+    due = wait_for_worker(self);
+    if (element.worker->interrupted()) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+}
+
+GstClockTime next_time(GstAggregator* aggregator) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  State& state = self->element->state;
+  const bool idle = self->element->worker->idle();
+  std::lock_guard lock(state.mutex);
+  if (state.in_flight_ns) return std::max<int64_t>(*state.in_flight_ns, 0);
+  const Frame* oldest = state.frames.oldest();
+  if (!oldest) return GST_CLOCK_TIME_NONE;
+  // Time is left to make the window in, as much as it lasts; as soon as somebody can.
+  const auto lead = idle ? static_cast<int64_t>(window_duration(state)) : 0;
+  return std::max<int64_t>(oldest->running_ns - lead, 0);
+}
+
+}  // namespace latentsync

@@ -1,0 +1,290 @@
+#include "tests/gst/clip.h"
+
+#include <algorithm>
+#include <thread>
+
+namespace latentsync::test {
+namespace {
+
+class Errors : public InBothModes {};
+LATENTSYNC_IN_BOTH_MODES(Errors);
+
+constexpr auto kComplaint = static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+
+struct Told {
+  GQuark domain = 0;
+  int code = 0;
+  std::string message;
+  std::string debug;
+};
+
+Told read_error(GstMessage* message) {
+  GError* error = nullptr;
+  gchar* debug = nullptr;
+  gst_message_parse_error(message, &error, &debug);
+  Told told{error->domain, error->code, error->message, debug ? debug : ""};
+  g_error_free(error);
+  g_free(debug);
+  return told;
+}
+
+/// The one error of the rig; fails the test where there is none, or more.
+Told the_error(Rig& rig) {
+  EXPECT_TRUE(rig.wait_message(GST_MESSAGE_ERROR));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto errors = rig.messages(GST_MESSAGE_ERROR);
+  EXPECT_EQ(errors.size(), 1u);
+  return errors.empty() ? Told{} : read_error(errors.front().get());
+}
+
+void expect_sentence(const Told& told) {
+  EXPECT_GE(told.message.size(), 15u) << told.message;
+  EXPECT_NE(told.message.find(' '), std::string::npos) << told.message;
+  EXPECT_EQ(told.message.back(), '.') << told.message;
+}
+
+/// Each ErrorCode and the domains that people and applications may expect it in.
+struct Fault {
+  const char* word;
+  std::vector<GQuark> domains;
+};
+std::vector<Fault> faults() {
+  return {{"not-found", {GST_RESOURCE_ERROR}},
+          {"unreadable", {GST_RESOURCE_ERROR}},
+          {"damaged-file", {GST_RESOURCE_ERROR, GST_STREAM_ERROR}},
+          {"foreign-model", {GST_RESOURCE_ERROR, GST_STREAM_ERROR}},
+          {"unsupported", {GST_LIBRARY_ERROR, GST_STREAM_ERROR, GST_CORE_ERROR}},
+          {"invalid-argument", {GST_LIBRARY_ERROR, GST_CORE_ERROR}},
+          {"out-of-memory", {GST_RESOURCE_ERROR}},
+          {"device", {GST_RESOURCE_ERROR}},
+          {"internal", {GST_LIBRARY_ERROR, GST_CORE_ERROR}}};
+}
+
+void expect_domain(const Told& told, const Fault& fault) {
+  EXPECT_NE(std::find(fault.domains.begin(), fault.domains.end(), told.domain), fault.domains.end())
+      << g_quark_to_string(told.domain);
+}
+
+/// Starts and feeds; the sources must come to rest.
+void try_clip(Rig& rig, const Clip& clip = {}) {
+  rig.change(GST_STATE_PLAYING);
+  feed(rig, clip);
+}
+
+// A model that does not load is one error, whatever the reason, with the engine's sentence and a
+// domain for it; after it is repaired the same element works.
+TEST_P(Errors, OfLoadingAreToldOnceAndTheElementRestarts) {
+  for (const Fault& fault : faults()) {
+    SCOPED_TRACE(fault.word);
+    fake::reset();
+    fake::behave(std::string("load-failure=") + fault.word);
+    Rig rig(GetParam());
+    try_clip(rig);
+    const Told told = the_error(rig);
+    expect_sentence(told);
+    EXPECT_NE(told.message.find("The fake engine was told to fail at load()."), std::string::npos)
+        << told.message;
+    EXPECT_NE(told.debug.find("code "), std::string::npos) << told.debug;
+    expect_domain(told, fault);
+    rig.stop();
+    EXPECT_EQ(rig.buffers(), 0u);
+    fake::reset();
+    rig.take();
+    expect_frames(run(rig, Clip{}), Clip{});
+    if (HasFailure()) return;
+  }
+}
+
+// The same for what fails when the stream begins.
+TEST_P(Errors, OfOpeningAreToldOnceAndTheElementRestarts) {
+  for (const char* word : {"open-failure=out-of-memory", "resolve-failure=invalid-argument"}) {
+    SCOPED_TRACE(word);
+    fake::reset();
+    fake::behave(word);
+    Rig rig(GetParam());
+    try_clip(rig);
+    expect_sentence(the_error(rig));
+    rig.stop();
+    fake::reset();
+    rig.take();
+    expect_frames(run(rig, Clip{}), Clip{});
+  }
+}
+
+// A window that fails is one error; the windows before it have left, the sources come to rest, and
+// the element can be started again.
+TEST_P(Errors, OfAWindowAreToldOnceAndTheElementRestarts) {
+  for (const Fault& fault : faults()) {
+    SCOPED_TRACE(fault.word);
+    fake::reset();
+    fake::behave(std::string("render-failure=") + fault.word + "@1");
+    Rig rig(GetParam());
+    try_clip(rig);
+    const Told told = the_error(rig);
+    expect_sentence(told);
+    EXPECT_TRUE(rig.video.wait_idle());
+    EXPECT_TRUE(rig.audio.wait_idle());
+    EXPECT_EQ(rig.buffers(), 16u);
+    expect_domain(told, fault);
+    rig.stop();
+    fake::reset();
+    rig.take();
+    expect_frames(run(rig, Clip{}), Clip{});
+    if (HasFailure()) return;
+  }
+}
+
+/// An allocator whose memory cannot be mapped or copied, as of a device that is gone.
+struct LockedAllocator {
+  GstAllocator parent;
+};
+struct LockedAllocatorClass {
+  GstAllocatorClass parent;
+};
+G_DEFINE_TYPE(LockedAllocator, locked_allocator, GST_TYPE_ALLOCATOR)
+
+GstMemory* locked_alloc(GstAllocator* allocator, gsize size, GstAllocationParams*) {
+  auto* memory = g_new0(GstMemory, 1);
+  gst_memory_init(memory, GST_MEMORY_FLAG_NO_SHARE, allocator, nullptr, size, 0, 0, size);
+  return memory;
+}
+
+void locked_free(GstAllocator*, GstMemory* memory) { g_free(memory); }
+
+void locked_allocator_class_init(LockedAllocatorClass* type) {
+  type->parent.alloc = locked_alloc;
+  type->parent.free = locked_free;
+}
+
+void locked_allocator_init(LockedAllocator* self) {
+  self->parent.mem_type = "Locked";
+  self->parent.mem_map = [](GstMemory*, gsize, GstMapFlags) -> gpointer { return nullptr; };
+  self->parent.mem_unmap = [](GstMemory*) {};
+  self->parent.mem_copy = [](GstMemory*, gssize, gssize) -> GstMemory* { return nullptr; };
+  GST_OBJECT_FLAG_SET(self, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+}
+
+// Frames whose memory cannot be mapped are one error, or pass through with one warning; no hang.
+TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
+  Rig rig(GetParam());
+  rig.start();
+  Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  auto* allocator = GST_ALLOCATOR(g_object_new(locked_allocator_get_type(), nullptr));
+  gst_object_ref_sink(allocator);
+  for (const FrameSpec& spec : clip.specs()) {
+    Ref<GstBuffer> frame = make_frame(clip.picture, spec);
+    if (spec.number >= 20) {
+      GstMemory* memory = gst_allocator_alloc(allocator, gst_buffer_get_size(frame.get()), nullptr);
+      gst_buffer_replace_all_memory(frame.get(), memory);
+    }
+    rig.video.push(std::move(frame));
+  }
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+  rig.wait_message(kComplaint);
+  EXPECT_TRUE(rig.video.wait_idle());
+  if (rig.messages(GST_MESSAGE_ERROR).empty()) {
+    EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+    EXPECT_TRUE(rig.wait_eos());
+    EXPECT_EQ(rig.buffers(), clip.frames);
+  } else {
+    expect_sentence(the_error(rig));
+    EXPECT_LE(rig.buffers(), 20u);
+  }
+  rig.stop();
+  gst_object_unref(allocator);
+  take_warnings();  // GStreamer's own, of a map that fails
+}
+
+// A frame that is smaller than its caps say is an error or passes through; it never crashes.
+TEST_P(Errors, OfFramesThatAreTooSmallDoNotCrash) {
+  Rig rig(GetParam());
+  rig.start();
+  Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip, [](GstBuffer* frame) { gst_buffer_set_size(frame, 100); });
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+  EXPECT_TRUE(rig.wait_message(kComplaint));
+  EXPECT_EQ(rig.messages(kComplaint).size(), 1u);
+  EXPECT_TRUE(rig.video.wait_idle());
+  rig.stop();
+  take_warnings();
+}
+
+// A pad that nothing is linked to is an error at the start that names the pad, not a wait.
+TEST_P(Errors, OfPadsWithoutLinkAreToldAtTheStart) {
+  for (const char* name : {"video_sink", "audio_sink"}) {
+    SCOPED_TRACE(name);
+    Rig rig(GetParam());
+    Feeder& unlinked = std::string(name) == "video_sink" ? rig.video : rig.audio;
+    GstPad* peer = gst_pad_get_peer(unlinked.pad());
+    gst_pad_unlink(unlinked.pad(), peer);
+    gst_object_unref(peer);
+    rig.change(GST_STATE_PLAYING);
+    Feeder& linked = &unlinked == &rig.video ? rig.audio : rig.video;
+    linked.begin(&unlinked == &rig.video ? audio_caps(AudioFormat::kF32) : Clip{}.picture.caps());
+    const Told told = the_error(rig);
+    expect_sentence(told);
+    EXPECT_NE((told.message + told.debug).find(name), std::string::npos) << told.message;
+    rig.stop();
+  }
+}
+
+// The engine library is not there, or is none: an error that says so, at the start.
+TEST_P(Errors, OfAMissingEngineAreTold) {
+  const std::string engine = g_getenv("LATENTSYNC_ENGINE");
+  for (const char* path : {"/nonexistent/libengine.so", "/etc/hostname"}) {
+    SCOPED_TRACE(path);
+    g_setenv("LATENTSYNC_ENGINE", path, TRUE);
+    Rig rig(GetParam());
+    rig.change(GST_STATE_PLAYING);
+    const Told told = the_error(rig);
+    expect_sentence(told);
+    EXPECT_NE((told.message + told.debug).find(path), std::string::npos)
+        << told.message << told.debug;
+    rig.stop();
+    g_setenv("LATENTSYNC_ENGINE", engine.c_str(), TRUE);
+    rig.take();
+  }
+}
+
+// A CUDA device that is not there is an error that names the way out.
+TEST_P(Errors, OfAMissingDeviceAreTold) {
+  Rig rig(GetParam(), {{"device", "cuda:7"}});
+  try_clip(rig);
+  const Told told = the_error(rig);
+  EXPECT_NE(told.message.find("device=cpu"), std::string::npos) << told.message;
+}
+
+// Caps that the pads do not have are refused without a crash.
+TEST_P(Errors, OfForeignCapsAreRefusals) {
+  for (const char* caps : {"video/x-raw,format=GRAY8,width=32,height=24,framerate=25/1",
+                           "video/x-raw,format=NV21,width=32,height=24,framerate=25/1"}) {
+    Rig rig(GetParam());
+    rig.start();
+    rig.video.begin(caps);
+    rig.audio.begin(audio_caps(AudioFormat::kF32));
+    Clip clip;
+    feed_frames(rig.video, clip);
+    feed_samples(rig.audio, clip);
+    EXPECT_TRUE(rig.video.wait_idle());
+    EXPECT_EQ(rig.video.flow(), GST_FLOW_NOT_NEGOTIATED);
+    rig.stop();
+    take_warnings();
+  }
+  Rig rig(GetParam());
+  rig.start();
+  rig.audio.begin("audio/x-raw,format=S16LE,rate=44100,channels=2,layout=interleaved");
+  rig.audio.push(make_audio(AudioFormat::kS16, 0, 320, 0));
+  EXPECT_TRUE(rig.audio.wait_idle());
+  EXPECT_EQ(rig.audio.flow(), GST_FLOW_NOT_NEGOTIATED);
+}
+
+}  // namespace
+}  // namespace latentsync::test

@@ -1,0 +1,93 @@
+#pragma once
+
+#include "core/engine.h"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+/// An engine without networks, for tests of its callers: core/engine.h in a shared library of its
+/// own, which LATENTSYNC_ENGINE names. It does what it is told in words, and remembers what it was
+/// given. A test that links it sees the same instance that the plugin opens.
+///
+/// Words are "key=value" with commas between, from LATENTSYNC_FAKE, behave(), a model folder that
+/// is called "fake:..." and the file "fake" of a model folder, the later ones over the earlier:
+///
+///   load-delay=20ms, load-steps=4     loading takes this long, told and stoppable in so many steps
+///   load-failure=not-found            an ErrorCode in words: not-found, unreadable, damaged-file,
+///                                     foreign-model, unsupported, invalid-argument, out-of-memory,
+///                                     device, cancelled, internal
+///   open-failure=, resolve-failure=   likewise
+///   render-failure=device@3           the session's window 3 (from 0) fails, and all later ones
+///   render-failure=device@3+2         windows 3 and 4 fail
+///   delay=5ms                         a window's time besides its steps
+///   step-delay=2ms, steps=4           of each denoising step; the stop token is looked at before
+///   it jitter=3ms                        up to so much more for each window, at random
+///   no-face=400ms-800ms               frames at these times have none; may be given several times
+///   no-face-mark=238                  frames whose first byte is this one have none
+///   context=1s                        audio before a window that its pixels depend on
+///   window-limit=24                   ModelInfo::most_window_frames
+///   steps=4, resolution=64            the model's own
+///   record=off                        windows() stays empty
+///
+/// A frame's new pixels, those of edited_area(), are a function of its old ones, of the window's
+/// times, audio and settings, and of up to 32 frames before it back to the last discontinuity.
+namespace latentsync::fake {
+
+/// One call of Session::render().
+struct WindowRecord {
+  uint64_t session = 0;  ///< counts from 1
+  std::vector<int64_t> times;
+  std::vector<uint64_t> pictures;  ///< picture_hash() of each frame
+  bool discontinuity = false;
+  AudioRange needed;
+  std::vector<float> audio;  ///< as it came
+  int64_t audio_start = 0;
+  AudioContext context = AudioContext::kSliding;
+  RenderSettings settings;
+  std::optional<ErrorCode> failure;  ///< kCancelled where it was stopped
+};
+
+/// Pixels [left, right) x [top, bottom) that an edit writes: even edges but for those of the
+/// picture.
+struct Area {
+  int left = 0;
+  int top = 0;
+  int right = 0;
+  int bottom = 0;
+};
+Area edited_area(int width, int height);
+
+/// Of the visible bytes of all planes.
+uint64_t picture_hash(const kernels::ImageView& image);
+
+/// Forgets words, records and faults. Models and sessions that live stay alive.
+void reset();
+/// Adds words; throws std::invalid_argument for unknown ones.
+void behave(const std::string& words);
+
+std::vector<WindowRecord> windows();
+/// kWhole: all that the last session was given so far; whether finish_audio() was called.
+std::vector<float> whole_audio();
+bool whole_audio_finished();
+/// The settings of each successful and unsuccessful load().
+std::vector<ModelSettings> loads();
+/// What a caller did against core/engine.h, in words.
+std::vector<std::string> violations();
+
+int live_models();
+int live_sessions();
+int sessions_opened();
+
+/// Renders (or loads) that begin now wait until release() or their stop token.
+void hold_renders();
+void hold_loads();
+void release();
+/// Waits until so many renders (loads) have begun since reset(); false after LIMIT.
+bool wait_for_renders(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
+bool wait_for_loads(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
+
+}  // namespace latentsync::fake

@@ -1,0 +1,98 @@
+#include "tests/gst/fake_picture.h"
+
+#include <algorithm>
+
+namespace latentsync::fake {
+namespace {
+
+using kernels::ImageView;
+using kernels::PixelFormat;
+
+/// How a plane's samples lie: pixels per group across and down, and bytes per group.
+struct Layout {
+  int across;
+  int down;
+  int bytes;
+};
+
+std::vector<Layout> layouts(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::kNv12:
+      return {{1, 1, 1}, {2, 2, 2}};
+    case PixelFormat::kI420:
+      return {{1, 1, 1}, {2, 2, 1}, {2, 2, 1}};
+    case PixelFormat::kP010:
+      return {{1, 1, 2}, {2, 2, 4}};
+    case PixelFormat::kY42b:
+      return {{1, 1, 1}, {2, 1, 1}, {2, 1, 1}};
+    case PixelFormat::kY444:
+      return {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}};
+    case PixelFormat::kYuy2:
+      return {{2, 1, 4}};
+    case PixelFormat::kRgb:
+    case PixelFormat::kBgr:
+      return {{1, 1, 3}};
+    case PixelFormat::kRgba:
+    case PixelFormat::kBgra:
+    case PixelFormat::kRgbx:
+    case PixelFormat::kBgrx:
+      return {{1, 1, 4}};
+  }
+  return {};
+}
+
+int groups(int pixels, int size) { return (pixels + size - 1) / size; }
+
+uint64_t next_random(uint64_t& state) {
+  state += 0x9e3779b97f4a7c15ULL;
+  uint64_t value = state;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+  return value ^ (value >> 31);
+}
+
+/// [begin, end) of an edge: the middle half, from an even place to an even place or the edge's end.
+std::pair<int, int> middle(int edge) {
+  const int begin = edge / 4 / 2 * 2;
+  const int end = std::max(begin + 2, edge * 3 / 4 / 2 * 2);
+  return {begin, std::min(end, edge)};
+}
+
+}  // namespace
+
+Area edited_area(int width, int height) {
+  const auto [left, right] = middle(width);
+  const auto [top, bottom] = middle(height);
+  return {left, top, right, bottom};
+}
+
+uint64_t picture_hash(const ImageView& image) {
+  Hash hash;
+  const std::vector<Layout> planes = layouts(image.format);
+  for (size_t plane = 0; plane < planes.size(); ++plane) {
+    const Layout& layout = planes[plane];
+    const auto bytes = static_cast<size_t>(groups(image.width, layout.across) * layout.bytes);
+    for (int row = 0; row < groups(image.height, layout.down); ++row) {
+      hash.add(image.planes[plane].data + row * image.planes[plane].stride, bytes);
+    }
+  }
+  return hash.value();
+}
+
+void scramble(const ImageView& image, uint64_t seed) {
+  const Area area = edited_area(image.width, image.height);
+  const std::vector<Layout> planes = layouts(image.format);
+  for (size_t plane = 0; plane < planes.size(); ++plane) {
+    const Layout& layout = planes[plane];
+    const int first = area.left / layout.across;
+    const int last = groups(area.right, layout.across);
+    for (int row = area.top / layout.down; row < groups(area.bottom, layout.down); ++row) {
+      uint8_t* bytes = image.planes[plane].data + row * image.planes[plane].stride;
+      for (int at = first * layout.bytes; at < last * layout.bytes; ++at) {
+        bytes[at] = static_cast<uint8_t>(next_random(seed) >> 40);
+      }
+    }
+  }
+}
+
+}  // namespace latentsync::fake

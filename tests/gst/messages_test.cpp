@@ -1,0 +1,125 @@
+#include "tests/gst/clip.h"
+
+#include <cmath>
+
+namespace latentsync::test {
+namespace {
+
+class Messages : public InBothModes {};
+LATENTSYNC_IN_BOTH_MODES(Messages);
+
+Ref<GstStructure> stats_of(Rig& rig) {
+  GstStructure* stats = nullptr;
+  g_object_get(rig.element(), "stats", &stats, nullptr);
+  return Ref<GstStructure>(stats);
+}
+
+/// A whole number of any type, or -1.
+int64_t number(const GstStructure* structure, const char* name) {
+  const GValue* value = gst_structure_get_value(structure, name);
+  GValue whole = G_VALUE_INIT;
+  g_value_init(&whole, G_TYPE_INT64);
+  if (value == nullptr || !g_value_transform(value, &whole)) return -1;
+  return g_value_get_int64(&whole);
+}
+
+struct Progress {
+  GstProgressType type;
+  std::string code;
+  std::string text;
+};
+
+std::vector<Progress> progress_of(Rig& rig) {
+  std::vector<Progress> all;
+  for (const auto& message : rig.messages(GST_MESSAGE_PROGRESS)) {
+    GstProgressType type = GST_PROGRESS_TYPE_ERROR;
+    gchar* code = nullptr;
+    gchar* text = nullptr;
+    gst_message_parse_progress(message.get(), &type, &code, &text);
+    all.push_back({type, code, text});
+    g_free(code);
+    g_free(text);
+  }
+  return all;
+}
+
+// While the model loads the bus is told: a start, steps, an end, all of model-load and with words.
+TEST_P(Messages, TellTheProgressOfLoading) {
+  fake::behave("load-delay=50ms,load-steps=5");
+  Rig rig(GetParam());
+  run(rig, Clip{});
+  std::vector<Progress> loading;
+  for (const Progress& progress : progress_of(rig)) {
+    if (progress.code == "model-load") loading.push_back(progress);
+  }
+  ASSERT_GE(loading.size(), 3u);
+  EXPECT_EQ(loading.front().type, GST_PROGRESS_TYPE_START);
+  EXPECT_EQ(loading.back().type, GST_PROGRESS_TYPE_COMPLETE);
+  for (size_t at = 1; at + 1 < loading.size(); ++at) {
+    EXPECT_EQ(loading[at].type, GST_PROGRESS_TYPE_CONTINUE);
+    EXPECT_FALSE(loading[at].text.empty());
+  }
+}
+
+// A load that fails or is ended is told as that: no progress is left open.
+TEST_P(Messages, CloseTheProgressOfALoadThatFails) {
+  fake::behave("load-failure=damaged-file");
+  Rig rig(GetParam());
+  rig.change(GST_STATE_PLAYING);
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_message(GST_MESSAGE_ERROR));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const auto all = progress_of(rig);
+  if (!all.empty()) {
+    EXPECT_EQ(all.back().type, GST_PROGRESS_TYPE_ERROR);
+  }
+}
+
+// There is one message for each window, in order, with its place, its frames and what became of
+// them, and its seconds.
+TEST_P(Messages, TellEachWindow) {
+  fake::behave("no-face=0ms-100ms");
+  Rig rig(GetParam());
+  run(rig, Clip{});
+  const auto messages = rig.element_messages("latentsync-window");
+  ASSERT_EQ(messages.size(), 3u);
+  const std::vector<int64_t> frames = {16, 16, 8};
+  for (size_t at = 0; at < messages.size(); ++at) {
+    const GstStructure* structure = gst_message_get_structure(messages[at].get());
+    gchar* text = gst_structure_to_string(structure);
+    SCOPED_TRACE(text);
+    g_free(text);
+    EXPECT_EQ(number(structure, "frames"), frames[at]);
+    EXPECT_EQ(number(structure, "edited"), at == 0 ? 13 : frames[at]);
+    const auto time = static_cast<int64_t>(at * 16 * 40 * GST_MSECOND);
+    EXPECT_EQ(number(structure, "stream-time"), time);
+    EXPECT_EQ(number(structure, "running-time"), time);
+    gdouble seconds = 0;
+    EXPECT_TRUE(gst_structure_get_double(structure, "seconds-denoise", &seconds));
+    EXPECT_DOUBLE_EQ(seconds, 0.004);
+  }
+}
+
+// The statistics have counted what happened, and start anew with the stream.
+TEST_P(Messages, AndStatisticsCount) {
+  fake::behave("no-face=0ms-100ms");
+  Rig rig(GetParam());
+  for (int round = 0; round < 2; ++round) {
+    SCOPED_TRACE(round);
+    run(rig, Clip{});
+    const Ref<GstStructure> stats = stats_of(rig);
+    ASSERT_TRUE(stats);
+    gchar* text = gst_structure_to_string(stats.get());
+    SCOPED_TRACE(text);
+    g_free(text);
+    EXPECT_EQ(number(stats.get(), "windows"), 3);
+    EXPECT_EQ(number(stats.get(), "frames-in"), 40);
+    EXPECT_EQ(number(stats.get(), "frames-out"), 40);
+    EXPECT_EQ(number(stats.get(), "frames-passed"), 3);
+    EXPECT_EQ(number(stats.get(), "frames-late"), 0);
+    rig.stop();
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::test

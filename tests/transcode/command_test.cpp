@@ -1,0 +1,222 @@
+#include "tests/transcode/support.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+namespace latentsync::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Complaint {
+  const char* name;
+  std::string arguments;  ///< OUT stands for the output
+  int status;
+  const char* says;
+  const char* environment = "";
+};
+
+void PrintTo(const Complaint& complaint, std::ostream* out) { *out << complaint.name; }
+
+class Complains : public testing::TestWithParam<Complaint> {};
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+  const size_t at = text.find(what);
+  return at == std::string::npos ? text : text.replace(at, what.size(), with);
+}
+
+/// What is wrong is said in one line that names it, with its exit status; no output is left behind.
+TEST_P(Complains, InOneLine) {
+  const fs::path folder = empty_folder();
+  std::string arguments = GetParam().arguments;
+  const size_t at = arguments.find("MEDIA/");
+  if (at != std::string::npos) {
+    media("");
+    arguments = replaced(arguments, "MEDIA/", media(""));
+  }
+  arguments = replaced(arguments, "MEDIA/", media(""));
+  arguments = replaced(arguments, "OUT", (folder / "out").string());
+  const Finished finished = transcode(arguments, GetParam().environment);
+  EXPECT_EQ(finished.status, GetParam().status) << finished.output;
+  EXPECT_NE(finished.output.find(GetParam().says), std::string::npos) << finished.output;
+  std::istringstream lines(finished.output);
+  int complaints = 0;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_EQ(line.find("CRITICAL"), std::string::npos) << line;
+    complaints += line.starts_with("latentsync-transcode: ") ? 1 : 0;
+  }
+  EXPECT_EQ(complaints, 1) << finished.output;
+  EXPECT_TRUE(fs::is_empty(folder)) << finished.output;
+}
+
+const std::string kClip = "MEDIA/rate-25.mp4";
+
+INSTANTIATE_TEST_SUITE_P(
+    Command, Complains,
+    testing::Values(
+        Complaint{"NoSuchFile", "/nowhere/in.mp4 -o OUT.mp4", 1, "/nowhere/in.mp4: no such file"},
+        Complaint{"NoSuchAudio", kClip + " --audio /nowhere/a.wav -o OUT.mp4", 1,
+                  "/nowhere/a.wav: no such file"},
+        Complaint{"Folder", "/tmp -o OUT.mp4", 1, "--batch"},
+        Complaint{"NoVideo", "MEDIA/audio-only.m4a -o OUT.mp4", 1, "there is no video"},
+        Complaint{"NoAudio", "MEDIA/no-audio.mp4 -o OUT.mp4", 1, "--audio FILE"},
+        Complaint{"NoAudioInAudio", kClip + " --audio MEDIA/no-audio.mp4 -o OUT.mp4", 1,
+                  "there is no audio"},
+        Complaint{"NotMedia", "MEDIA/not-media.mp4 -o OUT.mp4", 1, "not a media file"},
+        Complaint{"Empty", "MEDIA/empty.mp4 -o OUT.mp4", 1, "not a media file"},
+        Complaint{"CutOffHead", "MEDIA/cut-off-head.mp4 -o OUT.mp4", 1, "damaged or cut off"},
+        Complaint{"NoInput", "-o OUT.mp4", 2, "INPUT"},
+        Complaint{"NoOutput", kClip, 2, "-o OUT.mp4"},
+        Complaint{"UnknownOption", kClip + " --ouput OUT.mp4", 2, "--ouput"},
+        Complaint{"UnknownExtension", kClip + " -o OUT.gif", 2, ".webm"},
+        Complaint{"NoSuchFolder", kClip + " -o /nowhere/out.mp4", 1, "no folder /nowhere"},
+        Complaint{"UnwritableFolder", kClip + " -o /proc/out.mp4", 1, "cannot be written"},
+        Complaint{"OutputIsInput", kClip + " -o " + kClip, 1, "the input itself"},
+        Complaint{"UnknownPreset", kClip + " --preset turbo -o OUT.mp4", 2, "--preset turbo"},
+        Complaint{"UnknownProperty", kClip + " --set sed=1 -o OUT.mp4", 2, "seed"},
+        Complaint{"ReadOnlyProperty", kClip + " --set stats=1 -o OUT.mp4", 2,
+                  "no such property to set"},
+        Complaint{"ValueOutOfRange", kClip + " --set lips-expression=9 -o OUT.mp4", 2, "1 to 3"},
+        Complaint{"ValueOfNoEnum", kClip + " --set attention-mode=quick -o OUT.mp4", 2,
+                  "flex, flash, standard"},
+        Complaint{"ValueIsNoNumber", kClip + " --set seed=many -o OUT.mp4", 2, "seed"},
+        Complaint{"NoValue", kClip + " --set seed -o OUT.mp4", 2, "PROPERTY=VALUE"},
+        Complaint{"BadTime", kClip + " --start soon -o OUT.mp4", 2, "not a time"},
+        Complaint{"StartAfterTheEnd", kClip + " --start 1:00 -o OUT.mp4", 1,
+                  "there are only 1.600 s"},
+        Complaint{"BadShard", kClip + " --shard 3/2 -o OUT.mp4", 2, "2/4"},
+        Complaint{"TooManyShards", kClip + " --shard 1/50 -o OUT.mp4", 1, "fewer"},
+        Complaint{"BadVideoEnd", kClip + " --video-end reverse -o OUT.mp4", 2, "pingpong"},
+        Complaint{"NoModel", kClip + " -o OUT.mp4", 1, "",
+                  "LATENTSYNC_FAKE=load-failure=not-found"},
+        Complaint{"DeviceFails", kClip + " -o OUT.mp4", 1, "",
+                  "LATENTSYNC_FAKE=render-failure=device@1"},
+        Complaint{"NoEngine", kClip + " -o OUT.mp4", 1, "engine",
+                  "LATENTSYNC_FAKE=open-failure=device"},
+        Complaint{"UnwritableFrames", kClip + " --frames /proc/frames -o OUT.mp4", 1, "--frames"}),
+    [](const testing::TestParamInfo<Complaint>& info) { return info.param.name; });
+
+/// A full disk is called that, and nothing is left.
+TEST(Command, DiskFull) {
+  const fs::path folder = empty_folder();
+  fs::create_symlink("/dev/full", folder / "out.mp4.partial");
+  const Finished finished =
+      transcode(media("rate-25.mp4") + " -o " + (folder / "out.mp4").string());
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_NE(finished.output.find("the disk is full"), std::string::npos) << finished.output;
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
+/// An encoder that is not installed is named with its Debian package.
+TEST(Command, MissingEncoder) {
+  const fs::path folder = empty_folder();
+  const std::string plugins = (folder / "plugins").string();
+  const Finished linked = run_process(
+      "mkdir " + plugins + " && ln -s $(pkg-config --variable=pluginsdir gstreamer-1.0)/*.so " +
+      plugins + " && rm " + plugins + "/libgstx264.so");
+  ASSERT_EQ(linked.status, 0) << linked.output;
+  const Finished finished = transcode(
+      media("rate-25.mp4") + " -o " + (folder / "out.mp4").string(),
+      "GST_REGISTRY=" + (folder / "registry").string() + " GST_PLUGIN_SYSTEM_PATH=" + plugins);
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_NE(finished.output.find("apt install gstreamer1.0-plugins-ugly"), std::string::npos)
+      << finished.output;
+}
+
+/// An output that was there before stays as it was when the run fails.
+TEST(Command, FailureKeepsTheOldOutput) {
+  const fs::path output = empty_folder() / "out.mp4";
+  std::ofstream(output) << "before";
+  transcode(media("rate-25.mp4") + " -o " + output.string(),
+            "LATENTSYNC_FAKE=render-failure=device@1");
+  std::ostringstream content;
+  content << std::ifstream(output).rdbuf();
+  EXPECT_EQ(content.str(), "before");
+}
+
+/// Ctrl-C ends the file where it is: it plays, and the exit status says that it is not all.
+TEST(Command, InterruptedFilePlays) {
+  const fs::path folder = empty_folder();
+  const std::string output = folder / "out.mp4";
+  const std::string first = folder / "png/00000000.png";
+  const Finished finished =
+      run_process("export LATENTSYNC_FAKE=delay=500ms LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE
+                  "; timeout -k 5 60 " LATENTSYNC_TRANSCODE " " +
+                  media("seconds-2.mkv") + " --set window-frames=4 --frames " +
+                  (folder / "png").string() + " -o " + output + " & while [ ! -e " + first +
+                  " ] && kill -0 $!; do sleep 0.05; done; pkill -INT -P $!; wait $!");
+  EXPECT_EQ(finished.status, 130) << finished.output;
+  EXPECT_NE(finished.output.find("interrupted"), std::string::npos) << finished.output;
+  const size_t frames = frame_times(output).size();
+  EXPECT_GT(frames, 0u);
+  EXPECT_LT(frames, 74u);
+}
+
+/// Ctrl-C before the first frame, and a second one, end at once and leave nothing.
+TEST(Command, InterruptedAtOnce) {
+  const fs::path folder = empty_folder();
+  const std::string command = " LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE
+                              " timeout --preserve-status -s INT 0.8 " LATENTSYNC_TRANSCODE " " +
+                              media("seconds-2.mkv") + " -o " + (folder / "out.mp4").string();
+  const Finished loading = run_process("LATENTSYNC_FAKE=load-delay=5s" + command);
+  EXPECT_EQ(loading.status, 130) << loading.output;
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
+/// --stats is JSON with the frames and the element's own figures.
+TEST(Command, Stats) {
+  const fs::path folder = empty_folder();
+  const Finished finished =
+      transcode(media("rate-25.mp4") + " --stats " + (folder / "s.json").string() + " -o " +
+                (folder / "out.mp4").string());
+  ASSERT_EQ(finished.status, 0) << finished.output;
+  const Finished checked = run_process(
+      "python3 -c \"import json,sys; s=json.load(open(sys.argv[1])); assert s['whole'] and "
+      "s['frames']==40, s; "
+      "assert s['element']['windows'] >= 3, s\" " +
+      (folder / "s.json").string());
+  EXPECT_EQ(checked.status, 0) << checked.output;
+}
+
+/// A batch goes on after a clip that fails, says so in its exit status, and loads the model once.
+TEST(Command, Batch) {
+  const fs::path folder = empty_folder();
+  std::ofstream(folder / "list") << "# clips\n"
+                                 << media("rate-25.mp4") << "\n"
+                                 << media("not-media.mp4") << "\n"
+                                 << media("no-audio.mp4") << "\t" << media("speech-long.wav")
+                                 << "\n";
+  const Finished finished =
+      transcode("--batch " + (folder / "list").string() + " -o " + (folder / "made").string(),
+                "LATENTSYNC_FAKE=load-delay=1s");
+  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(frame_times(folder / "made/rate-25.mp4").size(), 40u);
+  EXPECT_EQ(frame_times(folder / "made/no-audio.mp4").size(), 24u);
+  EXPECT_FALSE(fs::exists(folder / "made/not-media.mp4"));
+}
+
+/// Where standard error is no terminal, progress is whole lines.
+TEST(Command, PlainProgress) {
+  const std::string output = empty_folder() / "out.mp4";
+  const Finished finished = transcode(media("rate-25.mp4") + " -o " + output);
+  EXPECT_EQ(finished.output.find('\r'), std::string::npos);
+  EXPECT_NE(finished.output.find("40 frames"), std::string::npos) << finished.output;
+}
+
+/// On a terminal it is one line with frames, rate and the time that is left.
+TEST(Command, ProgressOnATerminal) {
+  const std::string output = empty_folder() / "out.mp4";
+  const Finished finished =
+      run_process("LATENTSYNC_FAKE=delay=300ms LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE
+                  " script -qec '" LATENTSYNC_TRANSCODE " " +
+                  media("rate-25.mp4") + " -o " + output + "' /dev/null");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_NE(finished.output.find('\r'), std::string::npos);
+  EXPECT_NE(finished.output.find("/40 frames"), std::string::npos) << finished.output;
+  EXPECT_NE(finished.output.find(" left"), std::string::npos) << finished.output;
+}
+
+}  // namespace
+}  // namespace latentsync::test
