@@ -64,9 +64,9 @@ std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames,
   std::optional<face::FaceTrack> track;
   const auto look = [&](const face::FrameSampler& frame) -> std::optional<face::TrackedFace> {
     if (track) {
-      if (auto followed = tracker.follow(frame, *track); followed.face) return followed.face;
+      if (auto followed = tracker.follow(frame, *track)) return followed;
     }
-    const auto found = tracker.search(frame).faces;
+    const auto found = tracker.search(frame);
     face::FaceTrack begun;
     auto mesh = found.empty() ? std::nullopt : tracker.begin(frame, found.front(), begun);
     if (mesh) track = begun;
