@@ -8,15 +8,20 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
 
 namespace latentsync::nn {
 
 at::Tensor timestep_encoding(int64_t timestep, int64_t channels) {
+  return timestep_encodings(at::full({1}, timestep, at::kLong), channels);
+}
+
+at::Tensor timestep_encodings(const at::Tensor& timesteps, int64_t channels) {
   const auto half = channels / 2;
   const auto frequencies =
       at::exp(at::arange(half, at::kFloat) * (-std::log(10000.0) / static_cast<double>(half)));
-  const auto angles = (frequencies * static_cast<double>(timestep)).unsqueeze(0);
+  const auto angles = timesteps.to(at::kCPU, at::kFloat).unsqueeze(1) * frequencies;
   return at::cat({angles.cos(), angles.sin()}, 1);
 }
 
@@ -28,8 +33,8 @@ class UNet3D::TimeEmbedding : public torch::nn::Module {
     linear_2_ = register_module("linear_2", std::make_shared<Linear>(4 * channels, 4 * channels));
   }
 
-  at::Tensor forward(int64_t timestep, const at::TensorOptions& options) {
-    const auto encoding = timestep_encoding(timestep, channels_).to(options);
+  at::Tensor forward(const at::Tensor& timesteps, const at::TensorOptions& options) {
+    const auto encoding = timestep_encodings(timesteps, channels_).to(options);
     return linear_2_->forward(at::silu(linear_1_->forward(encoding)));
   }
 
@@ -114,10 +119,10 @@ void UNet3D::check(const at::Tensor& sample, const at::Tensor& encoder_hidden_st
   }
 }
 
-UNetContext UNet3D::make_context(const at::Tensor& sample, int64_t timestep,
+UNetContext UNet3D::make_context(const at::Tensor& sample, const at::Tensor& timesteps,
                                  const at::Tensor& encoder_hidden_states, AttentionMode attention) {
   const auto options = conv_in_->bias.options();
-  const auto embedding = at::silu(time_embedding_->forward(timestep, options));
+  const auto embedding = at::silu(time_embedding_->forward(timesteps, options));
   return {.frames = sample.size(2),
           .activated_time_embedding = embedding.expand({sample.size(0), embedding.size(1)}),
           .audio = encoder_hidden_states.to(options),
@@ -129,10 +134,30 @@ at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
                            const at::Tensor& encoder_hidden_states, CacheUse use,
                            FeatureCache* cache, AttentionMode attention) {
   check(sample, encoder_hidden_states, use, cache);
-  const auto context = make_context(sample, timestep, encoder_hidden_states, attention);
+  const auto context =
+      make_context(sample, at::full({1}, timestep, at::kLong), encoder_hidden_states, attention);
+  return run(enter(sample), context, use, cache);
+}
 
-  // [B, C, F, H, W] -> [B*F, C, H, W]
-  auto x = conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
+at::Tensor UNet3D::forward_each(const at::Tensor& sample, const at::Tensor& timesteps,
+                                const at::Tensor& encoder_hidden_states, AttentionMode attention,
+                                bool motion) {
+  check(sample, encoder_hidden_states, CacheUse::kNone, nullptr);
+  if (timesteps.sizes() != at::IntArrayRef({sample.size(0)})) {
+    throw Error(ErrorCode::kInvalidArgument, "UNet3D: one timestep for each batch entry is needed");
+  }
+  auto context = make_context(sample, timesteps, encoder_hidden_states, attention);
+  context.motion = motion;
+  return run(enter(sample), context, CacheUse::kNone, nullptr);
+}
+
+// [B, C, F, H, W] -> [B*F, C, H, W], through the first convolution
+at::Tensor UNet3D::enter(const at::Tensor& sample) {
+  return conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
+}
+
+at::Tensor UNet3D::run(at::Tensor x, const UNetContext& context, CacheUse use,
+                       FeatureCache* cache) {
   const auto& last_block = (*up_blocks_)[up_blocks_->size() - 1];
   if (use == CacheUse::kReuse) {
     return finish(last_block->forward_last_layer(cache->hidden, x, context), context.frames);

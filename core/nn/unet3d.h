@@ -29,13 +29,21 @@ class UNet3D : public torch::nn::Module {
                      FeatureCache* cache = nullptr,
                      AttentionMode attention = AttentionMode::kFlash);
 
+  /// For training: timesteps int64 [B], one for each batch entry; without motion the motion modules
+  /// are left out. All else as in forward().
+  at::Tensor forward_each(const at::Tensor& sample, const at::Tensor& timesteps,
+                          const at::Tensor& encoder_hidden_states, AttentionMode attention,
+                          bool motion);
+
   const UNet3DConfig& config() const { return config_; }
 
  private:
   class TimeEmbedding;
 
-  UNetContext make_context(const at::Tensor& sample, int64_t timestep,
+  UNetContext make_context(const at::Tensor& sample, const at::Tensor& timesteps,
                            const at::Tensor& encoder_hidden_states, AttentionMode attention);
+  at::Tensor enter(const at::Tensor& sample);
+  at::Tensor run(at::Tensor x, const UNetContext& context, CacheUse use, FeatureCache* cache);
   at::Tensor finish(const at::Tensor& x, int64_t frames);
   void check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
              const FeatureCache* cache) const;
@@ -52,5 +60,8 @@ class UNet3D : public torch::nn::Module {
 
 /// [cos, sin] of timestep * 10000^(-k / (channels/2)): float32 [1, channels].
 at::Tensor timestep_encoding(int64_t timestep, int64_t channels);
+
+/// The same for int64 [B]: float32 [B, channels], in system memory.
+at::Tensor timestep_encodings(const at::Tensor& timesteps, int64_t channels);
 
 }  // namespace latentsync::nn

@@ -68,7 +68,7 @@ at::Tensor UNetLayer::forward(const at::Tensor& x, const UNetContext& context) c
   auto h = resnet->forward(x, context.activated_time_embedding, context.frames);
   if (attention)
     h = attention->forward(h, context.audio, context.attention, *context.mouth_regions);
-  if (motion) h = motion->forward(h, context.frames, context.attention);
+  if (motion && context.motion) h = motion->forward(h, context.frames, context.attention);
   return h;
 }
 
@@ -119,7 +119,7 @@ MidBlock::MidBlock(const UNet3DConfig& config) {
 at::Tensor MidBlock::forward(const at::Tensor& x, const UNetContext& context) {
   auto h = first_->forward(x, context.activated_time_embedding, context.frames);
   h = attention_->forward(h, context.audio, context.attention, *context.mouth_regions);
-  if (motion_) h = motion_->forward(h, context.frames, context.attention);
+  if (motion_ && context.motion) h = motion_->forward(h, context.frames, context.attention);
   return second_->forward(h, context.activated_time_embedding, context.frames);
 }
 

@@ -21,6 +21,7 @@ struct UNetContext {
   at::Tensor audio;              ///< [B*F, S, cross_attention_dim]
   AttentionMode attention = AttentionMode::kFlash;
   MouthRegions* mouth_regions = nullptr;  ///< never null in an evaluation
+  bool motion = true;                     ///< false: motion modules are left out
 };
 
 /// One resnet, then the stage's transformer and motion module where it has them.

@@ -1,0 +1,127 @@
+#include "examples/train/audio_training.h"
+
+#include "core/audio/feature_grid.h"
+#include "core/nn/prepare.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace latentsync::train {
+namespace {
+
+constexpr double kOpeningWeight = 1.5;
+constexpr double kLargestError = 3;  // tracking errors of landmarks do not pull harder
+
+at::Tensor rows_of(const Placed& placed) {
+  return at::arange(placed.mouth.size(0), at::kLong) * 2 + placed.first_row;
+}
+
+at::Tensor shifted(const at::Tensor& x, int64_t begin, int64_t length) {
+  auto part = x.narrow(0, begin, length).to(at::kDouble);
+  part = part - part.mean();
+  return part;
+}
+
+}  // namespace
+
+double best_correlation(const at::Tensor& a, const at::Tensor& b, int64_t lag) {
+  double best = 0;
+  bool any = false;
+  for (int64_t shift = -lag; shift <= lag; ++shift) {
+    const auto length = std::min(a.size(0), b.size(0)) - std::abs(shift);
+    if (length < 3) continue;
+    const auto x = shifted(a, std::max<int64_t>(0, -shift), length);
+    const auto y = shifted(b, std::max<int64_t>(0, shift), length);
+    const double size =
+        std::sqrt(x.square().sum().item<double>() * y.square().sum().item<double>());
+    const double r = size > 0 ? (x * y).sum().item<double>() / size : 0;
+    if (!any || r > best) best = r;
+    any = true;
+  }
+  return best;
+}
+
+at::Tensor frame_tokens(const at::Tensor& states, const at::Tensor& window, const at::Tensor& row) {
+  const auto rows = states.size(2), layers = states.size(1), width = states.size(3);
+  const auto offsets = at::arange(audio::kRowsPerFrame, row.options()) - audio::kRowsBeforeFrame;
+  const auto places = (row.unsqueeze(1) + offsets).clamp(0, rows - 1) + window.unsqueeze(1) * rows;
+  return states.transpose(1, 2)
+      .reshape({-1, layers * width})
+      .index_select(0, places.flatten().to(states.device()))
+      .view({row.size(0), audio::kRowsPerFrame * layers, width});
+}
+
+AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, const Dataset& dataset,
+                             const AudioTrainingOptions& options, int64_t seed)
+    : encoder_(std::move(encoder)),
+      head_(std::make_shared<AudioHead>(encoder_->config().n_audio_state, Clip::kMouthValues)),
+      both_(std::make_shared<torch::nn::Module>()),
+      clips_(dataset.of(Part::kTrain)),
+      sampler_(clips_),
+      windows_(encoder_->config().n_audio_ctx, encoder_->config().n_mels),
+      options_(options) {
+  nn::initialise_parameters(*head_, seed);
+  head_->to(encoder_->device(), encoder_->dtype());
+  both_->register_module("encoder", encoder_);
+  both_->register_module("head", head_);
+  optimiser_ = std::make_unique<AdamW>(
+      *both_, AdamWOptions{.beta2 = 0.98, .weight_decay = 0.05, .average = options_.average});
+}
+
+double AudioTraining::step(double learning_rate, Random& random) {
+  std::vector<at::Tensor> mels, window, rows, mouths;
+  for (int64_t i = 0; i < options_.windows; ++i) {
+    std::vector<const Clip*> list;
+    for (int clip = 0; clip < 16; ++clip) list.push_back(&sampler_.draw(random));
+    size_t next = 0;
+    const auto made = windows_.packed(list, next, random, Pace::kChanged);
+    mels.push_back(made.mel);
+    for (const auto& placed : made.placed) {
+      rows.push_back(rows_of(placed));
+      window.push_back(at::full_like(rows.back(), i));
+      mouths.push_back(placed.mouth);
+    }
+  }
+  const auto device = encoder_->device();
+  optimiser_->zero_gradients();
+  const auto states = encoder_->forward(at::stack(mels).to(device, encoder_->dtype()));
+  const auto tokens = frame_tokens(states, at::cat(window), at::cat(rows));
+  const auto mouth = head_->forward(at::dropout(tokens, options_.dropout, true)).to(at::kFloat);
+  const auto error = (mouth - at::cat(mouths).to(device)).abs().clamp_max(kLargestError);
+  auto weights = at::ones({Clip::kMouthValues}, error.options());
+  weights[0] = kOpeningWeight;
+  const auto loss = ((error + 0.5 * error.square()) * weights).mean();
+  (loss + options_.feature_decay * states.to(at::kFloat).square().mean()).backward();
+  optimiser_->step(learning_rate);
+  return loss.item<double>();
+}
+
+double AudioTraining::opening_correlation(const std::vector<const Clip*>& clips) {
+  const at::NoGradGuard no_grad;
+  double sum = 0;
+  optimiser_->with_average([&] {
+    for (const auto* clip : clips) {
+      const auto made = windows_.alone(*clip, Fill::kSilence);
+      const auto states =
+          encoder_->forward(made.mel.unsqueeze(0).to(encoder_->device(), encoder_->dtype()));
+      const auto rows = rows_of(made.placed[0]);
+      const auto mouth = head_->forward(frame_tokens(states, at::zeros_like(rows), rows));
+      sum += best_correlation(mouth.select(1, 0).to(at::kCPU, at::kFloat), clip->mouth.select(1, 0),
+                              0);
+    }
+  });
+  return clips.empty() ? 0 : sum / static_cast<double>(clips.size());
+}
+
+}  // namespace latentsync::train

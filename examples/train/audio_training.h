@@ -1,0 +1,59 @@
+#pragma once
+
+#include "core/audio/whisper_encoder.h"
+#include "examples/train/audio_head.h"
+#include "examples/train/audio_windows.h"
+#include "examples/train/optimiser.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace latentsync::train {
+
+struct AudioTrainingOptions {
+  int64_t windows = 2;          ///< of 30 s, in a step
+  double dropout = 0.05;        ///< of tokens' values, in front of the head
+  double feature_decay = 1e-4;  ///< times the mean square of the tokens
+  double average = 0.995;       ///< of the weights
+};
+
+/// A frame's tokens in an encoder's states: the ten rows from four before to five after, all layers
+/// of a row together, as core/audio slices them.
+///
+/// states [B, layers, rows, width]; window, row: int64 [N], the row of each frame -> [N, 10 layers,
+/// width]. Rows outside are the first or the last one.
+at::Tensor frame_tokens(const at::Tensor& states, const at::Tensor& window, const at::Tensor& row);
+
+/// Trains an audio encoder to tell the mouth from the sound.
+class AudioTraining {
+ public:
+  /// ENCODER: initialised, float32, on its device. DATASET must outlive this object.
+  AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, const Dataset& dataset,
+                const AudioTrainingOptions& options, int64_t seed);
+
+  /// One step; returns the loss.
+  double step(double learning_rate, Random& random);
+
+  /// Mean correlation of the predicted opening with the true one over CLIPS, each alone, with the
+  /// averaged weights.
+  double opening_correlation(const std::vector<const Clip*>& clips);
+
+  AdamW& optimiser() { return *optimiser_; }
+
+ private:
+  std::shared_ptr<audio::WhisperEncoder> encoder_;
+  std::shared_ptr<AudioHead> head_;
+  std::shared_ptr<torch::nn::Module> both_;
+  std::vector<const Clip*> clips_;
+  ClipSampler sampler_;
+  AudioWindows windows_;
+  AudioTrainingOptions options_;
+  std::unique_ptr<AdamW> optimiser_;
+};
+
+/// Pearson's correlation of two sequences of one length, the second one shifted by each of -LAG to
+/// LAG frames; the best one. 0 where a sequence does not change.
+double best_correlation(const at::Tensor& a, const at::Tensor& b, int64_t lag);
+
+}  // namespace latentsync::train

@@ -1,0 +1,124 @@
+#include "examples/train/augment.h"
+
+#include <cmath>
+#include <numbers>
+#include <tuple>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/affine_grid_generator.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/grid_sampler_2d.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+
+namespace latentsync::train {
+namespace {
+
+// From places of the result to places of the stored crop, both from -1 to 1 over their edges.
+struct Placement {
+  double m[2][3];
+};
+
+Placement placement(const Dataset& dataset, const Augmentation& change) {
+  const auto edge = static_cast<double>(dataset.edge);
+  const double part = edge / (edge + 2 * static_cast<double>(dataset.margin)) / change.scale;
+  const double cosine = std::cos(change.turn) * part, sine = std::sin(change.turn) * part;
+  const double side = change.mirror ? -1 : 1;
+  return {{{side * cosine, -sine, -2 * change.right * part},
+           {side * sine, cosine, -2 * change.down * part}}};
+}
+
+// Rotation about the grey axis by HUE, then saturation, then gains: [3, 3].
+at::Tensor colour_matrix(const Augmentation& change) {
+  const double c = std::cos(change.hue), s = std::sin(change.hue) / std::numbers::sqrt3;
+  std::vector<double> matrix;
+  for (int row = 0; row < 3; ++row) {
+    for (int column = 0; column < 3; ++column) {
+      const int turn = (column - row + 3) % 3;
+      double value = (1 - c) / 3 + (turn == 0 ? c : turn == 1 ? -s : s);
+      value = change.saturation * value + (1 - change.saturation) / 3;
+      matrix.push_back(value * change.gain[row]);
+    }
+  }
+  return at::tensor(matrix, at::kFloat).view({3, 3});
+}
+
+at::Tensor blurred(const at::Tensor& images, double deviation) {
+  const auto reach = static_cast<int64_t>(std::ceil(3 * deviation));
+  auto kernel = at::arange(-reach, reach + 1, at::kFloat);
+  kernel = (kernel.square() * (-0.5 / (deviation * deviation))).exp();
+  kernel = (kernel / kernel.sum()).to(images.device());
+  const auto taps = 2 * reach + 1;
+  const auto across = kernel.view({1, 1, 1, taps}).expand({3, 1, 1, taps}).contiguous();
+  const auto along = kernel.view({1, 1, taps, 1}).expand({3, 1, taps, 1}).contiguous();
+  const auto first = at::conv2d(images, across, {}, 1, at::IntArrayRef({0, reach}), 1, 3);
+  return at::conv2d(first, along, {}, 1, at::IntArrayRef({reach, 0}), 1, 3);
+}
+
+at::Tensor lit(const at::Tensor& images, const Augmentation& change) {
+  const auto places = at::linspace(-1, 1, images.size(3), images.options());
+  const auto slope = places.unsqueeze(0) * (change.light * std::cos(change.light_from)) +
+                     places.unsqueeze(1) * (change.light * std::sin(change.light_from));
+  return images * (1 + slope);
+}
+
+}  // namespace
+
+Augmentation draw_augmentation(Random& random, Strength strength) {
+  Augmentation change;
+  if (strength == Strength::kNone) return change;
+  const double s = strength == Strength::kStrong ? 1.6 : 1;
+  const auto about = [&](double width) { return uniform(random, -width, width) * s; };
+  change.turn = about(0.05);
+  change.scale = std::exp(about(0.03));
+  change.right = about(0.015);
+  change.down = about(0.015);
+  change.mirror = random() % 2 == 0;
+  change.hue = about(0.25);
+  change.saturation = std::exp(about(0.35));
+  const double exposure = about(0.3);
+  for (double& gain : change.gain) gain = std::exp(exposure + about(0.14));
+  change.gamma = std::exp(about(0.25));
+  change.light = uniform(random, 0, 0.25) * s;
+  change.light_from = uniform(random, 0, 2 * std::numbers::pi);
+  change.blur = random() % 3 == 0 ? uniform(random, 0.3, 1.1) * s : 0;
+  return change;
+}
+
+at::Tensor augmented_crops(const Dataset& dataset, const Clip& clip, const Augmentation& change,
+                           c10::Device device) {
+  auto images = clip.crops.to(device).permute({0, 3, 1, 2}).to(at::kFloat).div_(255);
+  const auto count = images.size(0), edge = dataset.edge;
+  const auto place = placement(dataset, change);
+  const auto theta = at::tensor(at::ArrayRef<double>(&place.m[0][0], 6), at::kFloat)
+                         .view({1, 2, 3})
+                         .to(device)
+                         .expand({count, 2, 3});
+  const auto grid = at::affine_grid_generator(theta, {count, 3, edge, edge}, false);
+  constexpr int64_t kBilinear = 0, kBorder = 1;
+  images = at::grid_sampler_2d(images, grid, kBilinear, kBorder, false);
+  if (change.blur > 0) images = blurred(images, change.blur * static_cast<double>(edge) / 128);
+  images = at::einsum("ij,njhw->nihw", {colour_matrix(change).to(device), images});
+  images = lit(images, change).clamp_(0, 1);
+  if (change.gamma != 1) images = images.pow(change.gamma);
+  return images.mul_(2).sub_(1).contiguous();
+}
+
+at::Tensor augmented_lips(const Dataset& dataset, const Clip& clip, const Augmentation& change) {
+  const auto stored = static_cast<double>(dataset.edge + 2 * dataset.margin);
+  const auto place = placement(dataset, change);
+  const auto x = (clip.lips.select(2, 0) + 0.5) * (2 / stored) - 1 - place.m[0][2];
+  const auto y = (clip.lips.select(2, 1) + 0.5) * (2 / stored) - 1 - place.m[1][2];
+  const double determinant = place.m[0][0] * place.m[1][1] - place.m[0][1] * place.m[1][0];
+  const auto u = (x * place.m[1][1] - y * place.m[0][1]) / (2 * determinant) + 0.5;
+  const auto v = (y * place.m[0][0] - x * place.m[1][0]) / (2 * determinant) + 0.5;
+  const auto left = u.amin(1), right = u.amax(1), top = v.amin(1), bottom = v.amax(1);
+  return at::stack({(left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2},
+                   1);
+}
+
+}  // namespace latentsync::train

@@ -1,0 +1,344 @@
+#include "core/error.h"
+#include "core/face/face_networks.h"
+#include "core/lipsync/mask_picture.h"
+#include "examples/train/audio_training.h"
+#include "examples/train/dataset.h"
+#include "examples/train/measures.h"
+#include "examples/train/preview.h"
+#include "examples/train/render.h"
+#include "examples/train/storage.h"
+#include "kernels/reference/face_mask.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/InferenceMode.h>
+#include <nlohmann/json.hpp>
+
+// latentsync-measure: renders clips through the engine and says how well the mouths follow the
+// sound and how good the pictures are (docs/training.md has the definitions).
+namespace latentsync::train {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kLag = 3;
+
+constexpr char kUsage[] =
+    R"(latentsync-measure --model FOLDER --data FOLDER [options]
+
+  --data FOLDER     what `prepare.py unpack` left
+  --faces FOLDER    the face networks (models/face)
+  --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self (all)
+  --pairs N         at most so many pairs a test (8)
+  --out FOLDER      measures.json, measures.md and sheet.png (measure-out)
+  --device, --precision, --attention, --steps, --guidance, --feature-cache, --seed
+                    as the element's properties
+)";
+
+std::map<std::string, std::string> parse(int count, char** arguments) {
+  std::map<std::string, std::string> values = {
+      {"--faces", "models/face"},
+      {"--pairs", "8"},
+      {"--out", "measure-out"},
+      {"--device", "auto"},
+      {"--precision", "auto"},
+      {"--attention", "flex"},
+      {"--steps", "0"},
+      {"--feature-cache", "-1"},
+      {"--guidance", "1.5"},
+      {"--seed", "1247"},
+      {"--tests", "rotated,unseen-faces,unseen-voices,plain,silence,self"},
+      {"--model", ""},
+      {"--data", ""}};
+  for (int i = 1; i < count; i += 2) {
+    if (i + 1 >= count || !values.contains(arguments[i])) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string(arguments[i]) + " is no option, or lacks its value");
+    }
+    values[arguments[i]] = arguments[i + 1];
+  }
+  if (values["--model"].empty() || values["--data"].empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "--model and --data are needed");
+  }
+  return values;
+}
+
+// A clip as it is measured: the whole frames with what is found in them.
+struct Seen {
+  const Clip* clip = nullptr;
+  std::vector<face::FaceLandmarks> meshes;
+  at::Tensor opening;
+};
+
+class Measurement {
+ public:
+  explicit Measurement(std::map<std::string, std::string> options);
+  void all();
+
+ private:
+  const Seen& seen(const Clip& clip);
+  /// As many frames of the face as there is sound for.
+  at::Tensor render(const Clip& face, const at::Tensor& sound);
+  void cross(const std::string& test, const std::vector<const Clip*>& faces,
+             const std::vector<const Clip*>& drivers, bool rotate);
+  void silence(const std::vector<const Clip*>& faces, const std::vector<const Clip*>& drivers);
+  void self(const std::vector<const Clip*>& faces);
+  void add(const std::string& test, const json& figures);
+  void keep_sheet(const at::Tensor& driver, const at::Tensor& face, const at::Tensor& made);
+  void write();
+
+  std::map<std::string, std::string> options_;
+  Dataset dataset_;
+  face::FaceTracker tracker_;
+  ClipRenderer renderer_;
+  RenderSettings settings_, resolved_;
+  int64_t edge_;
+  at::Tensor mask_;
+  size_t most_;
+  std::map<const Clip*, Seen> seen_;
+  json tests_ = json::object();
+  std::vector<at::Tensor> sheets_;
+};
+
+ModelSettings model_settings(const std::map<std::string, std::string>& options) {
+  static const std::map<std::string, Precision> precisions = {{"auto", Precision::kAuto},
+                                                              {"float32", Precision::kFloat32},
+                                                              {"bfloat16", Precision::kBfloat16},
+                                                              {"float16", Precision::kFloat16}};
+  return {.folder = options.at("--model"),
+          .face_folder = options.at("--faces"),
+          .device = options.at("--device"),
+          .precision = precisions.at(options.at("--precision"))};
+}
+
+Measurement::Measurement(std::map<std::string, std::string> options)
+    : options_(std::move(options)),
+      dataset_(read_dataset(options_.at("--data"))),
+      tracker_(face::load_face_tracker(options_.at("--faces"))),
+      renderer_(model_settings(options_)),
+      edge_(renderer_.info().resolution),
+      mask_(kernels::face_mask(lipsync::mask_picture(), edge_)),
+      most_(std::stoul(options_.at("--pairs"))) {
+  static const std::map<std::string, Attention> attentions = {
+      {"flex", Attention::kFlex}, {"flash", Attention::kFlash}, {"standard", Attention::kStandard}};
+  settings_.attention = attentions.at(options_.at("--attention"));
+  settings_.inference_steps = std::stol(options_.at("--steps"));
+  settings_.guidance_scale = std::stod(options_.at("--guidance"));
+  settings_.feature_cache = std::stol(options_.at("--feature-cache"));
+  settings_.seed = std::stol(options_.at("--seed"));
+  resolved_ = renderer_.resolved(settings_);
+}
+
+const Seen& Measurement::seen(const Clip& clip) {
+  auto& entry = seen_[&clip];
+  if (entry.clip == nullptr) {
+    entry.clip = &clip;
+    entry.meshes = meshes_of(clip.whole, tracker_);
+    entry.opening = openings(entry.meshes);
+  }
+  return entry;
+}
+
+at::Tensor Measurement::render(const Clip& face, const at::Tensor& sound) {
+  constexpr int64_t kSamplesPerFrame = 640;
+  const auto count = std::min(face.frames(), sound.size(0) / kSamplesPerFrame);
+  return renderer_.render(face.whole.narrow(0, 0, count), sound, settings_);
+}
+
+void Measurement::add(const std::string& test, const json& figures) {
+  tests_[test]["clips"].push_back(figures);
+  std::printf("%-14s %s\n", test.c_str(), figures.dump().c_str());
+  std::fflush(stdout);
+  write();
+}
+
+// Every face with every driver, in an order that takes each of both as often as it can.
+void Measurement::cross(const std::string& test, const std::vector<const Clip*>& faces,
+                        const std::vector<const Clip*>& drivers, bool rotate) {
+  const auto total = std::min(most_, faces.size() * drivers.size());
+  for (size_t i = 0; i < total; ++i) {
+    const auto& face = *faces[i % faces.size()];
+    const auto& driver = *drivers[(i + i / faces.size() / drivers.size()) % drivers.size()];
+    const auto turned = rotate ? rotated(driver) : driver;
+    auto wanted = seen(driver).opening;
+    if (rotate) wanted = wanted.roll(-driver.frames() / 2);
+    const auto edited = render(face, turned.sound);
+    const auto opening = openings(meshes_of(edited, tracker_));
+    json figures = {{"face", face.name},
+                    {"driver", driver.name},
+                    {"r_driver", best_correlation(opening, wanted, kLag)},
+                    {"r_original", best_correlation(opening, seen(face).opening, kLag)},
+                    {"r_between", best_correlation(wanted, seen(face).opening, kLag)}};
+    double wrong = 0;
+    int64_t count = 0;
+    for (const auto* other : drivers) {
+      if (other == &driver) continue;
+      auto theirs = seen(*other).opening;
+      if (rotate) theirs = theirs.roll(-other->frames() / 2);
+      wrong += best_correlation(opening, theirs, kLag);
+      ++count;
+    }
+    if (count > 0) figures["r_wrong_driver"] = wrong / static_cast<double>(count);
+    add(test, figures);
+    if (i < 2) keep_sheet(driver.whole, face.whole, edited);
+  }
+}
+
+void Measurement::silence(const std::vector<const Clip*>& faces,
+                          const std::vector<const Clip*>& drivers) {
+  const auto spread = [&](const Clip& face, const at::Tensor& sound) {
+    return openings(meshes_of(render(face, sound), tracker_)).std().item<double>();
+  };
+  for (const auto* face : faces) {
+    const double quiet = spread(*face, at::zeros_like(face->sound));
+    const double speech = spread(*face, drivers.front()->sound);
+    add("silence", {{"face", face->name},
+                    {"deviation_silence", quiet},
+                    {"deviation_speech", speech},
+                    {"quotient", quiet / speech}});
+  }
+}
+
+void Measurement::self(const std::vector<const Clip*>& faces) {
+  for (const auto* face : faces) {
+    const auto& original = seen(*face);
+    const auto edited = render(*face, face->sound);
+    const auto meshes = meshes_of(edited, tracker_);
+    const auto before = aligned_crops(face->whole, original.meshes, edge_);
+    const auto after = aligned_crops(edited, original.meshes, edge_);
+    const auto boxes = lip_boxes(original.meshes, edge_);
+    add("self", {{"face", face->name},
+                 {"r_driver", best_correlation(openings(meshes), original.opening, kLag)},
+                 {"psnr", psnr_inside(after, before, mask_)},
+                 {"ssim", ssim_inside(after, before, mask_)},
+                 {"sharpness_quotient", sharpness(after, boxes) / sharpness(before, boxes)},
+                 {"lip_jitter", lip_jitter(meshes)},
+                 {"lip_jitter_original", lip_jitter(original.meshes)},
+                 {"border_flicker", border_flicker(after, before, mask_)}});
+    if (face == faces.front()) keep_sheet(face->whole, face->whole, edited);
+  }
+}
+
+// Eight frames of three clips below each other, at one size.
+void Measurement::keep_sheet(const at::Tensor& driver, const at::Tensor& face,
+                             const at::Tensor& made) {
+  constexpr int64_t kColumns = 8, kSide = 192;
+  const auto count = std::min({driver.size(0), face.size(0), made.size(0)});
+  std::vector<at::Tensor> rows;
+  for (const auto* clip : {&driver, &face, &made}) {
+    std::vector<at::Tensor> row;
+    for (int64_t i = 0; i < kColumns; ++i) {
+      const auto frame = (*clip)[i * (count - 1) / (kColumns - 1)];
+      const auto nearest = [&](int64_t size) {
+        return at::floor(at::arange(kSide, at::kFloat) * static_cast<double>(size) / kSide)
+            .to(at::kLong);
+      };
+      row.push_back(
+          frame.index_select(0, nearest(frame.size(0))).index_select(1, nearest(frame.size(1))));
+    }
+    rows.push_back(at::cat(row, 1));
+  }
+  sheets_.push_back(at::cat(rows, 0));
+}
+
+void Measurement::write() {
+  const std::filesystem::path out = options_.at("--out");
+  std::ostringstream table;
+  for (auto& [test, content] : tests_.items()) {
+    std::map<std::string, std::vector<double>> columns;
+    for (const auto& clip : content["clips"]) {
+      for (const auto& [name, value] : clip.items()) {
+        if (value.is_number()) columns[name].push_back(value);
+      }
+    }
+    json& means = content["mean"] = json::object();
+    table << "| " << test << " (" << content["clips"].size() << ") | mean | least | most |\n"
+          << "| --- | --- | --- | --- |\n";
+    for (const auto& [name, values] : columns) {
+      double sum = 0;
+      for (const double value : values) sum += value;
+      const double mean = sum / static_cast<double>(values.size());
+      means[name] = mean;
+      char line[160];
+      std::snprintf(line, sizeof line, "| %s | %.3f | %.3f | %.3f |\n", name.c_str(), mean,
+                    *std::min_element(values.begin(), values.end()),
+                    *std::max_element(values.begin(), values.end()));
+      table << line;
+    }
+    table << '\n';
+  }
+  const double rate =
+      renderer_.seconds() > 0 ? static_cast<double>(renderer_.frames()) / renderer_.seconds() : 0;
+  table << "Rendered " << renderer_.frames() << " frames, " << rate << " a second.\n";
+  const json whole = {{"model", options_.at("--model")},
+                      {"device", renderer_.info().device},
+                      {"precision", renderer_.info().precision},
+                      {"resolution", edge_},
+                      {"attention", options_.at("--attention")},
+                      {"feature_cache", resolved_.feature_cache},
+                      {"inference_steps", resolved_.inference_steps},
+                      {"frames_a_second", rate},
+                      {"tests", tests_}};
+  write_text(out / "measures.json", whole.dump(1) + "\n");
+  write_text(out / "measures.md", table.str());
+  if (!sheets_.empty()) write_png(out / "sheet.png", stacked(sheets_));
+}
+
+void Measurement::all() {
+  std::set<std::string> wanted;
+  std::istringstream list(options_.at("--tests"));
+  for (std::string test; std::getline(list, test, ',');) wanted.insert(test);
+  const auto faces = dataset_.of(Part::kValidation), drivers = dataset_.of(Part::kDriver);
+  const auto unseen = dataset_.of(Part::kUnseen);
+  // One clip of each: those of one speaker are much alike.
+  std::vector<const Clip*> others;
+  std::set<std::string> speakers;
+  for (const auto* clip : unseen) {
+    if (speakers.insert(clip->speaker).second) others.push_back(clip);
+  }
+  if (faces.empty() || drivers.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "The data set has no left-out speaker or no left-out sentences to measure with; "
+                "see `prepare.py pack --help`.");
+  }
+  if (wanted.contains("rotated")) cross("rotated", faces, drivers, true);
+  if (wanted.contains("self")) self(faces);
+  if (wanted.contains("plain")) cross("plain", faces, drivers, false);
+  if (wanted.contains("unseen-faces") && !others.empty()) {
+    cross("unseen-faces", others, drivers, true);
+  }
+  if (wanted.contains("unseen-voices") && !others.empty()) {
+    cross("unseen-voices", faces, others, true);
+  }
+  if (wanted.contains("silence")) silence(faces, drivers);
+}
+
+}  // namespace
+}  // namespace latentsync::train
+
+int main(int count, char** arguments) {
+  using namespace latentsync;
+  try {
+    if (count > 1 && std::string(arguments[1]) == "--help") {
+      std::fputs(train::kUsage, stdout);
+      return 0;
+    }
+    const c10::InferenceMode inference;
+    train::Measurement(train::parse(count, arguments)).all();
+    return 0;
+  } catch (...) {
+    const auto error = current_error();
+    std::fprintf(stderr, "latentsync-measure: %s\n%s\n", error.what(), error.detail().c_str());
+    return 1;
+  }
+}

@@ -1,0 +1,144 @@
+#include "examples/train/model_files.h"
+
+#include "core/error.h"
+#include "core/model/config.h"
+#include "core/model/model_folder.h"
+#include "core/model/naming.h"
+#include "core/model/state_dict.h"
+#include "examples/train/storage.h"
+
+#include <nlohmann/json.hpp>
+
+namespace latentsync::train {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json unet_json(const nn::UNet3DConfig& config) {
+  json down = json::array(), up = json::array();
+  for (const bool attends : config.cross_attention_blocks) {
+    down.push_back(attends ? "CrossAttnDownBlock3D" : "DownBlock3D");
+    up.insert(up.begin(), attends ? "CrossAttnUpBlock3D" : "UpBlock3D");
+  }
+  const json motion = {{"num_attention_heads", config.motion_heads},
+                       {"num_transformer_block", config.motion_transformer_blocks},
+                       {"attention_block_types",
+                        json(std::vector<std::string>(config.motion_attentions, "Temporal_Self"))},
+                       {"temporal_position_encoding", true},
+                       {"temporal_position_encoding_max_len", config.motion_max_frames},
+                       {"temporal_attention_dim_div", 1},
+                       {"zero_initialize", true}};
+  return {{"in_channels", config.in_channels},
+          {"out_channels", config.out_channels},
+          {"act_fn", "silu"},
+          {"add_audio_layer", true},
+          {"attention_head_dim", config.attention_heads},
+          {"block_out_channels", config.block_out_channels},
+          {"center_input_sample", false},
+          {"cross_attention_dim", config.cross_attention_dim},
+          {"down_block_types", down},
+          {"mid_block_type", "UNetMidBlock3DCrossAttn"},
+          {"up_block_types", up},
+          {"downsample_padding", 1},
+          {"flip_sin_to_cos", true},
+          {"freq_shift", 0},
+          {"layers_per_block", config.layers_per_block},
+          {"mid_block_scale_factor", 1},
+          {"norm_eps", config.norm_eps},
+          {"norm_num_groups", config.norm_groups},
+          {"resnet_time_scale_shift", "default"},
+          {"use_motion_module", true},
+          {"motion_module_resolutions", {1, 2, 4, 8}},
+          {"motion_module_mid_block", config.motion_mid_block},
+          {"motion_module_decoder_only", !config.motion_down_blocks.front()},
+          {"motion_module_type", "Vanilla"},
+          {"motion_module_kwargs", motion}};
+}
+
+json config_json(const ModelShape& shape) {
+  const auto& whisper = shape.whisper;
+  return {{"name", shape.name},
+          {"resolution", shape.edge},
+          {"video_fps", 25},
+          {"audio_sample_rate", 16000},
+          {"num_frames", 16},
+          {"audio_feat_length", {2, 2}},
+          {"inference_steps", shape.inference_steps},
+          {"guidance_scale", shape.guidance},
+          {"feature_cache", shape.feature_cache},
+          {"seed", 1247},
+          {"unet", unet_json(shape.unet)},
+          {"vae",
+           {{"type", "taesd"},
+            {"latent_channels", 4},
+            {"scaling_factor", 1},
+            {"shift_factor", 0},
+            {"image_range", {0, 1}}}},
+          {"whisper",
+           {{"n_mels", whisper.n_mels},
+            {"n_audio_ctx", whisper.n_audio_ctx},
+            {"n_audio_state", whisper.n_audio_state},
+            {"n_audio_head", whisper.n_audio_head},
+            {"n_audio_layer", whisper.n_audio_layer}}},
+          {"scheduler",
+           {{"_class_name", "DDIMScheduler"},
+            {"beta_start", 0.00085},
+            {"beta_end", 0.012},
+            {"beta_schedule", "scaled_linear"},
+            {"clip_sample", false},
+            {"num_train_timesteps", 1000},
+            {"set_alpha_to_one", false},
+            {"steps_offset", 1},
+            {"prediction_type", "epsilon"}}}};
+}
+
+model::TensorMap for_file(const model::TensorMap& weights, const torch::nn::Module& module,
+                          const std::string& prefix) {
+  model::TensorMap result;
+  for (const auto& [name, tensor] : weights) result[prefix + name] = tensor.to(at::kHalf);
+  for (const auto& item : module.named_buffers()) {
+    result[prefix + item.key()] = item.value().to(at::kHalf);
+  }
+  return result;
+}
+
+}  // namespace
+
+ModelShape read_shape(const fs::path& folder) {
+  const auto files = model::find_model(folder);
+  const auto whole = model::model_config(files.config);
+  const auto unet = model::open_tensor_file(files.unet);
+  const auto whisper = model::open_tensor_file(files.whisper);
+  ModelShape shape;
+  shape.unet = model::unet_config(model::unet_state(unet), files.unet.string(), files.config);
+  shape.whisper = model::whisper_config(model::whisper_encoder_state(whisper),
+                                        files.whisper.string(), whisper.integers, files.config);
+  shape.edge = whole.resolution.value_or(shape.edge);
+  shape.inference_steps = whole.inference_steps.value_or(shape.inference_steps);
+  shape.guidance = whole.guidance_scale.value_or(shape.guidance);
+  return shape;
+}
+
+void read_weights(const fs::path& folder, nn::UNet3D& unet, audio::WhisperEncoder& encoder) {
+  const auto files = model::find_model(folder);
+  model::load_state(unet, model::unet_state(model::open_tensor_file(files.unet)),
+                    files.unet.string());
+  model::load_state(encoder, model::whisper_encoder_state(model::open_tensor_file(files.whisper)),
+                    files.whisper.string());
+}
+
+void write_model(const fs::path& folder, const ModelShape& shape, const model::TensorMap& unet,
+                 const nn::UNet3D& unet_module, const model::TensorMap& whisper,
+                 const audio::WhisperEncoder& whisper_module, const fs::path& taesd) {
+  write_safetensors(folder / "latentsync_unet.safetensors", for_file(unet, unet_module, ""));
+  write_safetensors(folder / "whisper" / "tiny.safetensors",
+                    for_file(whisper, whisper_module, "encoder."));
+  fs::create_directories(folder / "vae");
+  for (const char* half : {"taesd_encoder.safetensors", "taesd_decoder.safetensors"}) {
+    fs::copy_file(taesd / half, folder / "vae" / half, fs::copy_options::overwrite_existing);
+  }
+  write_text(folder / "config.json", config_json(shape).dump(1) + "\n");
+}
+
+}  // namespace latentsync::train

@@ -1,0 +1,125 @@
+#include "examples/train/optimiser.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace latentsync::train {
+
+AdamW::AdamW(torch::nn::Module& module, const AdamWOptions& options) : options_(options) {
+  const at::NoGradGuard no_grad;
+  int64_t count = 0;
+  for (auto& item : module.named_parameters()) {
+    names_.push_back(item.key());
+    parameters_.push_back(item.value());
+    count += item.value().numel();
+  }
+  const auto own = parameters_.at(0).options().requires_grad(false);
+  working_ = at::empty({count}, own);
+  gradients_ = at::zeros_like(working_);
+  decays_ = at::empty({count}, own.dtype(at::kFloat));
+  int64_t offset = 0;
+  for (auto& parameter : parameters_) {
+    const auto place = [&](const at::Tensor& flat) {
+      return flat.narrow(0, offset, parameter.numel()).view(parameter.sizes());
+    };
+    place(working_).copy_(parameter);
+    place(decays_).fill_(parameter.dim() > 1 ? 1 : 0);
+    parameter.set_data(place(working_));
+    parameter.requires_grad_(true);
+    parameter.mutable_grad() = place(gradients_);
+    offset += parameter.numel();
+  }
+  weights_ = working_.to(at::kFloat);
+  if (weights_.is_same(working_)) weights_ = working_.clone();
+  mean_ = at::zeros_like(weights_);
+  square_ = at::zeros_like(weights_);
+  average_ = weights_.clone();
+}
+
+void AdamW::zero_gradients() {
+  const at::NoGradGuard no_grad;
+  gradients_.zero_();
+}
+
+double AdamW::step(double learning_rate) {
+  const at::NoGradGuard no_grad;
+  auto gradient = gradients_.to(at::kFloat);
+  const double norm = at::linalg_vector_norm(gradient).item<double>();
+  if (!std::isfinite(norm)) return norm;
+  if (norm > options_.largest_gradient) gradient = gradient * (options_.largest_gradient / norm);
+  ++steps_;
+  const auto count = static_cast<double>(steps_);
+  mean_.lerp_(gradient, 1 - options_.beta1);
+  square_.lerp_(gradient.square(), 1 - options_.beta2);
+  const double mean_bias = 1 - std::pow(options_.beta1, count);
+  const double square_bias = 1 - std::pow(options_.beta2, count);
+  weights_.mul_(1 - decays_ * (learning_rate * options_.weight_decay));
+  weights_.addcdiv_(mean_, (square_ / square_bias).sqrt_().add_(options_.epsilon),
+                    -learning_rate / mean_bias);
+  average_.lerp_(weights_, 1 - std::min(options_.average, (1 + count) / (10 + count)));
+  publish(weights_);
+  return norm;
+}
+
+void AdamW::publish(const at::Tensor& weights) {
+  const at::NoGradGuard no_grad;
+  working_.copy_(weights);
+}
+
+void AdamW::with_average(const std::function<void()>& body) {
+  publish(average_);
+  try {
+    body();
+  } catch (...) {
+    publish(weights_);
+    throw;
+  }
+  publish(weights_);
+}
+
+model::TensorMap AdamW::average() const {
+  model::TensorMap result;
+  int64_t offset = 0;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    result[names_[i]] =
+        average_.narrow(0, offset, parameters_[i].numel()).view(parameters_[i].sizes());
+    offset += parameters_[i].numel();
+  }
+  return result;
+}
+
+model::TensorMap AdamW::save() const {
+  return {{"weights", weights_},
+          {"mean", mean_},
+          {"square", square_},
+          {"average", average_},
+          {"steps", at::full({1}, steps_, at::kLong)}};
+}
+
+void AdamW::load(const model::TensorMap& state, const std::string& origin) {
+  const at::NoGradGuard no_grad;
+  const std::pair<const char*, at::Tensor*> parts[] = {
+      {"weights", &weights_}, {"mean", &mean_}, {"square", &square_}, {"average", &average_}};
+  for (const auto& [name, tensor] : parts) {
+    const auto found = state.find(name);
+    if (found == state.end() || found->second.sizes() != tensor->sizes()) {
+      throw Error(ErrorCode::kForeignModel,
+                  "The checkpoint \"" + origin +
+                      "\" is of another network; give another --out, or remove it.");
+    }
+    tensor->copy_(found->second);
+  }
+  steps_ = state.at("steps").item<int64_t>();
+  publish(weights_);
+}
+
+}  // namespace latentsync::train

@@ -1,0 +1,65 @@
+#pragma once
+
+#include "core/model/tensor_file.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+namespace latentsync::train {
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;   ///< of weights of rank 2 and more
+  double largest_gradient = 1;  ///< norm over all parameters; above it gradients are scaled down
+  double average = 0.999;       ///< decay of the moving average, lower in the first steps
+};
+
+/// AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101) with a moving average of the weights.
+///
+/// All parameters of a module become views of one flat tensor, so that a step is a handful of
+/// operators whatever the network. Where the module works in a shorter type, the weights that are
+/// trained are float32 and the module's are rounded from them after each step.
+class AdamW {
+ public:
+  /// MODULE is on its device and in its working type, its parameters initialised; it must outlive
+  /// this object, and not be moved or converted meanwhile.
+  AdamW(torch::nn::Module& module, const AdamWOptions& options);
+
+  void zero_gradients();
+  /// One step from the gradients that are there. Returns their norm; a norm that is not finite
+  /// leaves everything as it is.
+  double step(double learning_rate);
+
+  /// Runs BODY while the module has the averaged weights.
+  void with_average(const std::function<void()>& body);
+  /// The averaged weights by name, float32.
+  model::TensorMap average() const;
+
+  /// All that the next step depends on; load() takes what save() gave. Errors of load():
+  /// kForeignModel.
+  model::TensorMap save() const;
+  void load(const model::TensorMap& state, const std::string& origin);
+
+  int64_t steps() const { return steps_; }
+
+ private:
+  void publish(const at::Tensor& weights);
+
+  AdamWOptions options_;
+  std::vector<std::string> names_;
+  std::vector<at::Tensor> parameters_;
+  at::Tensor working_;                            // [n], what the module's parameters are views of
+  at::Tensor gradients_;                          // [n], of the working type
+  at::Tensor weights_, mean_, square_, average_;  // [n] float32
+  at::Tensor decays_;                             // [n] float32, 1 where weights decay
+  int64_t steps_ = 0;
+};
+
+}  // namespace latentsync::train

@@ -1,0 +1,168 @@
+#include "examples/train/options.h"
+
+#include "core/error.h"
+
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace latentsync::train {
+namespace {
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::kInvalidArgument, what + "; --help lists the options");
+}
+
+double number(const std::string& name, const std::string& text, double low, double high) {
+  size_t used = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used != text.size() || text.empty() || !(value >= low) || value > high) {
+    refuse(name + " takes a number, not \"" + text + "\"");
+  }
+  return value;
+}
+
+nn::UNet3DConfig small_unet(std::vector<int64_t> widths, int64_t layers, int64_t heads,
+                            int64_t audio) {
+  nn::UNet3DConfig config;
+  config.block_out_channels = std::move(widths);
+  config.layers_per_block = layers;
+  config.attention_heads = heads;
+  config.cross_attention_dim = audio;
+  config.motion_down_blocks = {false, false, false, false};
+  config.motion_heads = heads;
+  return config;
+}
+
+Preset cpu_small() {
+  Preset preset;
+  preset.shape.unet = small_unet({64, 64, 96, 96}, 1, 2, 128);
+  preset.shape.whisper = {.n_audio_state = 128, .n_audio_head = 4, .n_audio_layer = 3};
+  preset.shape.edge = 128;
+  return preset;
+}
+
+// Under 24 MB with TAESD, and at least a frame a second on two CPU cores.
+Preset h200() {
+  Preset preset;
+  preset.shape.unet = small_unet({64, 64, 96, 128}, 1, 4, 192);
+  preset.shape.whisper = {.n_audio_state = 192, .n_audio_head = 6, .n_audio_layer = 4};
+  preset.shape.edge = 256;
+  preset.shape.inference_steps = 6;
+  preset.audio.windows = 16;
+  preset.audio.average = 0.998;
+  preset.unet.frames = 256;
+  preset.unet.windows = 12;
+  preset.pool_slots = 1000;
+  preset.refresh_share = 0.15;
+  preset.sound_versions = 8;
+  preset.sounds_alone = 10000;
+  preset.audio_rate = 1e-3;
+  preset.unet_rate = 1e-3;
+  return preset;
+}
+
+}  // namespace
+
+std::string usage() {
+  return R"(latentsync-train --data FOLDER [options]: trains a small model (docs/training.md)
+
+  --data FOLDER            what `prepare.py unpack` left
+  --out FOLDER             checkpoints, curves, previews and the model (train-out); a second run goes on from there
+  --preset NAME            cpu-small (crop 128) or h200 (crop 256)
+  --init FOLDER            go on from this model: its shape, its weights
+  --taesd FOLDER           of TAESD's two files (models/taesd)
+  --device NAME            cpu, cuda, cuda:N
+  --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
+  --minutes N              time for everything (30)
+  --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
+  --audio-share N          part of the time for the audio encoder (0.22)
+  --windows-from N         part of the UNet's time after which windows follow single frames (0.7)
+  --audio-rate N, --unet-rate N    largest learning rates
+  --sync N, --temporal N   weights of these terms of the loss (0.1, 0.1)
+  --slots N                encoded clips in memory
+  --seed N, --threads N
+)";
+}
+
+Options parse_options(int count, char** arguments) {
+  const std::vector<std::string> given(arguments + 1, arguments + count);
+  if (given.size() % 2 != 0) refuse("an option lacks its value");
+  std::map<std::string, std::string> values;
+  for (size_t i = 0; i < given.size(); i += 2) values[given[i]] = given[i + 1];
+
+  Options options;
+  options.preset = cpu_small();
+  if (values.contains("--preset")) {
+    if (values["--preset"] == "h200") {
+      options.preset = h200();
+    } else if (values["--preset"] != "cpu-small") {
+      refuse("--preset takes cpu-small or h200, not \"" + values["--preset"] + "\"");
+    }
+  }
+  const auto real = [&](double& target, double low, double high) {
+    return [&target, low, high](const std::string& name, const std::string& text) {
+      target = number(name, text, low, high);
+    };
+  };
+  const auto type = [&](c10::ScalarType& target) {
+    return [&target](const std::string& name, const std::string& text) {
+      if (text != "float32" && text != "bfloat16") {
+        refuse(name + " takes float32 or bfloat16, not \"" + text + "\"");
+      }
+      target = text == "float32" ? c10::kFloat : c10::kBFloat16;
+    };
+  };
+  const auto path = [](std::filesystem::path& target) {
+    return [&target](const std::string&, const std::string& text) { target = text; };
+  };
+  if (values.contains("--device") && values["--device"].starts_with("cuda")) {
+    options.audio_type = options.unet_type = c10::kBFloat16;
+  }
+  auto& preset = options.preset;
+  const std::map<std::string, std::function<void(const std::string&, const std::string&)>> known = {
+      {"--data", path(options.data)},
+      {"--out", path(options.out)},
+      {"--taesd", path(options.taesd)},
+      {"--init", [&](auto&, auto& text) { options.init = text; }},
+      {"--preset", [](auto&, auto&) {}},
+      {"--device", [&](auto&, auto& text) { options.device = text; }},
+      {"--audio-type", type(options.audio_type)},
+      {"--unet-type", type(options.unet_type)},
+      {"--minutes", real(options.minutes, 0.01, 1e6)},
+      {"--session-minutes", real(options.session_minutes, 0, 1e6)},
+      {"--audio-share", real(options.shares.audio, 0, 0.8)},
+      {"--windows-from", real(options.shares.windows_from, 0, 1)},
+      {"--audio-rate", real(preset.audio_rate, 0, 1)},
+      {"--unet-rate", real(preset.unet_rate, 0, 1)},
+      {"--sync", real(preset.unet.sync, 0, 100)},
+      {"--temporal", real(preset.unet.temporal, 0, 100)},
+      {"--slots",
+       [&](auto& name, auto& text) {
+         preset.pool_slots = static_cast<int64_t>(number(name, text, 1, 1e5));
+       }},
+      {"--seed",
+       [&](auto& name, auto& text) {
+         options.seed = static_cast<int64_t>(number(name, text, 0, 1e15));
+       }},
+      {"--threads",
+       [&](auto& name, auto& text) {
+         options.threads = static_cast<int>(number(name, text, 1, 1024));
+       }},
+  };
+  for (const auto& [name, text] : values) {
+    const auto found = known.find(name);
+    if (found == known.end()) refuse("there is no option " + name);
+    found->second(name, text);
+  }
+  if (options.data.empty()) refuse("--data is missing");
+  options.shares.unet -= options.shares.audio - Shares{}.audio;
+  return options;
+}
+
+}  // namespace latentsync::train

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "examples/train/audio_training.h"
+#include "examples/train/model_files.h"
+#include "examples/train/unet_training.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <c10/core/ScalarType.h>
+
+namespace latentsync::train {
+
+/// What a preset decides.
+struct Preset {
+  ModelShape shape;
+  AudioTrainingOptions audio;
+  UNetTrainingOptions unet;
+  int64_t pool_slots = 160;     ///< encoded clips in memory
+  double refresh_share = 0.12;  ///< of the UNet's time, spent on encoding clips anew
+  int64_t sound_versions = 3;   ///< of each clip among others
+  int64_t sounds_alone = 60;    ///< clips that are encoded alone, too
+  double audio_rate = 1.2e-3;   ///< largest learning rates
+  double unet_rate = 1.2e-3;
+};
+
+/// Parts of the whole time. What is left goes to encoding, previews and writing.
+struct Shares {
+  double audio = 0.22;
+  double pool = 0.12;  ///< at most, for the first filling
+  double reader = 0.03;
+  double unet = 0.60;
+  double windows_from = 0.7;  ///< of the UNet's part: from here on windows, before single frames
+};
+
+struct Options {
+  std::filesystem::path data;  ///< of `prepare.py unpack`
+  std::filesystem::path taesd = "models/taesd";
+  std::filesystem::path out = "train-out";
+  std::optional<std::filesystem::path> init;  ///< a model to go on from
+  std::string device = "cpu";
+  /// What the networks work in while they are trained; the weights that are trained are float32.
+  c10::ScalarType audio_type = c10::kFloat, unet_type = c10::kFloat;
+  double minutes = 30;
+  double session_minutes = 0;  ///< stop in time for a command that may run this long; 0: no limit
+  int64_t seed = 1;
+  int threads = 0;
+  Preset preset;
+  Shares shares;
+};
+
+/// Errors: kInvalidArgument, saying what is wrong with which option.
+Options parse_options(int count, char** arguments);
+
+/// What --help prints.
+std::string usage();
+
+}  // namespace latentsync::train

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "core/nn/unet3d.h"
+#include "examples/train/audio_store.h"
+#include "examples/train/latent_pool.h"
+#include "examples/train/mouth_reader.h"
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace latentsync::train {
+
+/// A clip whose sound and mouth begin in the middle and go on at the beginning: what tells whether
+/// a mouth follows the sound or only the shape that all clips have.
+Clip rotated(const Clip& clip);
+
+struct PreviewOptions {
+  int64_t steps = 8;
+  double guidance = 1.5;
+  int64_t frames = 48;
+  int64_t window = 16;
+  int64_t seed = 1247;
+};
+
+/// FACE speaking DRIVER's sound.
+struct Preview {
+  at::Tensor sheet;     ///< uint8 [H, W, 3]: driver, original, generated
+  double driver_r = 0;  ///< of the opening that READER sees with the driver's, best lag within 3
+  double face_r = 0;    ///< with the face's own
+  double psnr = 0;      ///< of the generated part against the face's own, decibels
+};
+
+Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& driver, nn::UNet3D& unet,
+                     audio::WhisperEncoder& encoder, MouthReader& reader, ImageCoder& coder,
+                     const PreviewOptions& options);
+
+/// Pictures below each other, uint8 [*, W, 3] of one width.
+at::Tensor stacked(const std::vector<at::Tensor>& pictures);
+
+/// Lines over time, each scaled to its own range, logarithmic: uint8 [H, W, 3].
+struct Curve {
+  std::vector<double> at;
+  std::vector<double> value;
+};
+at::Tensor chart(const std::vector<Curve>& curves, int64_t width, int64_t height);
+
+}  // namespace latentsync::train

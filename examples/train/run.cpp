@@ -1,0 +1,367 @@
+#include "examples/train/run.h"
+
+#include "core/error.h"
+#include "core/nn/prepare.h"
+#include "examples/train/preview.h"
+#include "examples/train/storage.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/Device.h>
+
+namespace latentsync::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Rises over the first steps, then falls as a cosine to a hundredth.
+double learning_rate(double highest, double progress, int64_t step) {
+  constexpr double kWarmUp = 100;
+  const double rise = std::min(1.0, (static_cast<double>(step) + 1) / kWarmUp);
+  const double fall = 0.5 + 0.5 * std::cos(M_PI * std::clamp(progress, 0.0, 1.0));
+  return highest * rise * (0.01 + 0.99 * fall);
+}
+
+/// Losses on their way: a mean every so often goes to the terminal and to losses.csv.
+class Log {
+ public:
+  explicit Log(const fs::path& folder) : folder_(folder) {
+    std::ifstream former(folder / "losses.csv");
+    std::string line;
+    while (std::getline(former, line)) {
+      std::istringstream cells(line);
+      std::string name, at, value;
+      if (std::getline(cells, name, ',') && std::getline(cells, at, ',') &&
+          std::getline(cells, value)) {
+        curves_[name].at.push_back(std::atof(at.c_str()));
+        curves_[name].value.push_back(std::atof(value.c_str()));
+      }
+    }
+  }
+
+  void add(const std::string& name, double at, double value) {
+    auto& mean = means_[name];
+    mean.sum += value;
+    ++mean.count;
+    if (seconds_since(mean.since) < kSeconds) return;
+    const double result = mean.sum / static_cast<double>(mean.count);
+    std::printf("%-14s %7.1f s  %.5f  (%lld)\n", name.c_str(), at, result,
+                static_cast<long long>(mean.count));
+    std::fflush(stdout);
+    curves_[name].at.push_back(at);
+    curves_[name].value.push_back(result);
+    mean = {};
+  }
+
+  void write() const {
+    std::ostringstream text;
+    std::vector<at::Tensor> charts;
+    for (const auto& [name, curve] : curves_) {
+      for (size_t i = 0; i < curve.at.size(); ++i) {
+        text << name << ',' << curve.at[i] << ',' << curve.value[i] << '\n';
+      }
+      charts.push_back(chart({curve}, 640, 160));
+    }
+    write_text(folder_ / "losses.csv", text.str());
+    if (!charts.empty()) write_png(folder_ / "losses.png", stacked(charts));
+  }
+
+ private:
+  static constexpr double kSeconds = 15;
+  struct Mean {
+    double sum = 0;
+    int64_t count = 0;
+    Clock::time_point since = Clock::now();
+  };
+  fs::path folder_;
+  std::map<std::string, Mean> means_;
+  std::map<std::string, Curve> curves_;
+};
+
+/// A stage's time, over all sessions.
+struct StageClock {
+  double budget = 0;
+  double spent = 0;
+  double progress() const { return budget > 0 ? spent / budget : 1; }
+  bool over() const { return spent >= budget; }
+};
+
+class Run {
+ public:
+  explicit Run(const Options& options);
+  bool all();
+
+ private:
+  bool session_over() const {
+    constexpr double kToWrite = 25;
+    return options_.session_minutes > 0 &&
+           seconds_since(start_) > options_.session_minutes * 60 - kToWrite;
+  }
+  bool train_audio();
+  void fill_pool();
+  void train_reader();
+  bool train_unet();
+  void preview();
+  void write() const;
+
+  void save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const;
+  bool load(AdamW& optimiser, const std::string& name, StageClock& clock);
+  void reseed(int64_t steps);
+  // A checkpoint is written now and then, not after every step.
+  bool time_to_save() {
+    constexpr double kSeconds = 120;
+    if (seconds_since(saved_) < kSeconds) return false;
+    saved_ = Clock::now();
+    return true;
+  }
+
+  Options options_;
+  c10::Device device_;
+  Clock::time_point start_ = Clock::now(), saved_ = Clock::now();
+  Dataset dataset_;
+  Random random_;
+  Log log_;
+  StageClock audio_clock_, reader_clock_, unet_clock_;
+  std::shared_ptr<nn::UNet3D> unet_;
+  std::shared_ptr<audio::WhisperEncoder> encoder_;
+  std::shared_ptr<MouthReader> reader_;
+  std::unique_ptr<ImageCoder> coder_;
+  std::unique_ptr<LatentPool> pool_;
+  std::unique_ptr<AudioStore> store_;
+  model::TensorMap encoder_weights_, unet_weights_;
+};
+
+Run::Run(const Options& options)
+    : options_(options),
+      device_(options.device),
+      dataset_(read_dataset(options.data)),
+      random_(static_cast<uint64_t>(options.seed)),
+      log_(options.out) {
+  if (options_.threads > 0) at::set_num_threads(options_.threads);
+  auto& shape = options_.preset.shape;
+  if (options_.init) shape = read_shape(*options_.init);
+  if (dataset_.edge != shape.edge) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "The data set's crops are " + std::to_string(dataset_.edge) +
+                    " pixels wide, the model's " + std::to_string(shape.edge) +
+                    ": give `prepare.py pack` --edge " + std::to_string(shape.edge));
+  }
+  unet_ = std::make_shared<nn::UNet3D>(shape.unet);
+  encoder_ = std::make_shared<audio::WhisperEncoder>(shape.whisper);
+  if (options_.init) {
+    read_weights(*options_.init, *unet_, *encoder_);
+  } else {
+    initialise_unet(*unet_, options_.seed);
+    nn::initialise_parameters(*encoder_, options_.seed + 1);
+  }
+  unet_->to(device_, options_.unet_type);
+  encoder_->to(device_, options_.audio_type);
+  const double seconds = options_.minutes * 60;
+  audio_clock_.budget = seconds * options_.shares.audio;
+  reader_clock_.budget = seconds * options_.shares.reader;
+  unet_clock_.budget = seconds * options_.shares.unet;
+  reseed(0);
+}
+
+// A session that goes on after STEPS draws what the one before did not.
+void Run::reseed(int64_t steps) {
+  random_.seed(static_cast<uint64_t>(options_.seed + 1'000'003 * steps));
+  at::Generator on_device = at::globalContext().defaultGenerator(device_);
+  on_device.set_current_seed(random_());
+  at::Generator here = at::globalContext().defaultGenerator(c10::kCPU);
+  here.set_current_seed(random_());
+}
+
+void Run::save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const {
+  write_safetensors(options_.out / "state" / (name + ".safetensors"), optimiser.save(),
+                    {{"spent", std::to_string(clock.spent)}});
+}
+
+bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) {
+  const auto path = options_.out / "state" / (name + ".safetensors");
+  if (!fs::exists(path)) return false;
+  const auto file = model::open_tensor_file(path);
+  optimiser.load(file.tensors, path.string());
+  clock.spent = std::atof(file.metadata.at("spent").c_str());
+  reseed(optimiser.steps());
+  return true;
+}
+
+bool Run::train_audio() {
+  AudioTraining training(encoder_, dataset_, options_.preset.audio, options_.seed + 2);
+  auto& clock = audio_clock_;
+  const bool again = load(training.optimiser(), "audio", clock);
+  const bool was_over = again && clock.over();
+  const auto report = [&](const char* when) {
+    std::printf("audio %s: opening r %.3f left-out speaker, %.3f left-out sentences, %.3f unseen\n",
+                when, training.opening_correlation(dataset_.of(Part::kValidation)),
+                training.opening_correlation(dataset_.of(Part::kDriver)),
+                training.opening_correlation(dataset_.of(Part::kUnseen)));
+    std::fflush(stdout);
+  };
+  while (!clock.over() && !session_over()) {
+    const auto begin = Clock::now();
+    const double rate =
+        learning_rate(options_.preset.audio_rate, clock.progress(), training.optimiser().steps());
+    const double loss = training.step(rate, random_);
+    clock.spent += seconds_since(begin);
+    log_.add("audio", clock.spent, loss);
+    if (time_to_save()) {
+      save(training.optimiser(), "audio", clock);
+      log_.write();
+      report("so far");
+    }
+  }
+  if (!was_over) save(training.optimiser(), "audio", clock);
+  if (!clock.over()) return false;
+  if (clock.budget > 0) report("done");
+  // From here on the averaged weights are the encoder's.
+  for (auto& [name, tensor] : training.optimiser().average()) {
+    constexpr char kPrefix[] = "encoder.";
+    if (name.starts_with(kPrefix)) {
+      encoder_weights_[name.substr(sizeof kPrefix - 1)] = tensor.clone();
+    }
+  }
+  const at::NoGradGuard no_grad;
+  for (auto& item : encoder_->named_parameters()) {
+    item.value().set_data(encoder_weights_.at(item.key()).to(item.value().options()).clone());
+    item.value().requires_grad_(false);
+    item.value().mutable_grad() = at::Tensor();
+  }
+  return true;
+}
+
+void Run::fill_pool() {
+  coder_ = std::make_unique<ImageCoder>(options_.taesd, dataset_.edge, device_);
+  pool_ = std::make_unique<LatentPool>(dataset_, *coder_, options_.preset.pool_slots, device_);
+  const auto begin = Clock::now();
+  const double most = options_.minutes * 60 * options_.shares.pool;
+  while (!pool_->full() && (pool_->filled() < 8 || seconds_since(begin) < most)) {
+    pool_->refresh(random_, Strength::kUsual);
+  }
+  std::printf("%lld clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
+              seconds_since(begin));
+  store_ = std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sounds_alone,
+                                        options_.preset.sound_versions, random_);
+  std::printf("sounds encoded, %.0f s\n", seconds_since(start_));
+  std::fflush(stdout);
+}
+
+void Run::train_reader() {
+  reader_ = std::make_shared<MouthReader>(dataset_.edge / 8);
+  nn::initialise_parameters(*reader_, options_.seed + 3);
+  reader_->to(device_, at::kFloat);
+  ReaderTraining training(reader_, *pool_, device_);
+  auto& clock = reader_clock_;
+  load(training.optimiser(), "reader", clock);
+  while (!clock.over()) {
+    const auto begin = Clock::now();
+    const double loss =
+        training.step(learning_rate(2e-3, clock.progress(), training.optimiser().steps()), random_);
+    clock.spent += seconds_since(begin);
+    log_.add("reader", clock.spent, loss);
+  }
+  save(training.optimiser(), "reader", clock);
+  const at::NoGradGuard no_grad;
+  const auto average = training.optimiser().average();
+  for (auto& item : reader_->named_parameters()) {
+    item.value().set_data(average.at(item.key()).clone());
+    item.value().requires_grad_(false);
+    item.value().mutable_grad() = at::Tensor();
+  }
+}
+
+bool Run::train_unet() {
+  UNetTraining training(unet_, *pool_, *store_, reader_, *coder_, options_.preset.unet);
+  auto& clock = unet_clock_;
+  load(training.optimiser(), "unet", clock);
+  double refreshing = 0, stepping = 0;
+  while (!clock.over() && !session_over()) {
+    const auto begin = Clock::now();
+    if (refreshing < options_.preset.refresh_share * (stepping + refreshing)) {
+      pool_->refresh(random_, Strength::kUsual);
+      refreshing += seconds_since(begin);
+      clock.spent += seconds_since(begin);
+      continue;
+    }
+    const bool windows = clock.progress() >= options_.shares.windows_from;
+    const auto loss = training.step(
+        learning_rate(options_.preset.unet_rate, clock.progress(), training.optimiser().steps()),
+        windows, random_);
+    stepping += seconds_since(begin);
+    clock.spent += seconds_since(begin);
+    const std::string prefix = windows ? "window " : "frame ";
+    log_.add(prefix + "noise", clock.spent, loss.noise);
+    log_.add(prefix + "sync", clock.spent, loss.sync);
+    if (windows) log_.add(prefix + "temporal", clock.spent, loss.temporal);
+    if (time_to_save()) {
+      save(training.optimiser(), "unet", clock);
+      log_.write();
+    }
+  }
+  std::printf("%lld steps of the UNet\n", static_cast<long long>(training.optimiser().steps()));
+  save(training.optimiser(), "unet", clock);
+  unet_weights_ = training.optimiser().average();
+  training.optimiser().with_average([&] { preview(); });
+  return clock.over();
+}
+
+void Run::preview() {
+  const auto faces = dataset_.of(Part::kValidation);
+  const auto drivers = dataset_.of(Part::kDriver);
+  if (faces.empty() || drivers.empty()) return;
+  std::vector<at::Tensor> sheets;
+  const auto& shape = options_.preset.shape;
+  const auto show = [&](const char* name, const Clip& face, const Clip& driver) {
+    const auto made = make_preview(dataset_, face, driver, *unet_, *encoder_, *reader_, *coder_,
+                                   {.steps = shape.inference_steps, .guidance = shape.guidance});
+    std::printf("%s: r to driver %.2f, to face %.2f, %.1f dB (as the reader sees it)\n", name,
+                made.driver_r, made.face_r, made.psnr);
+    sheets.push_back(made.sheet);
+  };
+  show("own sound", *faces[0], *faces[0]);
+  show("rotated sound", *faces[0], rotated(*drivers[0]));
+  write_png(options_.out / "preview.png", stacked(sheets));
+}
+
+void Run::write() const {
+  log_.write();
+  write_model(options_.out / "model", options_.preset.shape, unet_weights_, *unet_,
+              encoder_weights_, *encoder_, options_.taesd);
+}
+
+bool Run::all() {
+  const auto finished = options_.out / "state" / "finished";
+  if (fs::exists(finished)) {
+    std::printf("This run is finished; remove \"%s\" to give it more --minutes.\n",
+                finished.c_str());
+    return true;
+  }
+  if (!train_audio()) return false;
+  fill_pool();
+  train_reader();
+  const bool done = train_unet();
+  write();
+  if (done) write_text(finished, "");
+  return done;
+}
+
+}  // namespace
+
+bool run(const Options& options) { return Run(options).all(); }
+
+}  // namespace latentsync::train

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "core/nn/unet3d.h"
+#include "examples/train/audio_store.h"
+#include "examples/train/latent_pool.h"
+#include "examples/train/mouth_reader.h"
+#include "examples/train/optimiser.h"
+
+#include <cstdint>
+#include <memory>
+
+namespace latentsync::train {
+
+struct UNetTrainingOptions {
+  int64_t frames = 32;  ///< single frames in a step
+  int64_t windows = 3;  ///< in a step with motion modules
+  int64_t window_frames = 16;
+  double silent = 0.1;    ///< of entries, whose audio is zeros, for guidance
+  double sync = 0.1;      ///< weight of what the mouth reader says
+  double temporal = 0.1;  ///< weight of the change from frame to frame, in windows
+  double average = 0.999;
+};
+
+/// The terms of one step's loss, as they are weighted.
+struct UNetLoss {
+  double noise = 0;
+  double sync = 0;
+  double temporal = 0;
+};
+
+/// A UNet that starts as a network which returns its noisy input: each latent channel goes through
+/// a pair of channels, + and -, of the first convolution, the last skip connection and the last
+/// convolution (silu(x) - silu(-x) = x); what every block adds to its input begins at zero.
+/// Without it the many zeros that the reference starts from a trained network with do not learn
+/// from nothing.
+void initialise_unet(nn::UNet3D& unet, int64_t seed);
+
+/// Trains the UNet to predict the noise. Errors are weighted by clamp(SNR, 0.3, 5) / SNR (an error
+/// of the noise is an error of the picture that grows as the SNR falls), more at the lips and
+/// less outside the mask.
+class UNetTraining {
+ public:
+  /// UNET: initialised, in its working type on its device. All references must outlive this
+  /// object. READER may be null: no sync term.
+  UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& pool, const AudioStore& audio,
+               std::shared_ptr<MouthReader> reader, ImageCoder& coder,
+               const UNetTrainingOptions& options);
+
+  /// One step on single frames without motion modules, or on windows with them.
+  UNetLoss step(double learning_rate, bool windows, Random& random);
+
+  AdamW& optimiser() { return optimiser_; }
+
+ private:
+  struct Batch {
+    at::Tensor plain, masked, reference;  // [N, 4, h, w]
+    at::Tensor weights;                   // [N, 1, h, w]
+    at::Tensor tokens;                    // [N, S, width]
+  };
+  Batch draw(int64_t entries, int64_t run, Random& random) const;
+  at::Tensor weights_of(const at::Tensor& lips) const;
+
+  std::shared_ptr<nn::UNet3D> unet_;
+  const LatentPool& pool_;
+  const AudioStore& audio_;
+  std::shared_ptr<MouthReader> reader_;
+  ImageCoder& coder_;
+  UNetTrainingOptions options_;
+  at::Tensor alphas_;  // [1000] float32, on the CPU
+  AdamW optimiser_;
+};
+
+}  // namespace latentsync::train

@@ -1,0 +1,185 @@
+#include "core/audio/feature_grid.h"
+#include "core/error.h"
+#include "examples/train/audio_training.h"
+#include "examples/train/audio_windows.h"
+#include "examples/train/augment.h"
+#include "examples/train/dataset.h"
+#include "examples/train/measures.h"
+#include "examples/train/storage.h"
+#include "tests/support/compare.h"
+#include "tests/support/temporary_folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+namespace latentsync::train {
+namespace {
+
+constexpr int64_t kEdge = 64, kMargin = 8, kSide = kEdge + 2 * kMargin;
+
+Clip grey_clip(int64_t frames) {
+  Clip clip;
+  clip.name = clip.speaker = "someone";
+  clip.crops = at::full({frames, kSide, kSide, 3}, 40, at::kByte);
+  clip.lips = at::zeros({frames, 3, 2}, at::kFloat);
+  clip.mouth = at::randn({frames, Clip::kMouthValues});
+  clip.opening = at::rand({frames});
+  clip.sound = at::zeros({frames * 640}, at::kFloat);
+  return clip;
+}
+
+// Without a change a crop is the stored one without its margin.
+TEST(TrainAugment, NoChangeCutsTheMarginOff) {
+  auto clip = grey_clip(2);
+  clip.crops = at::rand({2, kSide, kSide, 3}).mul(255).to(at::kByte);
+  const Dataset dataset{kEdge, kMargin, {}};
+  const auto crops = augmented_crops(dataset, clip, {}, c10::kCPU);
+  const auto expected = clip.crops.slice(1, kMargin, kMargin + kEdge)
+                                .slice(2, kMargin, kMargin + kEdge)
+                                .permute({0, 3, 1, 2})
+                                .to(at::kFloat) /
+                            127.5 -
+                        1;
+  EXPECT_TRUE(test::close(crops, expected, {.max_abs = 1e-4}));
+}
+
+// Lips move as the picture does: where the stored crop has a bright spot, the changed one has it
+// where the changed lips say, mirrored, turned, scaled and moved.
+TEST(TrainAugment, LipsFollowThePicture) {
+  Random random(5);
+  const Dataset dataset{kEdge, kMargin, {}};
+  for (int round = 0; round < 8; ++round) {
+    auto clip = grey_clip(1);
+    const auto x = static_cast<int64_t>(uniform(random, 28, 52));
+    const auto y = static_cast<int64_t>(uniform(random, 28, 52));
+    clip.crops.slice(1, y - 1, y + 2).slice(2, x - 1, x + 2).fill_(255);
+    clip.lips.select(2, 0).fill_(static_cast<double>(x));
+    clip.lips.select(2, 1).fill_(static_cast<double>(y));
+    auto change = draw_augmentation(random, Strength::kStrong);
+    change.mirror = round % 2 == 0;
+    const auto image = augmented_crops(dataset, clip, change, c10::kCPU)[0].mean(0);
+    const auto bright = (image - image.min()).square();
+    const auto places = (at::arange(kEdge, at::kFloat) + 0.5) / static_cast<double>(kEdge);
+    const auto lips = augmented_lips(dataset, clip, change)[0];
+    const auto weight = bright * (bright > bright.max() * 0.2).to(at::kFloat);
+    const double seen_x = ((weight * places.unsqueeze(0)).sum() / weight.sum()).item<double>();
+    const double seen_y = ((weight * places.unsqueeze(1)).sum() / weight.sum()).item<double>();
+    EXPECT_NEAR(lips[0].item<double>(), seen_x, 1.0 / kEdge) << round;
+    EXPECT_NEAR(lips[1].item<double>(), seen_y, 1.0 / kEdge) << round;
+  }
+}
+
+// A click in a frame's sound lies in the spectrogram where the window says that frame is.
+TEST(TrainAudioWindows, SoundsLieWhereTheFramesAre) {
+  auto clip = grey_clip(75);
+  constexpr int64_t kFrame = 30;
+  clip.sound[kFrame * 640] = 1;
+  const AudioWindows windows(1500, 80);
+  Random random(11);
+  const std::vector<const Clip*> list(6, &clip);
+  size_t next = 0;
+  const auto window = windows.packed(list, next, random, Pace::kKept);
+  ASSERT_FALSE(window.placed.empty());
+  EXPECT_EQ(window.mel.sizes(), at::IntArrayRef({80, 3000}));
+  const auto loudness = window.mel.mean(0);
+  for (const auto& placed : window.placed) {
+    const auto column = 2 * (placed.first_row + 2 * kFrame);
+    const auto around = loudness.slice(0, column - 60, column + 60);
+    EXPECT_NEAR(static_cast<double>(around.argmax().item<int64_t>() - 60), 0, 2);
+  }
+}
+
+// A frame's tokens are the rows that core/audio slices for its time, in the same order.
+TEST(TrainAudioWindows, TokensAreThoseOfTheEngine) {
+  constexpr int64_t kRows = 100, kLayers = 3, kWidth = 4, kFrames = 40;
+  const auto states = at::randn({1, kLayers, kRows, kWidth});
+  std::vector<int64_t> times;
+  for (int64_t i = 0; i < kFrames; ++i) times.push_back(i * 40'000'000);
+  const auto expected =
+      audio::slice_frames(audio::BlockGrid::cuts(kRows), times, kRows, /*repeat_last=*/true,
+                          [&](int64_t) { return states[0].transpose(0, 1); });
+  const auto rows = at::arange(kFrames, at::kLong) * 2;
+  EXPECT_TRUE(frame_tokens(states, at::zeros_like(rows), rows).equal(expected));
+}
+
+// The best lag is found, and what does not change has no correlation.
+TEST(TrainMeasures, CorrelationFindsTheLag) {
+  const auto a = at::randn({60});
+  EXPECT_NEAR(best_correlation(a.slice(0, 2), a, 3), 1, 1e-6);
+  EXPECT_LT(best_correlation(a.slice(0, 5), a, 3), 0.7);
+  EXPECT_NEAR(best_correlation(a, -2 * a + 1, 0), -1, 1e-6);
+  EXPECT_EQ(best_correlation(a, at::zeros({60}), 3), 0);
+}
+
+// PSNR and similarity look at the generated part alone; noise of a known size has the PSNR it must
+// have, and a blur is less sharp.
+TEST(TrainMeasures, PicturesAreComparedInsideTheMask) {
+  const auto a = at::rand({2, 3, 32, 32});
+  auto mask = at::full({32, 32}, 1, at::kFloat);
+  mask.slice(0, 16).fill_(0);
+  auto b = a.clone();
+  b.slice(2, 0, 16).fill_(0);
+  EXPECT_EQ(psnr_inside(a, b, mask), 99);
+  b.slice(2, 16) += 0.1;
+  EXPECT_NEAR(psnr_inside(a, b, mask), 20, 1e-3);
+  EXPECT_NEAR(ssim_inside(a, a, mask), 1, 1e-5);
+  EXPECT_LT(ssim_inside(a, at::rand({2, 3, 32, 32}), mask), 0.3);
+  const auto boxes = at::tensor({8, 8, 24, 24, 8, 8, 24, 24}, at::kLong).view({2, 4});
+  EXPECT_LT(sharpness((a + a.roll(1, 3)) / 2, boxes), 0.7 * sharpness(a, boxes));
+}
+
+// A speaker with many clips is drawn more often, but far less than his clips are more.
+TEST(TrainDataset, SpeakersAreEvenedOut) {
+  std::vector<Clip> clips(101, grey_clip(1));
+  clips.back().speaker = "another";
+  std::vector<const Clip*> list;
+  for (const auto& clip : clips) list.push_back(&clip);
+  const ClipSampler sampler(list);
+  Random random(1);
+  int other = 0;
+  for (int i = 0; i < 4000; ++i) other += sampler.draw(random).speaker == "another" ? 1 : 0;
+  EXPECT_NEAR(other / 4000.0, 1 / (1 + std::pow(100, 0.4)), 0.03);
+  EXPECT_THROW(ClipSampler({}), Error);
+}
+
+// A folder comes back as it was written, and one whose shapes do not fit is refused by name.
+TEST(TrainDataset, FoldersAreReadAndChecked) {
+  const test::TemporaryFolder folder;
+  const auto clip = grey_clip(5);
+  const auto write = [&](const at::Tensor& lips) {
+    write_safetensors(folder / "one.safetensors", {{"crops", clip.crops},
+                                                   {"lips", lips},
+                                                   {"mouth", clip.mouth},
+                                                   {"opening", clip.opening},
+                                                   {"sound", clip.sound}});
+  };
+  write(clip.lips);
+  write_text(
+      folder / "manifest.json",
+      R"({"edge": 64, "margin": 8, "clips": [{"name": "one", "speaker": "s", "part": "train"}]})");
+  const auto dataset = read_dataset(folder.path());
+  ASSERT_EQ(dataset.of(Part::kTrain).size(), 1);
+  EXPECT_TRUE(dataset.clips[0].mouth.equal(clip.mouth));
+  EXPECT_TRUE(dataset.of(Part::kValidation).empty());
+  write(clip.lips.slice(0, 1));
+  try {
+    read_dataset(folder.path());
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kDamagedFile);
+    EXPECT_NE(std::string(error.what()).find("one.safetensors"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::train

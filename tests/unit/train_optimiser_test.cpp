@@ -1,0 +1,124 @@
+#include "core/error.h"
+#include "core/nn/layers.h"
+#include "core/nn/prepare.h"
+#include "examples/train/optimiser.h"
+#include "tests/support/compare.h"
+
+#include <cmath>
+#include <memory>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+namespace latentsync::train {
+namespace {
+
+std::shared_ptr<nn::Linear> small_network(int64_t seed = 3) {
+  auto network = std::make_shared<nn::Linear>(4, 3);
+  nn::initialise_parameters(*network, seed);
+  return network;
+}
+
+// The first step moves every weight by the learning rate against its gradient's sign, after the
+// decay of matrices: what AdamW's formula comes to when both moments hold one gradient.
+TEST(TrainOptimiser, TheFirstStepIsTheLearningRate) {
+  const auto network = small_network();
+  AdamW optimiser(*network, {.weight_decay = 0.5, .largest_gradient = 1e9});
+  const auto weight = network->weight.detach().clone();
+  const auto bias = network->bias.detach().clone();
+  optimiser.zero_gradients();
+  (network->weight.sum() * 2 - network->bias.sum() * 3).backward();
+  constexpr double kRate = 0.01;
+  const double norm = optimiser.step(kRate);
+  EXPECT_NEAR(norm, std::sqrt(12 * 4 + 3 * 9), 1e-4);
+  EXPECT_TRUE(
+      test::close(network->weight.detach(), weight * (1 - kRate * 0.5) - kRate, {.max_abs = 1e-6}));
+  EXPECT_TRUE(test::close(network->bias.detach(), bias + kRate, {.max_abs = 1e-6}));
+}
+
+// Steps lead to the minimum of a convex problem, and the averaged weights follow.
+TEST(TrainOptimiser, FindsTheMinimum) {
+  const auto network = small_network();
+  const auto wanted = at::randn({3, 4});
+  AdamW optimiser(*network, {.weight_decay = 0, .average = 0.9});
+  for (int i = 0; i < 600; ++i) {
+    optimiser.zero_gradients();
+    ((network->weight - wanted).square().sum() + network->bias.square().sum()).backward();
+    optimiser.step(i < 400 ? 0.02 : 0.001);
+  }
+  EXPECT_TRUE(test::close(network->weight.detach(), wanted, {.max_abs = 1e-2}));
+  EXPECT_TRUE(test::close(optimiser.average().at("weight"), wanted, {.max_abs = 1e-2}));
+}
+
+// A run that is stopped, saved and loaded goes on bit for bit as one that is not.
+TEST(TrainOptimiser, GoesOnWhereItWasStopped) {
+  const auto train = [](AdamW& optimiser, nn::Linear& network, int steps) {
+    for (int i = 0; i < steps; ++i) {
+      optimiser.zero_gradients();
+      (network.weight.square().sum() + network.bias.sum()).backward();
+      optimiser.step(0.01);
+    }
+  };
+  const auto whole = small_network();
+  AdamW whole_optimiser(*whole, {});
+  train(whole_optimiser, *whole, 7);
+
+  const auto first = small_network();
+  AdamW first_optimiser(*first, {});
+  train(first_optimiser, *first, 4);
+  const auto second = small_network(99);
+  AdamW second_optimiser(*second, {});
+  second_optimiser.load(first_optimiser.save(), "checkpoint");
+  EXPECT_EQ(second_optimiser.steps(), 4);
+  train(second_optimiser, *second, 3);
+  EXPECT_TRUE(second->weight.equal(whole->weight));
+  EXPECT_TRUE(second_optimiser.average().at("bias").equal(whole_optimiser.average().at("bias")));
+}
+
+// Weights in a short type are rounded from ones in float32, so that steps below their spacing add
+// up.
+TEST(TrainOptimiser, SmallStepsAddUpInShortTypes) {
+  const auto network = small_network();
+  network->to(at::kBFloat16);
+  AdamW optimiser(*network, {.weight_decay = 0});
+  const auto before = network->weight.detach().to(at::kFloat).clone();
+  for (int i = 0; i < 100; ++i) {
+    optimiser.zero_gradients();
+    network->weight.sum().backward();
+    optimiser.step(1e-4);
+  }
+  EXPECT_EQ(network->weight.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(
+      test::close(network->weight.detach().to(at::kFloat), before - 0.01, {.max_abs = 3e-3}));
+}
+
+// A gradient that is not finite changes nothing.
+TEST(TrainOptimiser, SkipsGradientsThatAreNotFinite) {
+  const auto network = small_network();
+  AdamW optimiser(*network, {});
+  const auto before = network->weight.detach().clone();
+  (network->weight.sum() * INFINITY).backward();
+  EXPECT_FALSE(std::isfinite(optimiser.step(0.1)));
+  EXPECT_TRUE(network->weight.equal(before));
+  EXPECT_EQ(optimiser.steps(), 0);
+}
+
+// A checkpoint of another network is refused by name.
+TEST(TrainOptimiser, RefusesAnotherNetworksCheckpoint) {
+  const auto network = small_network();
+  auto other = std::make_shared<nn::Linear>(5, 3);
+  nn::initialise_parameters(*other, 1);
+  AdamW optimiser(*network, {}), foreign(*other, {});
+  try {
+    optimiser.load(foreign.save(), "state/unet.safetensors");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kForeignModel);
+    EXPECT_NE(std::string(error.what()).find("state/unet.safetensors"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::train

@@ -1,0 +1,124 @@
+#include "core/nn/prepare.h"
+#include "core/nn/unet3d.h"
+#include "examples/train/mouth_reader.h"
+#include "examples/train/unet_training.h"
+#include "tests/support/compare.h"
+
+#include <memory>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+namespace latentsync::train {
+namespace {
+
+nn::UNet3DConfig small_config() {
+  nn::UNet3DConfig config;
+  config.block_out_channels = {64, 64, 96, 96};
+  config.layers_per_block = 1;
+  config.attention_heads = 2;
+  config.motion_heads = 2;
+  config.cross_attention_dim = 24;
+  config.motion_down_blocks = {false, false, false, false};
+  return config;
+}
+
+// A new network returns the noise in its input, up to the output norm's scale: where training
+// starts from, whatever the timestep.
+TEST(TrainUNet, ANewNetworkReturnsItsNoise) {
+  const at::NoGradGuard no_grad;
+  nn::UNet3D unet(small_config());
+  initialise_unet(unet, 5);
+  const auto sample = at::randn({2, 13, 1, 16, 16});
+  const auto out = unet.forward_each(sample, at::tensor({900, 50}, at::kLong),
+                                     at::randn({2, 10, 24}), nn::AttentionMode::kFlex, true);
+  EXPECT_TRUE(test::close(out, sample.narrow(1, 0, 4), {.rel_l2 = 0.15}));
+}
+
+// One timestep for each entry gives what single evaluations at those timesteps give.
+TEST(TrainUNet, EveryEntryHasItsOwnTimestep) {
+  const at::NoGradGuard no_grad;
+  nn::UNet3D unet(small_config());
+  nn::initialise_parameters(unet, 6);
+  const auto sample = at::randn({2, 13, 3, 16, 16});
+  const auto tokens = at::randn({6, 10, 24});
+  const auto both = unet.forward_each(sample, at::tensor({700, 20}, at::kLong), tokens,
+                                      nn::AttentionMode::kFlash, true);
+  const auto first = unet.forward(sample.narrow(0, 0, 1), 700, tokens.narrow(0, 0, 3));
+  const auto second = unet.forward(sample.narrow(0, 1, 1), 20, tokens.narrow(0, 3, 3));
+  EXPECT_TRUE(test::close(both.narrow(0, 0, 1), first, {.rel_l2 = 1e-5}));
+  EXPECT_TRUE(test::close(both.narrow(0, 1, 1), second, {.rel_l2 = 1e-5}));
+}
+
+// Without motion modules frames do not attend to each other, and with their last layers at zero
+// both ways are the same.
+TEST(TrainUNet, MotionModulesAreLeftOutWhenAsked) {
+  const at::NoGradGuard no_grad;
+  nn::UNet3D unet(small_config());
+  nn::initialise_parameters(unet, 7);
+  const auto sample = at::randn({1, 13, 4, 16, 16});
+  const auto tokens = at::randn({4, 10, 24});
+  const auto run = [&](bool motion) {
+    return unet.forward_each(sample, at::full({1}, 300, at::kLong), tokens,
+                             nn::AttentionMode::kFlash, motion);
+  };
+  EXPECT_FALSE(test::difference(run(true), run(false)).rel_l2 < 1e-3);
+  for (auto& item : unet.named_parameters()) {
+    if (item.key().find("temporal_transformer.proj_out") != std::string::npos) item.value().zero_();
+  }
+  EXPECT_TRUE(test::close(run(true), run(false), {.rel_l2 = 1e-5}));
+}
+
+// The gradient is the slope: along a random direction in all weights the loss changes as the
+// gradient says, in double precision, through every custom operator.
+TEST(TrainUNet, TheGradientIsTheSlope) {
+  auto unet = std::make_shared<nn::UNet3D>(small_config());
+  nn::initialise_parameters(*unet, 8);
+  unet->to(at::kDouble);
+  const auto sample = at::randn({1, 13, 3, 16, 16}, at::kDouble);
+  const auto tokens = at::randn({3, 10, 24}, at::kDouble);
+  const auto loss = [&] {
+    return unet
+        ->forward_each(sample, at::full({1}, 444, at::kLong), tokens, nn::AttentionMode::kFlex,
+                       true)
+        .square()
+        .mean();
+  };
+  for (auto& parameter : unet->parameters()) parameter.requires_grad_(true);
+  loss().backward();
+  std::vector<at::Tensor> directions;
+  double slope = 0;
+  for (const auto& parameter : unet->parameters()) {
+    directions.push_back(at::randn(parameter.sizes(), at::kDouble));
+    slope += (parameter.grad() * directions.back()).sum().item<double>();
+  }
+  const at::NoGradGuard no_grad;
+  constexpr double kStep = 1e-6;
+  const auto at_distance = [&](double distance) {
+    size_t i = 0;
+    for (auto& parameter : unet->parameters()) parameter.add_(directions[i++], distance);
+    const double value = loss().item<double>();
+    i = 0;
+    for (auto& parameter : unet->parameters()) parameter.sub_(directions[i++], distance);
+    return value;
+  };
+  const double measured = (at_distance(kStep) - at_distance(-kStep)) / (2 * kStep);
+  EXPECT_NEAR(measured, slope, 1e-4 * std::abs(slope) + 1e-7);
+}
+
+// The reader takes latents of either crop size.
+TEST(TrainUNet, TheReaderTakesLatentsOfAnyEdge) {
+  for (const int64_t side : {16, 32}) {
+    MouthReader reader(side);
+    nn::initialise_parameters(reader, 1);
+    EXPECT_EQ(reader.forward(at::randn({2, 4, side, side})).sizes(),
+              at::IntArrayRef({2, Clip::kMouthValues}));
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::train
