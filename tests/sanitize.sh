@@ -35,6 +35,7 @@ mkdir -p "$logs"
 # What is left out belongs to others (weak references in the tests see to GObjects besides):
 # - libraries of other plugins, which are opened when GStreamer builds its registry: fonts, and drivers of cameras;
 # - GLib's type system and quarks, GStreamer's registry and task pools live as long as the process;
+# - constructors of libraries keep what they allocate (_dl_init; GLib's first 16 KiB of quarks);
 # - LibTorch registers operators and keeps its threads' state for the life of the process.
 cat >"$logs/leaks.supp" <<'TEXT'
 leak:libfontconfig.so
@@ -43,6 +44,7 @@ leak:g_type_register
 leak:g_type_class_ref
 leak:g_quark_
 leak:g_intern_
+leak:_dl_init
 leak:gst_init
 leak:gst_registry_
 leak:gst_task_pool_
