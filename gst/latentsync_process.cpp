@@ -212,11 +212,20 @@ void give_up_waiting(GstLatentsync* self) {
             "and video_sink, or read the audio from a source of its own.");
 }
 
+bool is_over(GstLatentsync* self, const PadsState& pads) {
+  std::lock_guard lock(self->element->state.mutex);
+  const State& state = self->element->state;
+  return pads.video_ended && state.frames.empty() && !state.in_flight_ns;
+}
+
 /// Looks for video that waits for audio that does not come.
 void watch_audio(GstLatentsync* self, const PadsState& pads) {
   State& state = self->element->state;
-  const bool stuck = pads.video_there && !pads.video_wanted && !pads.audio_there &&
-                     !pads.audio_ended && !state.whole_audio_given && self->element->worker->idle();
+  // Video waits on its pad, or, at its end, has all come and waits here.
+  const bool waiting =
+      (pads.video_there && !pads.video_wanted) || (pads.video_ended && !is_over(self, pads));
+  const bool stuck = waiting && !pads.audio_there && !pads.audio_ended &&
+                     !state.whole_audio_given && self->element->worker->idle();
   const auto now = steady_clock::now();
   if (!stuck) {
     state.alarm.reset();
@@ -228,12 +237,6 @@ void watch_audio(GstLatentsync* self, const PadsState& pads) {
     state.alarm.reset();
     give_up_waiting(self);
   }
-}
-
-bool is_over(GstLatentsync* self, const PadsState& pads) {
-  std::lock_guard lock(self->element->state.mutex);
-  const State& state = self->element->state;
-  return pads.video_ended && state.frames.empty() && !state.in_flight_ns;
 }
 
 void note_ends(GstLatentsync* self, const PadsState& pads) {
