@@ -54,7 +54,7 @@ TEST_P(Flow, SurvivesThreeHundredSeeks) {
   feed(rig, Clip{});
   ASSERT_TRUE(rig.wait_buffers(1));
   std::minstd_rand random(7);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds(15));
   int rounds = 0;
   for (; rounds < 300 && std::chrono::steady_clock::now() < deadline; ++rounds) {
     Clip clip;
@@ -182,7 +182,7 @@ TEST_P(Flow, SurvivesAHundredRestarts) {
   fake::behave("load-delay=8ms,load-steps=8,step-delay=1ms,record=off");
   Rig rig(GetParam());
   std::minstd_rand random(11);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds(15));
   int rounds = 0;
   for (; rounds < 100 && std::chrono::steady_clock::now() < deadline; ++rounds) {
     rig.change(GST_STATE_PLAYING);

@@ -104,7 +104,7 @@ TEST_F(Launch, LineOfTheSpecificationRuns) {
 // element waits for: the user is told, once, and what to do.
 TEST_F(Launch, AMuxerThatHoldsTheAudioBackIsTold) {
   const Finished finished =
-      run_process("cd '" + folder().path().string() + "' && timeout 6 gst-launch-1.0 " +
+      run_process("cd '" + folder().path().string() + "' && timeout --signal=INT 10 gst-launch-1.0 " +
                   specified_line(folder().path(), "queue"));
   if (finished.status == 0) {
     EXPECT_EQ(frames_of("spec.mp4"), 40);
