@@ -344,5 +344,30 @@ TEST_P(Audio, ThatIsNeverWholeIsTakenAsItSlides) {
   for (const auto& window : fake::windows()) EXPECT_EQ(window.context, AudioContext::kSliding);
 }
 
+// Sliding, and a source that is slow: the user is told after 2 s, once, and every window waits for
+// its audio.
+TEST_P(Audio, ThatComesSlowlyIsWaitedFor) {
+  Rig rig(GetParam());
+  Clip clip;
+  clip.frames = 200;
+  clip.audio_end = 16000 * 2;
+  rig.start();
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_samples(rig.audio, clip);
+  feed_frames(rig.video, clip);
+  EXPECT_TRUE(rig.wait_message(GST_MESSAGE_WARNING));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  clip.audio_begin = clip.audio_end;
+  clip.audio_end = 16000 * 8;
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+  EXPECT_EQ(fake::windows().size(), 13u);
+}
+
 }  // namespace
 }  // namespace latentsync::test
