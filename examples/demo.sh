@@ -60,7 +60,7 @@ choose_clip() {
     grid)
       video=$media/grid_drp-m.mp4
       speech=$work/driver.mkv
-      face=crop=208:208:40:46
+      face=crop=208:208:40:74
       driver_face=crop=208:208:48:78
       part=()
       every=7
