@@ -39,6 +39,12 @@ std::string system_reason(const gchar* debug) {
   return at == std::string::npos ? "" : one_line(text.substr(at + mark.size()));
 }
 
+Problem plugin_problem(const std::string& file, const std::string& missing) {
+  return Problem(file + ": this needs a plugin that is not installed: " + missing +
+                 "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
+                 "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
+}
+
 }  // namespace
 
 std::string one_line(std::string text) {
@@ -58,11 +64,7 @@ std::string missing_plugin(GstMessage* message) {
 }
 
 Problem reading_problem(const std::string& file, GstMessage* message, const std::string& missing) {
-  if (!missing.empty()) {
-    return Problem(file + ": this needs a plugin that is not installed: " + missing +
-                   "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
-                   "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
-  }
+  if (!missing.empty()) return plugin_problem(file, missing);
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND)) {
@@ -82,11 +84,7 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
 
 Problem rendering_problem(const std::string& file, GstMessage* message,
                           const std::string& missing) {
-  if (!missing.empty()) {
-    return Problem(file + ": this needs a plugin that is not installed: " + missing +
-                   "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
-                   "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
-  }
+  if (!missing.empty()) return plugin_problem(file, missing);
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (comes_from(message, "latentsync")) {
