@@ -8,7 +8,9 @@
 #include <vector>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/max_pool2d.h>
 
 namespace latentsync::lipsync {
 namespace {
@@ -16,11 +18,26 @@ namespace {
 // [F, C, h, w] -> [1, C, F, h, w].
 at::Tensor as_video(const at::Tensor& frames) { return frames.transpose(0, 1).unsqueeze(0); }
 
+// What is generated never meets the crop's own pixels without a step in colour, so it fades in over
+// a sixteenth of the crop, inside of what is generated. At the crop's own edge nothing fades here.
+at::Tensor fading_in(const at::Tensor& keep) {
+  const int64_t reach = std::max<int64_t>(1, keep.size(0) / 64);
+  const auto kept = keep.unsqueeze(0).unsqueeze(0);
+  const auto shrunk =
+      1 - at::max_pool2d(kept, {4 * reach + 1, 4 * reach + 1}, {1, 1}, {2 * reach, 2 * reach});
+  const auto blurred = [&](const at::Tensor& x) {
+    return at::avg_pool2d(x, {2 * reach + 1, 2 * reach + 1}, {1, 1}, {reach, reach},
+                          /*ceil_mode=*/false, /*count_include_pad=*/false);
+  };
+  // What was shrunk by 2 reach is blurred by reach twice; what follows rules out rounding.
+  return (blurred(blurred(shrunk)).clamp_max(1) * (1 - kept)).squeeze(0).squeeze(0).contiguous();
+}
+
 }  // namespace
 
 FaceMask FaceMask::make(int64_t resolution, c10::Device device) {
   const auto keep = kernels::face_mask(mask_picture(), resolution);
-  return {resolution, keep.to(device), kernels::latent_mask(keep).to(device)};
+  return {resolution, keep.to(device), kernels::latent_mask(keep).to(device), fading_in(keep)};
 }
 
 at::Tensor UNetPredictor::predict(const at::Tensor& sample, int64_t timestep,

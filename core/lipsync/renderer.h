@@ -19,6 +19,8 @@ struct FaceMask {
   int64_t resolution = 0;
   at::Tensor keep;         ///< float32 [R, R], 1 where the crop stays, 0 where it is generated
   at::Tensor latent_keep;  ///< float32 [h, w], the same for the latents
+  at::Tensor blend;        ///< float32 [R, R] on the CPU: how much of what is generated is written;
+                           ///< 0 wherever the crop stays, from there inwards up to 1
 
   /// The model's own mask for a crop edge of RESOLUTION pixels.
   static FaceMask make(int64_t resolution, c10::Device device);

@@ -82,11 +82,10 @@ struct Paste {
   at::Tensor image;  // [3, R, R]
 };
 
-void paste(const Paste& paste, const FaceMask& mask, const at::Tensor& generated,
-           const kernels::ImageView& view) {
+void paste(const Paste& paste, const FaceMask& mask, const kernels::ImageView& view) {
   const auto& face = *paste.face;
   const auto weights = kernels::soft_mask(face.crop_to_frame, mask.resolution, mask.resolution) *
-                       generated * face.weight;
+                       mask.blend * face.weight;
   const auto device = device_of(view);
   kernels::paste_back(paste.image.to(device).contiguous(), kernels::ValueRange::kSigned,
                       weights.to(device, at::kFloat).contiguous(), face.crop_to_frame, view);
@@ -143,11 +142,10 @@ void paste_faces(std::span<const FaceSequence> sequences, std::span<const at::Te
       by_frame[faces[k].frame].push_back({&faces[k], edited[i][static_cast<int64_t>(k)]});
     }
   }
-  const auto generated = 1 - mask.keep.cpu();
   for (const auto& [frame, pastes] : by_frame) {
     const auto view = frames.writable(frame);
     if (!view) raise(view.failure());
-    for (const auto& one : pastes) paste(one, mask, generated, *view);
+    for (const auto& one : pastes) paste(one, mask, *view);
     synchronize(device_of(*view));
   }
 }

@@ -39,8 +39,8 @@ std::vector<at::Tensor> edit_faces(const EditContext& context,
                                    const at::Tensor& audio);
 
 /// Writes the edited faces into their frames; writable() is asked once for each of them, in order.
-/// Only what the mask gives to the model is written: w = soft edge of the crop * (1 - mask) * the
-/// face's weight. Where two faces overlap, the later sequence lies above.
+/// Only what the mask gives to the model is written: w = soft edge of the crop * the mask's
+/// blend * the face's weight. Where two faces overlap, the later sequence lies above.
 void paste_faces(std::span<const FaceSequence> sequences, std::span<const at::Tensor> edited,
                  const FaceMask& mask, WindowFrames& frames);
 
