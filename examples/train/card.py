@@ -43,6 +43,11 @@ and noise varied at random. Left out of the training: {speakers(clips["validatio
 `examples/train/run.sh`; docs/training.md has the steps.
 
 ## Figures""")
+    mouths = out / "measures" / "mouths.md"
+    if mouths.exists():
+        print("Mouths, as MediaPipe's FaceMesh with attention reads them:\n")
+        print(mouths.read_text())
+        print("Pictures, and mouths as the project's own mesh, without attention, reads them:\n")
     print((out / "measures" / "measures.md").read_text())
     print("""`rotated`: the driving audio begins in its middle, so that the shape all sentences share does not help. r_driver: correlation of
 the mouth's opening with that of the video the audio comes from; r_original: with that of the face's own footage.

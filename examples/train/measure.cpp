@@ -41,6 +41,7 @@ constexpr char kUsage[] =
   --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self (all)
   --pairs N         at most so many pairs a test (8)
   --out FOLDER      measures.json, measures.md and sheet.png (measure-out)
+  --frames FOLDER   keep what was rendered, for mouths.py
   --device, --precision, --attention, --steps, --guidance, --feature-cache, --seed
                     as the element's properties
 )";
@@ -50,6 +51,7 @@ std::map<std::string, std::string> parse(int count, char** arguments) {
       {"--faces", "models/face"},
       {"--pairs", "8"},
       {"--out", "measure-out"},
+      {"--frames", ""},
       {"--device", "auto"},
       {"--precision", "auto"},
       {"--attention", "flex"},
@@ -94,6 +96,8 @@ class Measurement {
   void silence(const std::vector<const Clip*>& faces, const std::vector<const Clip*>& drivers);
   void self(const std::vector<const Clip*>& faces);
   void add(const std::string& test, const json& figures);
+  void keep_frames(const std::string& test, const Clip& face, const Clip& driver,
+                   const at::Tensor& edited);
   void keep_sheet(const at::Tensor& driver, const at::Tensor& face, const at::Tensor& made);
   void write();
 
@@ -107,6 +111,7 @@ class Measurement {
   size_t most_;
   std::map<const Clip*, Seen> seen_;
   json tests_ = json::object();
+  int64_t kept_ = 0;
   std::vector<at::Tensor> sheets_;
 };
 
@@ -162,6 +167,16 @@ void Measurement::add(const std::string& test, const json& figures) {
   write();
 }
 
+void Measurement::keep_frames(const std::string& test, const Clip& face, const Clip& driver,
+                              const at::Tensor& edited) {
+  if (options_["--frames"].empty()) return;
+  char number[16];
+  std::snprintf(number, sizeof number, "%03lld", static_cast<long long>(kept_++));
+  write_safetensors(
+      std::filesystem::path(options_["--frames"]) / (number + ("-" + test + ".safetensors")),
+      {{"frames", edited}}, {{"test", test}, {"face", face.name}, {"driver", driver.name}});
+}
+
 // Every face with every driver, in an order that takes each of both as often as it can.
 void Measurement::cross(const std::string& test, const std::vector<const Clip*>& faces,
                         const std::vector<const Clip*>& drivers, bool rotate) {
@@ -190,18 +205,22 @@ void Measurement::cross(const std::string& test, const std::vector<const Clip*>&
     }
     if (count > 0) figures["r_wrong_driver"] = wrong / static_cast<double>(count);
     add(test, figures);
+    keep_frames(test, face, driver, edited);
     if (i < 2) keep_sheet(driver.whole, face.whole, edited);
   }
 }
 
 void Measurement::silence(const std::vector<const Clip*>& faces,
                           const std::vector<const Clip*>& drivers) {
-  const auto spread = [&](const Clip& face, const at::Tensor& sound) {
-    return openings(meshes_of(render(face, sound), tracker_)).std().item<double>();
+  const auto spread = [&](const char* test, const Clip& face, const Clip& driver,
+                          const at::Tensor& sound) {
+    const auto edited = render(face, sound);
+    keep_frames(test, face, driver, edited);
+    return openings(meshes_of(edited, tracker_)).std().item<double>();
   };
   for (const auto* face : faces) {
-    const double quiet = spread(*face, at::zeros_like(face->sound));
-    const double speech = spread(*face, drivers.front()->sound);
+    const double quiet = spread("silence", *face, *face, at::zeros_like(face->sound));
+    const double speech = spread("speech", *face, *drivers.front(), drivers.front()->sound);
     add("silence", {{"face", face->name},
                     {"deviation_silence", quiet},
                     {"deviation_speech", speech},
@@ -213,6 +232,7 @@ void Measurement::self(const std::vector<const Clip*>& faces) {
   for (const auto* face : faces) {
     const auto& original = seen(*face);
     const auto edited = render(*face, face->sound);
+    keep_frames("self", *face, *face, edited);
     const auto meshes = meshes_of(edited, tracker_);
     const auto before = aligned_crops(face->whole, original.meshes, edge_);
     const auto after = aligned_crops(edited, original.meshes, edge_);

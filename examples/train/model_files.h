@@ -15,7 +15,7 @@ struct ModelShape {
   nn::UNet3DConfig unet;
   nn::WhisperConfig whisper;
   int64_t edge = 128;
-  int64_t inference_steps = 8;
+  int64_t inference_steps = 2;
   double guidance = 1.5;
   int64_t feature_cache = 0;  ///< DeepCache's interval; with few steps it costs more than it saves
   std::string name = "latentsync-demo";

@@ -53,7 +53,6 @@ Preset h200() {
   preset.shape.unet = small_unet({64, 64, 96, 128}, 1, 4, 192);
   preset.shape.whisper = {.n_audio_state = 192, .n_audio_head = 6, .n_audio_layer = 4};
   preset.shape.edge = 256;
-  preset.shape.inference_steps = 6;
   preset.audio.windows = 16;
   preset.audio.average = 0.998;
   preset.unet.frames = 256;
@@ -85,6 +84,7 @@ std::string usage() {
   --windows-from N         part of the UNet's time after which windows follow single frames (0.7)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N   weights of these terms of the loss (0.1, 0.1)
+  --from-noise N           part of the entries that begin as sampling does (0.6)
   --slots N                encoded clips in memory
   --seed N, --threads N
 )";
@@ -142,6 +142,7 @@ Options parse_options(int count, char** arguments) {
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},
       {"--temporal", real(preset.unet.temporal, 0, 100)},
+      {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) {
          preset.pool_slots = static_cast<int64_t>(number(name, text, 1, 1e5));

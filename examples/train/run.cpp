@@ -160,6 +160,7 @@ Run::Run(const Options& options)
                     " pixels wide, the model's " + std::to_string(shape.edge) +
                     ": give `prepare.py pack` --edge " + std::to_string(shape.edge));
   }
+  options_.preset.unet.inference_steps = shape.inference_steps;
   unet_ = std::make_shared<nn::UNet3D>(shape.unet);
   encoder_ = std::make_shared<audio::WhisperEncoder>(shape.whisper);
   if (options_.init) {

@@ -8,7 +8,7 @@
 # --set     what `prepare.py pack` left (train-set, where neither is given)
 # --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
 #           command goes on. The build counts; 0 (the default) has no limit.
-# --out     train-out: checkpoints, curves, the model, measures.json and card.md; $OUT gets the small ones, too.
+# --out     train-out: checkpoints, curves, the model with its card, measures; $OUT gets the small ones, too.
 #
 # Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch (./setup.sh), else that of $PYTHON (python3); and
 # OpenCV and numpy for $PYTHON, which are installed into a venv where they are missing. With nvcc the CUDA kernels are built.
@@ -94,7 +94,17 @@ fi
 # --- measures
 say "size: $(du -sb "$out/model" | cut -f1) bytes"
 build-train/examples/train/latentsync-measure --model "$out/model" --data "$out/work" --device "$device" --pairs "$pairs" \
-  --out "$out/measures"
+  --frames "$out/frames" --out "$out/measures"
+if ! "$python" -c 'import mediapipe' 2>/dev/null && [ ! -x "$out/venv-mouths/bin/python" ]; then
+  python3 -m venv "$out/venv-mouths"
+  "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt ||
+    { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be had here: mouths.md waits for a machine with downloads (docs/training.md)"; }
+fi
+mouths_python=$python
+[ ! -x "$out/venv-mouths/bin/python" ] || mouths_python=$out/venv-mouths/bin/python
+if "$mouths_python" -c 'import mediapipe' 2>/dev/null; then
+  "$mouths_python" examples/train/mouths.py --data "$out/work" --frames "$out/frames" --out "$out/measures"
+fi
 "$python" examples/train/card.py "$out" >"$out/model/README.md"
 cp "$out/measures/sheet.png" "$out/model/contact-sheet.png"
 if [ -n "${OUT:-}" ]; then cp -r "$out/measures" "$out/model" "$OUT"/; fi

@@ -12,6 +12,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/where.h>
 
 namespace latentsync::train {
 namespace {
@@ -61,6 +62,13 @@ void initialise_unet(nn::UNet3D& unet, int64_t seed) {
   }
 }
 
+NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& alpha,
+                        const at::Tensor& begins) {
+  const auto signal = alpha.sqrt() * x0, height = (1 - alpha).sqrt();
+  const auto sample = at::where(begins, noise, signal + height * noise);
+  return {sample, (sample - signal) / height};
+}
+
 UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& pool,
                            const AudioStore& audio, std::shared_ptr<MouthReader> reader,
                            ImageCoder& coder, const UNetTrainingOptions& options)
@@ -70,7 +78,8 @@ UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& p
       reader_(std::move(reader)),
       coder_(coder),
       options_(options),
-      alphas_(diffusion::DdimScheduler(20).alphas_cumprod()),
+      alphas_(diffusion::DdimScheduler(options.inference_steps).alphas_cumprod()),
+      first_timestep_(diffusion::DdimScheduler(options.inference_steps).timesteps().front()),
       optimiser_(*unet_, AdamWOptions{.average = options.average}) {}
 
 at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
@@ -126,18 +135,23 @@ UNetLoss UNetTraining::step(double learning_rate, bool windows, Random& random) 
   const auto& x0 = batch.plain;
   const auto device = x0.device();
 
-  const auto timesteps = (at::rand({entries}, at::kFloat).sqrt() * 999).to(at::kLong);
+  const auto from_noise = at::rand({entries}, at::kFloat) < options_.from_noise;
+  const auto timesteps = (at::rand({entries}, at::kFloat).sqrt() * 999)
+                             .to(at::kLong)
+                             .masked_fill(from_noise, first_timestep_);
   const auto alpha =
       per_image(alphas_.index_select(0, timesteps).repeat_interleave(run).to(device));
+  const auto begins = per_image(from_noise.repeat_interleave(run).to(device));
   auto noise = at::randn(x0.sizes(), x0.options());
   if (run > 1) {
     // At inference all frames of a clip start from one noise.
     const auto shared =
         noise.unflatten(0, {entries, run}).narrow(1, 0, 1).expand({-1, run, -1, -1, -1});
-    noise =
+    const auto mixed =
         random() % 2 == 0 ? shared.flatten(0, 1) : (noise + shared.flatten(0, 1)) * std::sqrt(0.5);
+    noise = at::where(begins, shared.flatten(0, 1), mixed);
   }
-  const auto noisy = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise;
+  const auto [noisy, wanted_noise] = with_noise(x0, noise, alpha, begins);
   const auto mask = coder_.latent_mask().expand({x0.size(0), 1, -1, -1});
   const auto sample = at::cat({noisy, mask, batch.masked, batch.reference}, 1)
                           .unflatten(0, {entries, run})
@@ -151,7 +165,7 @@ UNetLoss UNetTraining::step(double learning_rate, bool windows, Random& random) 
           .flatten(0, 1);
   const auto snr = alpha / (1 - alpha);
   const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
-  const auto noise_loss = (level * batch.weights * (predicted - noise).square()).mean();
+  const auto noise_loss = (level * batch.weights * (predicted - wanted_noise).square()).mean();
 
   UNetLoss result;
   auto loss = noise_loss;

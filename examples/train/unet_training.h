@@ -15,9 +15,11 @@ struct UNetTrainingOptions {
   int64_t frames = 32;  ///< single frames in a step
   int64_t windows = 3;  ///< in a step with motion modules
   int64_t window_frames = 16;
-  double silent = 0.1;    ///< of entries, whose audio is zeros, for guidance
-  double sync = 0.1;      ///< weight of what the mouth reader says
-  double temporal = 0.1;  ///< weight of the change from frame to frame, in windows
+  double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
+  double from_noise = 0.6;      ///< of entries, which begin as sampling does (UNetTraining)
+  int64_t inference_steps = 2;  ///< of the sampling that those begin
+  double sync = 0.1;            ///< weight of what the mouth reader says
+  double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double average = 0.999;
 };
 
@@ -35,9 +37,25 @@ struct UNetLoss {
 /// from nothing.
 void initialise_unet(nn::UNet3D& unet, int64_t seed);
 
+/// What the UNet meets in training, and what it is to predict there.
+struct NoisyLatents {
+  at::Tensor sample, wanted_noise;
+};
+
+/// The latents X0 with NOISE to the height of ALPHA (of the cumulative products), or, where BEGINS,
+/// nothing but noise; predicting wanted_noise leads to X0 in either case. x0, noise: float32
+/// [N, 4, h, w]; alpha: in (0, 1), begins: bool, both [N, 1, 1, 1].
+NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& alpha,
+                        const at::Tensor& begins);
+
 /// Trains the UNet to predict the noise. Errors are weighted by clamp(SNR, 0.3, 5) / SNR (an error
 /// of the noise is an error of the picture that grows as the SNR falls), more at the lips and
 /// less outside the mask.
+///
+/// A part of the entries (from_noise) is what the first step of sampling meets: nothing but noise,
+/// at the first timestep of inference_steps. What is to be predicted there leads from that noise to
+/// the picture in this one step. So few steps are enough, and what is learnt most is what decides
+/// where the mouth goes: from partly noisy latents it can be seen.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
@@ -66,7 +84,8 @@ class UNetTraining {
   std::shared_ptr<MouthReader> reader_;
   ImageCoder& coder_;
   UNetTrainingOptions options_;
-  at::Tensor alphas_;  // [1000] float32, on the CPU
+  at::Tensor alphas_;       // [1000] float32, on the CPU
+  int64_t first_timestep_;  // of sampling
   AdamW optimiser_;
 };
 

@@ -1,3 +1,4 @@
+#include "core/diffusion/ddim.h"
 #include "core/nn/prepare.h"
 #include "core/nn/unet3d.h"
 #include "examples/train/mouth_reader.h"
@@ -8,6 +9,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
@@ -108,6 +110,22 @@ TEST(TrainUNet, TheGradientIsTheSlope) {
   };
   const double measured = (at_distance(kStep) - at_distance(-kStep)) / (2 * kStep);
   EXPECT_NEAR(measured, slope, 1e-4 * std::abs(slope) + 1e-7);
+}
+
+// Where sampling begins, what the network is to predict leads to the picture in one step of the
+// sampler, from nothing but noise; elsewhere it is the noise that was added.
+TEST(TrainUNet, FromNoiseOneStepLeadsToThePicture) {
+  const diffusion::DdimScheduler scheduler(2);
+  const auto x0 = at::randn({2, 4, 16, 16}), noise = at::randn({2, 4, 16, 16});
+  const auto alpha =
+      scheduler.alphas_cumprod()[scheduler.timesteps()[0]].expand({2}).view({2, 1, 1, 1});
+  const auto begins = at::tensor({1, 0}, at::kLong).to(at::kBool).view({2, 1, 1, 1});
+  const auto made = with_noise(x0, noise, alpha, begins);
+  EXPECT_TRUE(at::equal(made.sample[0], noise[0]));
+  EXPECT_TRUE(test::close(made.wanted_noise[1], noise[1], {.rel_l2 = 1e-5}));
+  EXPECT_FALSE(test::difference(made.wanted_noise[0], noise[0]).rel_l2 < 0.1);
+  EXPECT_TRUE(test::close(scheduler.predicted_original(made.wanted_noise, 0, made.sample), x0,
+                          {.rel_l2 = 1e-5}));
 }
 
 // The reader takes latents of either crop size.

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""How well mouths follow the sound, read by MediaPipe's FaceMesh with attention.
+
+    mouths.py --data WORK --frames FOLDER --out FOLDER
+
+WORK is what `prepare.py unpack` left, FRAMES what `latentsync-measure --frames` kept. Writes mouths.json and mouths.md with
+the figures that docs/training.md defines. The opening is the inner-lip distance over the face's height, smoothed over three
+frames. That of the clips themselves was read by the same mesh when the data was made. The project's own mesh, which
+latentsync-measure uses, has no attention: it follows the lips of small mouths with a fraction of their movement.
+
+Needs mediapipe (requirements-mouths.txt).
+"""
+
+import argparse
+import json
+import logging
+import os
+import pathlib
+import struct
+
+import numpy
+
+UPPER, LOWER, FOREHEAD, CHIN = 13, 14, 10, 152
+LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
+        78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415)
+LAG = 3
+TYPES = {"U8": numpy.uint8, "F32": numpy.float32}
+
+
+def tensors(path, names):
+    """The tensors NAMES of a safetensors file, and its metadata."""
+    with open(path, "rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+    found = {}
+    for name in names:
+        entry = header[name]
+        begin, _ = entry["data_offsets"]
+        found[name] = numpy.memmap(path, TYPES[entry["dtype"]], "r", 8 + size + begin, tuple(entry["shape"]))
+    return found, header.get("__metadata__", {})
+
+
+def smoothed(values):
+    ones = numpy.ones(3)
+    return numpy.convolve(values, ones, "same") / numpy.convolve(numpy.ones(len(values)), ones, "same")
+
+
+def distance(mesh, a, b):
+    return numpy.hypot(*(mesh[:, a] - mesh[:, b]).T)
+
+
+def openings(mesh):
+    return smoothed(distance(mesh, UPPER, LOWER) / distance(mesh, FOREHEAD, CHIN))
+
+
+def lip_jitter(mesh):
+    change = mesh[2:, LIPS] - 2 * mesh[1:-1, LIPS] + mesh[:-2, LIPS]
+    return float((numpy.hypot(*numpy.moveaxis(change, 2, 0)) / distance(mesh, FOREHEAD, CHIN)[2:, None]).mean())
+
+
+def best_correlation(a, b):
+    """Pearson's correlation at the best lag within LAG frames."""
+    best = None
+    for shift in range(-LAG, LAG + 1):
+        length = min(len(a), len(b)) - abs(shift)
+        x, y = a[max(0, -shift):][:length], b[max(0, shift):][:length]
+        x, y = x - x.mean(), y - y.mean()
+        size = numpy.sqrt((x * x).sum() * (y * y).sum())
+        r = float((x * y).sum() / size) if size > 0 else 0.0
+        best = r if best is None else max(best, r)
+    return best
+
+
+def mesh_of(frames):
+    """Landmarks of every frame, [T, 478, 2] pixels; where none are found, those of the frame before."""
+    import mediapipe
+
+    found, missing = [], 0
+    with mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True) as finder:
+        for frame in frames:
+            faces = finder.process(numpy.ascontiguousarray(frame)).multi_face_landmarks
+            if faces:
+                size = (frame.shape[1], frame.shape[0])
+                found.append(numpy.array([(p.x * size[0], p.y * size[1]) for p in faces[0].landmark]))
+            elif found:
+                found.append(found[-1])
+            else:
+                missing += 1
+    if not found:
+        raise SystemExit("mouths.py: a rendered clip shows no face")
+    return numpy.array(found[:1] * missing + found)
+
+
+class Clips:
+    def __init__(self, folder):
+        self.folder = folder
+        manifest = json.loads((folder / "manifest.json").read_text())
+        self.parts = {clip["name"]: clip["part"] for clip in manifest["clips"]}
+        self.known = {}
+
+    def opening(self, name):
+        if name not in self.known:
+            path = self.folder / f"{name}.safetensors"
+            self.known[name] = smoothed(tensors(path, ["opening"])[0]["opening"])
+        return self.known[name]
+
+
+def cross(clips, face, driver, opening, rotate, drivers):
+    def wanted(name):
+        values = clips.opening(name)
+        return numpy.roll(values, -(len(values) // 2)) if rotate else values
+
+    others = [best_correlation(opening, wanted(other)) for other in drivers if other != driver]
+    figures = {"r_driver": best_correlation(opening, wanted(driver)),
+               "r_original": best_correlation(opening, clips.opening(face)),
+               "r_between": best_correlation(wanted(driver), clips.opening(face))}
+    if others:
+        figures["r_wrong_driver"] = sum(others) / len(others)
+    return figures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "frames", "out"):
+        parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
+    options = parser.parse_args()
+    clips = Clips(options.data)
+
+    rendered = []
+    for path in sorted(options.frames.glob("*.safetensors")):
+        found, about = tensors(path, ["frames"])
+        rendered.append((about, mesh_of(found["frames"])))
+    if not rendered:
+        raise SystemExit(f"mouths.py: {options.frames} holds no clips; latentsync-measure --frames writes them")
+    drivers = {}
+    for about, _ in rendered:
+        drivers.setdefault(about["test"], set()).add(about["driver"])
+
+    tests = {}
+    silence = None
+    for about, mesh in rendered:
+        test, face, driver = about["test"], about["face"], about["driver"]
+        opening = openings(mesh)
+        if test == "silence":
+            silence = opening.std()
+            continue
+        if test == "speech":
+            test = "silence"
+            figures = {"deviation_silence": float(silence), "deviation_speech": float(opening.std()),
+                       "quotient": float(silence / opening.std())}
+        elif test == "self":
+            figures = {"r_driver": best_correlation(opening, clips.opening(face)),
+                       "deviation_quotient": float(opening.std() / clips.opening(face).std()),
+                       "lip_jitter": lip_jitter(mesh)}
+        else:
+            figures = cross(clips, face, driver, opening, test != "plain", drivers[test])
+        tests.setdefault(test, []).append({"face": face, "driver": driver, **figures})
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    result, table = {}, []
+    for test, entries in tests.items():
+        names = [name for name, value in entries[0].items() if isinstance(value, float)]
+        columns = {name: [entry[name] for entry in entries if name in entry] for name in names}
+        result[test] = {"clips": entries, "mean": {name: float(numpy.mean(c)) for name, c in columns.items()}}
+        table += [f"| {test} ({len(entries)}) | mean | least | most |", "| --- | --- | --- | --- |"]
+        table += [f"| {name} | {numpy.mean(c):.3f} | {min(c):.3f} | {max(c):.3f} |" for name, c in columns.items()]
+        table.append("")
+    (options.out / "mouths.json").write_text(json.dumps({"mesh": "MediaPipe FaceMesh with attention", "tests": result}, indent=1) + "\n")
+    (options.out / "mouths.md").write_text("\n".join(table))
+    print("\n".join(table))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    logging.disable(logging.WARNING)
+    main()
