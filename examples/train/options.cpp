@@ -80,7 +80,7 @@ std::string usage() {
   --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
-  --audio-share N          part of the time for the audio encoder (0.22)
+  --audio-share N          part of the time for the audio encoder (0.19)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.7)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N   weights of these terms of the loss (0.1, 0.1)

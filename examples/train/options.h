@@ -28,10 +28,10 @@ struct Preset {
 
 /// Parts of the whole time. What is left goes to encoding, previews and writing.
 struct Shares {
-  double audio = 0.22;
+  double audio = 0.19;
   double pool = 0.12;  ///< at most, for the first filling
   double reader = 0.03;
-  double unet = 0.60;
+  double unet = 0.63;
   double windows_from = 0.7;  ///< of the UNet's part: from here on windows, before single frames
 };
 
