@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The model card of what run.sh trained: card.py OUT >README.md (only the standard library)."""
+"""The model card of what run.sh trained: card.py OUT COMMAND >README.md (only the standard library)."""
 import collections
 import json
 import pathlib
@@ -40,7 +40,10 @@ and noise varied at random. Left out of the training: {speakers(clips["validatio
 {", ".join(c["name"] for c in clips["driver"])}. Clips without a corpus licence ({len(clips["unseen"])}) only measured with.
 
 ## Recipe
-`examples/train/run.sh`; docs/training.md has the steps.
+    {sys.argv[2]}
+
+docs/training.md has the steps. Sampling: {config["inference_steps"]} steps (the number it was trained for: more are not better), guidance
+{config["guidance_scale"]}, noise of seed 1247.
 
 ## Figures""")
     mouths = out / "measures" / "mouths.md"

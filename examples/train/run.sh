@@ -105,7 +105,7 @@ mouths_python=$python
 if "$mouths_python" -c 'import mediapipe' 2>/dev/null; then
   "$mouths_python" examples/train/mouths.py --data "$out/work" --frames "$out/frames" --out "$out/measures"
 fi
-"$python" examples/train/card.py "$out" >"$out/model/README.md"
+"$python" examples/train/card.py "$out" "examples/train/run.sh --clips CLIPS --preset $preset --device $device --minutes $minutes${more[*]:+ -- ${more[*]}}" >"$out/model/README.md"
 cp "$out/measures/sheet.png" "$out/model/contact-sheet.png"
 if [ -n "${OUT:-}" ]; then cp -r "$out/measures" "$out/model" "$OUT"/; fi
 cat "$out/measures/measures.md"
