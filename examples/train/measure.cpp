@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <numeric>
 #include <set>
 #include <sstream>
 #include <string>
@@ -177,13 +178,15 @@ void Measurement::keep_frames(const std::string& test, const Clip& face, const C
       {{"frames", edited}}, {{"test", test}, {"face", face.name}, {"driver", driver.name}});
 }
 
-// Every face with every driver, in an order that takes each of both as often as it can.
+// Every face with every driver, in an order that takes each of both as often as it can; no pair
+// comes twice.
 void Measurement::cross(const std::string& test, const std::vector<const Clip*>& faces,
                         const std::vector<const Clip*>& drivers, bool rotate) {
   const auto total = std::min(most_, faces.size() * drivers.size());
+  const auto round = std::lcm(faces.size(), drivers.size());  // then the pairs would come again
   for (size_t i = 0; i < total; ++i) {
     const auto& face = *faces[i % faces.size()];
-    const auto& driver = *drivers[(i + i / faces.size() / drivers.size()) % drivers.size()];
+    const auto& driver = *drivers[(i + i / round) % drivers.size()];
     const auto turned = rotate ? rotated(driver) : driver;
     auto wanted = seen(driver).opening;
     if (rotate) wanted = wanted.roll(-driver.frames() / 2);
