@@ -93,11 +93,12 @@ fi
 
 # --- measures
 say "size: $(du -sb "$out/model" | cut -f1) bytes"
+rm -rf "$out/frames"  # mouths.py reads all that is there
 build-train/examples/train/latentsync-measure --model "$out/model" --data "$out/work" --device "$device" --pairs "$pairs" \
   --frames "$out/frames" --out "$out/measures"
 if ! "$python" -c 'import mediapipe' 2>/dev/null && [ ! -x "$out/venv-mouths/bin/python" ]; then
-  python3 -m venv "$out/venv-mouths"
-  "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt ||
+  { python3 -m venv "$out/venv-mouths" &&
+    "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt; } ||
     { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be had here: mouths.md waits for a machine with downloads (docs/training.md)"; }
 fi
 mouths_python=$python
