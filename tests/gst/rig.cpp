@@ -77,7 +77,6 @@ Rig::~Rig() {
   const Gone source_gone(pad_of(element(), "src").get(), "src");
   stop();
   for (Feeder* feeder : {&video, &audio}) {
-    if (!feeder->wait_idle()) ADD_FAILURE() << feeder->name_ << ": a push did not return at NULL";
     if (GstPad* peer = gst_pad_get_peer(feeder->pad())) {
       gst_pad_unlink(feeder->pad(), peer);
       gst_object_unref(peer);
@@ -117,7 +116,12 @@ void Rig::start() {
   if (mode_ == Mode::kLive) update_latency();
 }
 
-void Rig::stop() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+void Rig::stop() {
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  for (Feeder* feeder : {&video, &audio}) {
+    if (!feeder->wait_idle()) ADD_FAILURE() << feeder->name_ << ": a push did not return at NULL";
+  }
+}
 
 void Rig::keep_outputs(bool keep) {
   const std::lock_guard lock(mutex_);

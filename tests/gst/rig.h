@@ -102,6 +102,8 @@ class Rig {
   /// To PLAYING; a failure of the test where that does not work.
   void start();
   GstStateChangeReturn change(GstState state);
+  /// To NULL, until what was being pushed has returned and what waited was refused, as a pipeline's
+  /// sources are joined: nothing of this run reaches the next.
   void stop();
 
   /// Drops outputs instead of keeping them; counts are right all the same.
