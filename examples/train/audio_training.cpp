@@ -2,6 +2,7 @@
 
 #include "core/audio/feature_grid.h"
 #include "core/nn/prepare.h"
+#include "examples/train/parted_pass.h"
 
 #include <algorithm>
 #include <cmath>
@@ -95,7 +96,11 @@ double AudioTraining::step(double learning_rate, Random& random) {
   }
   const auto device = encoder_->device();
   optimiser_->zero_gradients();
-  const auto states = encoder_->forward(at::stack(mels).to(device, encoder_->dtype()));
+  const auto mel = at::stack(mels).to(device, encoder_->dtype());
+  PartedPass pass(device, options_.windows, [&](int64_t begin, int64_t length) {
+    return encoder_->forward(mel.narrow(0, begin, length));
+  });
+  const auto& states = pass.output();
   const auto tokens = frame_tokens(states, at::cat(window), at::cat(rows));
   const auto mouth = head_->forward(at::dropout(tokens, options_.dropout, true)).to(at::kFloat);
   const auto error = (mouth - at::cat(mouths).to(device)).abs().clamp_max(kLargestError);
@@ -103,6 +108,7 @@ double AudioTraining::step(double learning_rate, Random& random) {
   weights[0] = kOpeningWeight;
   const auto loss = ((error + 0.5 * error.square()) * weights).mean();
   (loss + options_.feature_decay * states.to(at::kFloat).square().mean()).backward();
+  pass.backward(states.grad());
   optimiser_->step(learning_rate);
   return loss.item<double>();
 }

@@ -12,11 +12,14 @@
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/grid_sampler_2d.h>
 #include <ATen/ops/linspace.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 namespace latentsync::train {
 namespace {
+
+constexpr int64_t kBendPlaces = 5;  // along the edge
 
 // From places of the result to places of the stored crop, both from -1 to 1 over their edges.
 struct Placement {
@@ -30,6 +33,13 @@ Placement placement(const Dataset& dataset, const Augmentation& change) {
   const double side = change.mirror ? -1 : 1;
   return {{{side * cosine, -sine, -2 * change.right * part},
            {side * sine, cosine, -2 * change.down * part}}};
+}
+
+// What BEND moves PLACES [1, H, W, 2] by, which go from -1 to 1 over the crop: [1, H, W, 2] in the
+// same unit.
+at::Tensor bend_at(const at::Tensor& bend, const at::Tensor& places) {
+  constexpr int64_t kCubic = 2, kBorder = 1;
+  return 2 * at::grid_sampler_2d(bend, places, kCubic, kBorder, true).permute({0, 2, 3, 1});
 }
 
 // Rotation about the grey axis by HUE, then saturation, then gains: [3, 3].
@@ -78,6 +88,11 @@ Augmentation draw_augmentation(Random& random, Strength strength) {
   change.right = about(0.015);
   change.down = about(0.015);
   change.mirror = random() % 2 == 0;
+  std::vector<float> moves;
+  for (int64_t i = 0; i < 2 * kBendPlaces * kBendPlaces; ++i) {
+    moves.push_back(static_cast<float>(about(0.02)));
+  }
+  change.bend = at::tensor(moves).view({1, 2, kBendPlaces, kBendPlaces});
   change.hue = about(0.25);
   change.saturation = std::exp(about(0.35));
   const double exposure = about(0.3);
@@ -94,11 +109,16 @@ at::Tensor augmented_crops(const Dataset& dataset, const Clip& clip, const Augme
   auto images = clip.crops.to(device).permute({0, 3, 1, 2}).to(at::kFloat).div_(255);
   const auto count = images.size(0), edge = dataset.edge;
   const auto place = placement(dataset, change);
-  const auto theta = at::tensor(at::ArrayRef<double>(&place.m[0][0], 6), at::kFloat)
-                         .view({1, 2, 3})
-                         .to(device)
-                         .expand({count, 2, 3});
-  const auto grid = at::affine_grid_generator(theta, {count, 3, edge, edge}, false);
+  const auto theta =
+      at::tensor(at::ArrayRef<double>(&place.m[0][0], 6), at::kFloat).view({1, 2, 3}).to(device);
+  auto grid = at::affine_grid_generator(theta.narrow(0, 0, 1), {1, 3, edge, edge}, false);
+  if (change.bend.defined()) {
+    const auto still = at::tensor({1, 0, 0, 0, 1, 0}, at::kFloat).view({1, 2, 3}).to(device);
+    const auto places = at::affine_grid_generator(still, {1, 3, edge, edge}, false);
+    const auto moved = bend_at(change.bend.to(device), places);
+    grid = grid + at::matmul(moved, theta[0].slice(1, 0, 2).t());
+  }
+  grid = grid.expand({count, -1, -1, -1});
   constexpr int64_t kBilinear = 0, kBorder = 1;
   images = at::grid_sampler_2d(images, grid, kBilinear, kBorder, false);
   if (change.blur > 0) images = blurred(images, change.blur * static_cast<double>(edge) / 128);
@@ -114,8 +134,18 @@ at::Tensor augmented_lips(const Dataset& dataset, const Clip& clip, const Augmen
   const auto x = (clip.lips.select(2, 0) + 0.5) * (2 / stored) - 1 - place.m[0][2];
   const auto y = (clip.lips.select(2, 1) + 0.5) * (2 / stored) - 1 - place.m[1][2];
   const double determinant = place.m[0][0] * place.m[1][1] - place.m[0][1] * place.m[1][0];
-  const auto u = (x * place.m[1][1] - y * place.m[0][1]) / (2 * determinant) + 0.5;
-  const auto v = (y * place.m[0][0] - x * place.m[1][0]) / (2 * determinant) + 0.5;
+  auto places =
+      at::stack({x * place.m[1][1] - y * place.m[0][1], y * place.m[0][0] - x * place.m[1][0]}, 2)
+          .div_(determinant);
+  if (change.bend.defined()) {
+    // The bend is given at the places that are looked for: it changes slowly.
+    const auto bent = places.unsqueeze(0);
+    auto found = bent;
+    for (int turn = 0; turn < 3; ++turn) found = bent - bend_at(change.bend, found);
+    places = found.squeeze(0);
+  }
+  const auto u = places.select(2, 0) / 2 + 0.5;
+  const auto v = places.select(2, 1) / 2 + 0.5;
   const auto left = u.amin(1), right = u.amax(1), top = v.amin(1), bottom = v.amax(1);
   return at::stack({(left + right) / 2, (top + bottom) / 2, (right - left) / 2, (bottom - top) / 2},
                    1);

@@ -18,6 +18,9 @@ struct Augmentation {
   double right = 0;  ///< parts of the edge
   double down = 0;
   bool mirror = false;
+  /// Moves of a grid of places over the crop, smooth between them: float32 [1, 2 (x, y), n, n],
+  /// parts of the edge; undefined: none. A face of another shape.
+  at::Tensor bend;
   // Colour, in this order.
   double hue = 0;  ///< radians about the grey axis
   double saturation = 1;

@@ -1,15 +1,21 @@
 #include "examples/train/latent_pool.h"
 
+#include "core/error.h"
 #include "core/lipsync/mask_picture.h"
 #include "core/model/state_dict.h"
 #include "core/model/tensor_file.h"
 #include "core/nn/packed_ops.h"
 #include "core/nn/prepare.h"
+#include "examples/train/parted_pass.h"
 #include "kernels/reference/face_mask.h"
 
 #include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <string>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
@@ -25,12 +31,39 @@ void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::
   model::load_state(half, model::open_tensor_file(path).tensors, path.string(), device, dtype);
 }
 
+// Some stay as they are: what the network meets in the end.
+Strength draw_strength(Random& random) {
+  const auto lot = random() % 8;
+  return lot == 0 ? Strength::kNone : lot < 4 ? Strength::kUsual : Strength::kStrong;
+}
+
+int64_t below(int64_t count, Random& random) {
+  return static_cast<int64_t>(random() % static_cast<uint64_t>(count));
+}
+
 c10::ScalarType quick_type(c10::Device device) {
   if (device.is_cuda()) return at::kHalf;
   return nn::packed::available(device, at::kBFloat16) ? at::kBFloat16 : at::kFloat;
 }
 
 }  // namespace
+
+std::vector<int64_t> choose_frames(int64_t most, Choice choice, Random& random) {
+  constexpr auto kRun = LatentPool::kRun;
+  std::vector<int64_t> frames;
+  if (choice == Choice::kSpread) {
+    std::vector<int64_t> all(static_cast<size_t>(most));
+    std::iota(all.begin(), all.end(), 0);
+    std::sample(all.begin(), all.end(), std::back_inserter(frames), kRun, random);
+    return frames;
+  }
+  const auto first = below(most - 2 * kRun + 1, random);
+  const auto second = first + kRun + below(most - first - 2 * kRun + 1, random);
+  for (const auto begin : {first, second}) {
+    for (int64_t i = 0; i < kRun; ++i) frames.push_back(begin + i);
+  }
+  return frames;
+}
 
 ImageCoder::ImageCoder(const std::filesystem::path& folder, int64_t edge, c10::Device device)
     : network_(std::make_shared<nn::Taesd>()), dtype_(quick_type(device)) {
@@ -44,7 +77,15 @@ ImageCoder::ImageCoder(const std::filesystem::path& folder, int64_t edge, c10::D
 
 at::Tensor ImageCoder::encode(const at::Tensor& images) {
   const at::NoGradGuard no_grad;
-  return network_->encode_images(images.to(dtype_), {}, kBatch).to(at::kFloat).contiguous();
+  std::vector<at::Tensor> parts(static_cast<size_t>(images.size(0)));
+  for_parts(images.device(), images.size(0), [&](int64_t begin, int64_t length) {
+    parts[static_cast<size_t>(begin)] =
+        network_->encode_images(images.narrow(0, begin, length).to(dtype_), {}, kBatch)
+            .to(at::kFloat)
+            .contiguous();
+  });
+  std::erase_if(parts, [](const at::Tensor& part) { return !part.defined(); });
+  return at::cat(parts);
 }
 
 at::Tensor ImageCoder::decode(const at::Tensor& latents) {
@@ -58,36 +99,44 @@ LatentPool::LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots,
       sampler_(dataset.of(Part::kTrain)),
       device_(device),
       slots_(static_cast<size_t>(slots)) {
-  for (const auto* clip : dataset.of(Part::kTrain)) stride_ = std::max(stride_, clip->frames());
-  stride_ = std::min(stride_, kMostFrames);
+  int64_t longest = 0;
+  for (const auto* clip : dataset.of(Part::kTrain)) longest = std::max(longest, clip->frames());
+  if (longest < 2 * kRun) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "The clips to train on have at most " + std::to_string(longest) +
+                    " frames; one at least must have " + std::to_string(2 * kRun) + ".");
+  }
   const auto side = dataset.edge / 8;
   const auto options = at::TensorOptions(device);
-  plain_ = at::zeros({slots * stride_, 4, side, side}, options.dtype(at::kHalf));
+  plain_ = at::zeros({slots * 2 * kRun, 4, side, side}, options.dtype(at::kHalf));
   masked_ = at::zeros_like(plain_);
-  lips_ = at::zeros({slots * stride_, 4}, options.dtype(at::kFloat));
+  lips_ = at::zeros({slots * 2 * kRun, 4}, options.dtype(at::kFloat));
 }
 
-void LatentPool::refresh(Random& random, Strength strength) {
+void LatentPool::refresh(Choice choice, Random& random) {
   const at::NoGradGuard no_grad;
-  const auto& clip = sampler_.draw(random);
+  const auto* clip = &sampler_.draw(random);
+  while (choice == Choice::kRuns && clip->frames() < 2 * kRun) clip = &sampler_.draw(random);
   auto& slot = slots_[static_cast<size_t>(next_)];
-  slot.clip = &clip;
-  slot.frames = std::min(clip.frames(), stride_);
-  slot.first =
-      static_cast<int64_t>(random() % static_cast<uint64_t>(clip.frames() - slot.frames + 1));
-  // Some stay as they are: what the network meets in the end.
-  const auto change = draw_augmentation(random, random() % 5 == 0 ? Strength::kNone : strength);
-  slot.mirrored = change.mirror;
-  Clip part = clip;
-  part.crops = clip.crops.narrow(0, slot.first, slot.frames);
-  part.lips = clip.lips.narrow(0, slot.first, slot.frames);
+  const auto change = draw_augmentation(random, draw_strength(random));
+  slot = {clip, choose_frames(clip->frames(), choice, random), choice, change.mirror};
+  const auto count = static_cast<int64_t>(slot.frames.size());
+  const auto chosen = at::tensor(slot.frames, at::kLong);
+  Clip part = *clip;
+  part.crops = clip->crops.index_select(0, chosen);
+  part.lips = clip->lips.index_select(0, chosen);
   const auto images = augmented_crops(dataset_, part, change, device_);
-  const auto place = [&](at::Tensor& pool) { return pool.narrow(0, next_ * stride_, slot.frames); };
+  const auto place = [&](at::Tensor& pool) { return pool.narrow(0, next_ * 2 * kRun, count); };
   place(plain_).copy_(coder_.encode(images));
   place(masked_).copy_(coder_.encode(images * coder_.mask()));
   place(lips_).copy_(augmented_lips(dataset_, part, change));
   next_ = (next_ + 1) % static_cast<int64_t>(slots_.size());
   filled_ = std::min(filled_ + 1, static_cast<int64_t>(slots_.size()));
+}
+
+int64_t LatentPool::count(Choice choice) const {
+  return std::count_if(slots_.begin(), slots_.begin() + filled_,
+                       [&](const Slot& slot) { return slot.choice == choice; });
 }
 
 const LatentPool::Slot& LatentPool::draw(Random& random, int64_t& number) const {
@@ -98,7 +147,7 @@ const LatentPool::Slot& LatentPool::draw(Random& random, int64_t& number) const 
 LatentFrames LatentPool::take(const std::vector<int64_t>& slot,
                               const std::vector<int64_t>& frame) const {
   std::vector<int64_t> places;
-  for (size_t i = 0; i < slot.size(); ++i) places.push_back(slot[i] * stride_ + frame[i]);
+  for (size_t i = 0; i < slot.size(); ++i) places.push_back(slot[i] * 2 * kRun + frame[i]);
   const auto index = at::tensor(places, at::kLong).to(device_);
   return {plain_.index_select(0, index).to(at::kFloat),
           masked_.index_select(0, index).to(at::kFloat), lips_.index_select(0, index)};

@@ -35,31 +35,42 @@ struct LatentFrames {
   at::Tensor lips;    ///< float32 [N, 4] as augmented_lips() has them
 };
 
-/// Encoded clips in memory: slots that each hold one clip with one augmentation, or a part of a
-/// long clip. Filled by draws that even out the speakers, so every slot counts alike; a slot can be
-/// filled anew at any time.
+/// Which frames of its clip a slot holds.
+enum class Choice {
+  kSpread,  ///< kRun frames from all over the clip, in order
+  kRuns,    ///< two runs of kRun frames, as far apart as chance and the clip let them be
+};
+
+/// The frames of a clip of MOST frames; kRuns: MOST at least 2 LatentPool::kRun.
+std::vector<int64_t> choose_frames(int64_t most, Choice choice, Random& random);
+
+/// Encoded frames in memory: slots of a few frames of one clip with one augmentation, because
+/// frames of a clip are much alike and encoding them is what takes time. Filled by draws that even
+/// out the speakers, so every slot counts alike; a slot can be filled anew at any time.
 class LatentPool {
  public:
-  static constexpr int64_t kMostFrames = 128;  ///< of a clip, in one slot
+  static constexpr int64_t kRun = 16;
 
   struct Slot {
     const Clip* clip = nullptr;
-    int64_t first = 0;  ///< frame of the clip
-    int64_t frames = 0;
+    std::vector<int64_t> frames;  ///< of the clip
+    Choice choice = Choice::kSpread;
     bool mirrored = false;
   };
 
+  /// Errors: kInvalidArgument where no clip to train on has 2 kRun frames.
   LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots, c10::Device device);
 
-  /// Encodes one more clip: into the next empty slot, then in place of the oldest.
-  void refresh(Random& random, Strength strength);
+  /// Encodes some frames more: into the next empty slot, then in place of the oldest.
+  void refresh(Choice choice, Random& random);
   bool full() const { return filled_ == static_cast<int64_t>(slots_.size()); }
 
   const Slot& draw(Random& random, int64_t& number) const;
-  /// slot, frame: of the same length N, on the CPU; frames count from the slot's first one.
+  /// slot, frame: of the same length N, on the CPU; frames are numbers among the slot's own.
   LatentFrames take(const std::vector<int64_t>& slot, const std::vector<int64_t>& frame) const;
   const Slot& slot(int64_t number) const { return slots_[static_cast<size_t>(number)]; }
   int64_t filled() const { return filled_; }
+  int64_t count(Choice choice) const;
 
  private:
   const Dataset& dataset_;
@@ -67,9 +78,9 @@ class LatentPool {
   ClipSampler sampler_;
   c10::Device device_;
   std::vector<Slot> slots_;
-  int64_t filled_ = 0, next_ = 0, stride_ = 0;
-  at::Tensor plain_, masked_;  // float16 [slots * stride, 4, h, w]
-  at::Tensor lips_;            // float32 [slots * stride, 4]
+  int64_t filled_ = 0, next_ = 0;
+  at::Tensor plain_, masked_;  // float16 [slots * 2 kRun, 4, h, w]
+  at::Tensor lips_;            // float32 [slots * 2 kRun, 4]
 };
 
 }  // namespace latentsync::train

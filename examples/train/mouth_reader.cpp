@@ -44,10 +44,10 @@ double ReaderTraining::step(double learning_rate, Random& random) {
     int64_t number = 0;
     const auto& slot = pool_.draw(random, number);
     if (slot.mirrored) continue;  // the lips' components know left from right
-    const auto frame = static_cast<int64_t>(random() % static_cast<uint64_t>(slot.frames));
+    const auto frame = static_cast<int64_t>(random() % slot.frames.size());
     slots.push_back(number);
     frames.push_back(frame);
-    mouths.push_back(slot.clip->mouth[slot.first + frame]);
+    mouths.push_back(slot.clip->mouth[slot.frames[static_cast<size_t>(frame)]]);
   }
   const auto latents = pool_.take(slots, frames).plain;
   const auto noise = at::rand({kBatch, 1, 1, 1}, latents.options()) * kMostNoise;

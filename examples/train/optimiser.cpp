@@ -65,7 +65,7 @@ double AdamW::step(double learning_rate) {
   weights_.mul_(1 - decays_ * (learning_rate * options_.weight_decay));
   weights_.addcdiv_(mean_, (square_ / square_bias).sqrt_().add_(options_.epsilon),
                     -learning_rate / mean_bias);
-  average_.lerp_(weights_, 1 - std::min(options_.average, (1 + count) / (10 + count)));
+  average_.lerp_(weights_, 1 - std::min(options_.average, (1 + count) / (5 + count)));
   publish(weights_);
   return norm;
 }

@@ -18,7 +18,8 @@ struct AdamWOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.01;   ///< of weights of rank 2 and more
   double largest_gradient = 1;  ///< norm over all parameters; above it gradients are scaled down
-  double average = 0.999;       ///< decay of the moving average, lower in the first steps
+  /// Decay of the moving average; lower before, so that it is always of about the last fifth.
+  double average = 0.999;
 };
 
 /// AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101) with a moving average of the weights.

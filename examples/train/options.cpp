@@ -57,7 +57,7 @@ Preset h200() {
   preset.audio.average = 0.998;
   preset.unet.frames = 256;
   preset.unet.windows = 12;
-  preset.pool_slots = 1000;
+  preset.pool_slots = 4000;
   preset.refresh_share = 0.15;
   preset.sound_versions = 8;
   preset.sounds_alone = 10000;
@@ -81,11 +81,14 @@ std::string usage() {
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.19)
-  --windows-from N         part of the UNet's time after which windows follow single frames (0.7)
+  --windows-from N         part of the UNet's time after which windows follow single frames (0.75)
+  --critic-from N          the same, after which a critic judges what is made (0.5)
+  --guided-from N          the same, after which what counts is the prediction with guidance 1.5 (0.65)
   --audio-rate N, --unet-rate N    largest learning rates
-  --sync N, --temporal N   weights of these terms of the loss (0.1, 0.1)
-  --from-noise N           part of the entries that begin as sampling does (0.6)
-  --slots N                encoded clips in memory
+  --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
+  --critic N               what the critic's wishes count beside all the rest (0.3)
+  --from-noise N           part of the entries that begin as sampling does (0.85)
+  --slots N                encoded pieces of clips in memory
   --seed N, --threads N
 )";
 }
@@ -138,10 +141,14 @@ Options parse_options(int count, char** arguments) {
       {"--session-minutes", real(options.session_minutes, 0, 1e6)},
       {"--audio-share", real(options.shares.audio, 0, 0.8)},
       {"--windows-from", real(options.shares.windows_from, 0, 1)},
+      {"--critic-from", real(options.shares.critic_from, 0, 1)},
+      {"--guided-from", real(options.shares.guided_from, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},
       {"--temporal", real(preset.unet.temporal, 0, 100)},
+      {"--detail", real(preset.unet.detail, 0, 100)},
+      {"--critic", real(preset.unet.critic, 0, 100)},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) {

@@ -62,9 +62,13 @@ class Log {
     std::printf("%-14s %7.1f s  %.5f  (%lld)\n", name.c_str(), at, result,
                 static_cast<long long>(mean.count));
     std::fflush(stdout);
-    curves_[name].at.push_back(at);
-    curves_[name].value.push_back(result);
+    mark(name, at, result);
     mean = {};
+  }
+
+  void mark(const std::string& name, double at, double value) {
+    curves_[name].at.push_back(at);
+    curves_[name].value.push_back(value);
   }
 
   void write() const {
@@ -115,7 +119,8 @@ class Run {
   void fill_pool();
   void train_reader();
   bool train_unet();
-  void preview();
+  /// Of the left-out speaker; with the weights that are there.
+  void preview(bool with_sheet);
   void write() const;
 
   void save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const;
@@ -129,9 +134,16 @@ class Run {
     return true;
   }
 
+  bool time_to_look() {
+    constexpr double kSeconds = 300;
+    if (seconds_since(looked_) < kSeconds) return false;
+    looked_ = Clock::now();
+    return true;
+  }
+
   Options options_;
   c10::Device device_;
-  Clock::time_point start_ = Clock::now(), saved_ = Clock::now();
+  Clock::time_point start_ = Clock::now(), saved_ = Clock::now(), looked_ = Clock::now();
   Dataset dataset_;
   Random random_;
   Log log_;
@@ -166,7 +178,7 @@ Run::Run(const Options& options)
   if (options_.init) {
     read_weights(*options_.init, *unet_, *encoder_);
   } else {
-    initialise_unet(*unet_, options_.seed);
+    initialise_unet(*unet_, options_.seed, first_alpha(shape.inference_steps));
     nn::initialise_parameters(*encoder_, options_.seed + 1);
   }
   unet_->to(device_, options_.unet_type);
@@ -252,9 +264,9 @@ void Run::fill_pool() {
   const auto begin = Clock::now();
   const double most = options_.minutes * 60 * options_.shares.pool;
   while (!pool_->full() && (pool_->filled() < 8 || seconds_since(begin) < most)) {
-    pool_->refresh(random_, Strength::kUsual);
+    pool_->refresh(Choice::kSpread, random_);
   }
-  std::printf("%lld clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
+  std::printf("%lld pieces of clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
               seconds_since(begin));
   store_ = std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sounds_alone,
                                         options_.preset.sound_versions, random_);
@@ -287,41 +299,56 @@ void Run::train_reader() {
 }
 
 bool Run::train_unet() {
-  UNetTraining training(unet_, *pool_, *store_, reader_, *coder_, options_.preset.unet);
+  UNetTraining training(unet_, *pool_, *store_, reader_, *coder_, options_.preset.unet,
+                        options_.seed + 4);
   auto& clock = unet_clock_;
+  StageClock critic_clock;
+  load(training.critic_optimiser(), "critic", critic_clock);
   load(training.optimiser(), "unet", clock);
+  // Runs are encoded a little before windows are drawn from them.
+  constexpr double kBefore = 0.1;
+  constexpr int64_t kFewestRuns = 24;
   double refreshing = 0, stepping = 0;
   while (!clock.over() && !session_over()) {
     const auto begin = Clock::now();
-    if (refreshing < options_.preset.refresh_share * (stepping + refreshing)) {
-      pool_->refresh(random_, Strength::kUsual);
+    const double progress = clock.progress();
+    const bool windows = progress >= options_.shares.windows_from;
+    const bool runs = progress >= options_.shares.windows_from - kBefore;
+    if (refreshing < options_.preset.refresh_share * (stepping + refreshing) ||
+        (windows && pool_->count(Choice::kRuns) < std::min(kFewestRuns, pool_->filled()))) {
+      pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
       refreshing += seconds_since(begin);
       clock.spent += seconds_since(begin);
       continue;
     }
-    const bool windows = clock.progress() >= options_.shares.windows_from;
     const auto loss = training.step(
-        learning_rate(options_.preset.unet_rate, clock.progress(), training.optimiser().steps()),
-        windows, random_);
+        {learning_rate(options_.preset.unet_rate, progress, training.optimiser().steps()), windows,
+         progress >= options_.shares.guided_from, progress >= options_.shares.critic_from},
+        random_);
     stepping += seconds_since(begin);
     clock.spent += seconds_since(begin);
     const std::string prefix = windows ? "window " : "frame ";
     log_.add(prefix + "noise", clock.spent, loss.noise);
     log_.add(prefix + "sync", clock.spent, loss.sync);
+    log_.add(prefix + "detail", clock.spent, loss.detail);
+    if (loss.critic > 0) log_.add("critic", clock.spent, loss.critic);
     if (windows) log_.add(prefix + "temporal", clock.spent, loss.temporal);
     if (time_to_save()) {
+      save(training.critic_optimiser(), "critic", critic_clock);
       save(training.optimiser(), "unet", clock);
       log_.write();
     }
+    if (time_to_look()) training.optimiser().with_average([&] { preview(false); });
   }
   std::printf("%lld steps of the UNet\n", static_cast<long long>(training.optimiser().steps()));
+  save(training.critic_optimiser(), "critic", critic_clock);
   save(training.optimiser(), "unet", clock);
   unet_weights_ = training.optimiser().average();
-  training.optimiser().with_average([&] { preview(); });
+  training.optimiser().with_average([&] { preview(true); });
   return clock.over();
 }
 
-void Run::preview() {
+void Run::preview(bool with_sheet) {
   const auto faces = dataset_.of(Part::kValidation);
   const auto drivers = dataset_.of(Part::kDriver);
   if (faces.empty() || drivers.empty()) return;
@@ -330,13 +357,16 @@ void Run::preview() {
   const auto show = [&](const char* name, const Clip& face, const Clip& driver) {
     const auto made = make_preview(dataset_, face, driver, *unet_, *encoder_, *reader_, *coder_,
                                    {.steps = shape.inference_steps, .guidance = shape.guidance});
+    const std::string curve = std::string("left-out ") + name;
+    log_.mark(curve + " PSNR", unet_clock_.spent, made.psnr);
     std::printf("%s: r to driver %.2f, to face %.2f, %.1f dB (as the reader sees it)\n", name,
                 made.driver_r, made.face_r, made.psnr);
     sheets.push_back(made.sheet);
   };
   show("own sound", *faces[0], *faces[0]);
   show("rotated sound", *faces[0], rotated(*drivers[0]));
-  write_png(options_.out / "preview.png", stacked(sheets));
+  std::fflush(stdout);
+  if (with_sheet) write_png(options_.out / "preview.png", stacked(sheets));
 }
 
 void Run::write() const {

@@ -10,9 +10,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/norm.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
 
 namespace latentsync::train {
 namespace {
@@ -20,17 +23,36 @@ namespace {
 constexpr double kOutsideWeight = 0.3;
 constexpr double kLipsWeight = 3;
 constexpr int64_t kNearestReference = 6;  // frames; at inference it is the frame itself
+constexpr double kCriticRate = 3e-4;
+constexpr int64_t kCriticAlone = 50;  // steps
 constexpr double kLowestSnr = 0.3, kHighestSnr = 5;
 
 // [N] -> [N, 1, 1, 1]
 at::Tensor per_image(const at::Tensor& x) { return x.view({-1, 1, 1, 1}); }
 
+std::shared_ptr<Critic> new_critic(int64_t seed, c10::Device device) {
+  auto critic = std::make_shared<Critic>();
+  nn::initialise_parameters(*critic, seed);
+  critic->to(device, at::kFloat);
+  return critic;
+}
+
 }  // namespace
 
-void initialise_unet(nn::UNet3D& unet, int64_t seed) {
+double first_alpha(int64_t inference_steps) {
+  const diffusion::DdimScheduler scheduler(inference_steps);
+  return scheduler.alphas_cumprod()[scheduler.timesteps().front()].item<double>();
+}
+
+void initialise_unet(nn::UNet3D& unet, int64_t seed, double alpha) {
   const at::NoGradGuard no_grad;
   nn::initialise_parameters(unet, seed);
   const auto latents = unet.config().out_channels;
+  const auto reference = unet.config().in_channels - latents;  // the last of the inputs
+  const double of_noise = 1 / std::sqrt(1 - alpha);
+  const double of_picture = -std::sqrt(alpha) * of_noise;
+  // The last norm makes every pair's mean square 1; noise and latents have it already.
+  const double height = std::hypot(of_noise, of_picture);
   const auto last = unet.config().layers_per_block;
   const auto stages = static_cast<int64_t>(unet.config().block_out_channels.size());
   const std::string last_resnet =
@@ -45,8 +67,11 @@ void initialise_unet(nn::UNet3D& unet, int64_t seed) {
     if (name == "conv_in.weight") {
       for (int64_t c = 0; c < latents; ++c) {
         weight.narrow(0, 2 * c, 2).zero_();
-        weight[2 * c][c][1][1] = 1;
-        weight[2 * c + 1][c][1][1] = -1;
+        for (const int sign : {1, -1}) {
+          auto half = weight[2 * c + (sign < 0)];
+          half[c][1][1] = sign * of_noise;
+          half[reference + c][1][1] = sign * of_picture;
+        }
       }
     } else if (name == last_resnet + ".conv_shortcut.weight") {
       const auto before = weight.size(1) - weight.size(0);  // in front of the skip connection
@@ -55,8 +80,8 @@ void initialise_unet(nn::UNet3D& unet, int64_t seed) {
     } else if (name == "conv_out.weight") {
       weight.zero_();
       for (int64_t c = 0; c < latents; ++c) {
-        weight[c][2 * c][1][1] = 1;
-        weight[c][2 * c + 1][1][1] = -1;
+        weight[c][2 * c][1][1] = height;
+        weight[c][2 * c + 1][1][1] = -height;
       }
     }
   }
@@ -71,7 +96,7 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 
 UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& pool,
                            const AudioStore& audio, std::shared_ptr<MouthReader> reader,
-                           ImageCoder& coder, const UNetTrainingOptions& options)
+                           ImageCoder& coder, const UNetTrainingOptions& options, int64_t seed)
     : unet_(std::move(unet)),
       pool_(pool),
       audio_(audio),
@@ -80,6 +105,7 @@ UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& p
       options_(options),
       alphas_(diffusion::DdimScheduler(options.inference_steps).alphas_cumprod()),
       first_timestep_(diffusion::DdimScheduler(options.inference_steps).timesteps().front()),
+      critic_(new_critic(seed, coder.latent_mask().device()), 1 - coder.latent_mask()),
       optimiser_(*unet_, AdamWOptions{.average = options.average}) {}
 
 at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
@@ -93,55 +119,56 @@ at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
   return weights.unsqueeze(1);
 }
 
-UNetTraining::Batch UNetTraining::draw(int64_t entries, int64_t run, Random& random) const {
+UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& random) const {
+  const int64_t run = windows ? LatentPool::kRun : 1;
   std::vector<int64_t> slots, frames, references;
   std::vector<const Clip*> clips;
   std::vector<int64_t> clip_frames;
   for (int64_t entry = 0; entry < entries; ++entry) {
     int64_t number = 0;
     const auto* slot = &pool_.draw(random, number);
-    while (slot->frames < run + 1) slot = &pool_.draw(random, number);
-    const auto pick = [&](int64_t count) {
-      return static_cast<int64_t>(random() % static_cast<uint64_t>(count));
-    };
-    const auto first = pick(slot->frames - run + 1);
-    // References run along with the window, from elsewhere in the clip where it is long enough.
-    const auto apart = std::max(run, kNearestReference);
-    const auto far = [&](int64_t other) { return std::abs(other - first) >= apart; };
-    auto other = pick(slot->frames - run + 1);
-    for (int tries = 0; tries < 20 && !far(other); ++tries) other = pick(slot->frames - run + 1);
+    while (windows && slot->choice != Choice::kRuns) slot = &pool_.draw(random, number);
+    const auto pick = [&] { return static_cast<int64_t>(random() % slot->frames.size()); };
+    const auto place = [&](int64_t of) { return slot->frames[static_cast<size_t>(of)]; };
+    int64_t first = pick(), other = pick();
+    if (windows) {  // references run along with the window
+      first = first < run ? 0 : run;
+      other = run - first;
+    }
+    for (int tries = 0; tries < 20 && std::abs(place(other) - place(first)) < kNearestReference;
+         ++tries) {
+      other = pick();
+    }
     for (int64_t i = 0; i < run; ++i) {
       slots.push_back(number);
       frames.push_back(first + i);
       references.push_back(other + i);
       clips.push_back(slot->clip);
-      clip_frames.push_back(slot->first + first + i);
+      clip_frames.push_back(place(first + i));
     }
   }
   const auto target = pool_.take(slots, frames);
   auto tokens = audio_.take(clips, clip_frames, run, random);
-  auto audible =
-      (at::rand({entries, 1, 1, 1}, tokens.options().dtype(at::kFloat)) >= options_.silent)
-          .to(tokens.scalar_type());
-  tokens = (tokens.unflatten(0, {entries, run}) * audible).flatten(0, 1);
+  const auto audible =
+      (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
+  tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
   return {target.plain, target.masked, pool_.take(slots, references).plain, weights_of(target.lips),
-          tokens};
+          tokens,       audible};
 }
 
-UNetLoss UNetTraining::step(double learning_rate, bool windows, Random& random) {
-  const auto run = windows ? options_.window_frames : 1;
+UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
+  const auto run = windows ? LatentPool::kRun : 1;
   const auto entries = windows ? options_.windows : options_.frames;
-  const auto batch = draw(entries, run, random);
-  const auto& x0 = batch.plain;
+  Task task{.batch = draw(entries, windows, random), .entries = entries, .run = run};
+  const auto& x0 = task.batch.plain;
   const auto device = x0.device();
 
   const auto from_noise = at::rand({entries}, at::kFloat) < options_.from_noise;
-  const auto timesteps = (at::rand({entries}, at::kFloat).sqrt() * 999)
-                             .to(at::kLong)
-                             .masked_fill(from_noise, first_timestep_);
-  const auto alpha =
-      per_image(alphas_.index_select(0, timesteps).repeat_interleave(run).to(device));
-  const auto begins = per_image(from_noise.repeat_interleave(run).to(device));
+  task.timesteps = (at::rand({entries}, at::kFloat).sqrt() * 999)
+                       .to(at::kLong)
+                       .masked_fill(from_noise, first_timestep_);
+  task.alpha = per_image(alphas_.index_select(0, task.timesteps).repeat_interleave(run).to(device));
+  task.begins = per_image(from_noise.repeat_interleave(run).to(device));
   auto noise = at::randn(x0.sizes(), x0.options());
   if (run > 1) {
     // At inference all frames of a clip start from one noise.
@@ -149,54 +176,114 @@ UNetLoss UNetTraining::step(double learning_rate, bool windows, Random& random) 
         noise.unflatten(0, {entries, run}).narrow(1, 0, 1).expand({-1, run, -1, -1, -1});
     const auto mixed =
         random() % 2 == 0 ? shared.flatten(0, 1) : (noise + shared.flatten(0, 1)) * std::sqrt(0.5);
-    noise = at::where(begins, shared.flatten(0, 1), mixed);
+    noise = at::where(task.begins, shared.flatten(0, 1), mixed);
   }
-  const auto [noisy, wanted_noise] = with_noise(x0, noise, alpha, begins);
+  task.noisy = with_noise(x0, noise, task.alpha, task.begins);
   const auto mask = coder_.latent_mask().expand({x0.size(0), 1, -1, -1});
-  const auto sample = at::cat({noisy, mask, batch.masked, batch.reference}, 1)
-                          .unflatten(0, {entries, run})
-                          .transpose(1, 2);
+  task.sample = at::cat({task.noisy.sample, mask, task.batch.masked, task.batch.reference}, 1)
+                    .unflatten(0, {entries, run})
+                    .transpose(1, 2);
+  return task;
+}
 
-  optimiser_.zero_gradients();
-  const auto predicted =
-      unet_->forward_each(sample, timesteps, batch.tokens, nn::AttentionMode::kFlex, windows)
-          .to(at::kFloat)
-          .transpose(1, 2)
-          .flatten(0, 1);
-  const auto snr = alpha / (1 - alpha);
+PartedPass UNetTraining::predict(const Task& task, const at::Tensor& tokens) const {
+  return {task.sample.device(), task.entries, [&](int64_t begin, int64_t length) {
+            return unet_
+                ->forward_each(task.sample.narrow(0, begin, length),
+                               task.timesteps.narrow(0, begin, length),
+                               tokens.narrow(0, begin * task.run, length * task.run),
+                               nn::AttentionMode::kFlex, task.run > 1)
+                .to(at::kFloat)
+                .transpose(1, 2)
+                .flatten(0, 1);
+          }};
+}
+
+at::Tensor UNetTraining::with_guidance(const Task& task, const at::Tensor& output) const {
+  at::Tensor deaf;
+  {
+    const at::NoGradGuard no_grad;
+    deaf = predict(task, at::zeros_like(task.batch.tokens)).output().detach();
+  }
+  const auto scale = 1 + (options_.guidance - 1) * task.batch.audible.repeat_interleave(task.run);
+  return deaf + per_image(scale) * (output - deaf);
+}
+
+at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
+                                 const at::Tensor& guess, UNetLoss& values) const {
+  const auto& batch = task.batch;
+  const auto snr = task.alpha / (1 - task.alpha);
   const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
-  const auto noise_loss = (level * batch.weights * (predicted - wanted_noise).square()).mean();
-
-  UNetLoss result;
-  auto loss = noise_loss;
-  const auto guess = (noisy - (1 - alpha).sqrt() * predicted) / alpha.sqrt();
-  const auto trust = (alpha * 3).clamp_max(1);  // the guess at high noise is hardly a picture
+  const auto trust = (task.alpha * 3).clamp_max(1);  // at high noise a guess is hardly a picture
+  auto loss = (level * batch.weights * (predicted - task.noisy.wanted_noise).square()).mean();
+  values.noise = loss.item<double>();
+  const auto add = [&](const at::Tensor& term, double& value) {
+    loss = loss + term;
+    value = term.item<double>();
+  };
+  if (options_.detail > 0) {
+    add((batch.weights * trust * (guess - batch.plain).abs()).mean() * options_.detail,
+        values.detail);
+  }
   if (reader_ && options_.sync > 0) {
     at::Tensor wanted;
     {
       const at::NoGradGuard no_grad;
-      wanted = reader_->forward(x0);
+      wanted = reader_->forward(batch.plain);
     }
-    const auto term =
-        ((reader_->forward(guess) - wanted).abs().clamp_max(3) * trust.view({-1, 1})).mean() *
-        options_.sync;
-    loss = loss + term;
-    result.sync = term.item<double>();
+    const auto error = (reader_->forward(guess) - wanted).abs().clamp_max(3);
+    add((error * trust.view({-1, 1})).mean() * options_.sync, values.sync);
   }
-  if (run > 1 && options_.temporal > 0) {
-    const auto change = [&](const at::Tensor& x) {
-      const auto frames = x.unflatten(0, {entries, run});
-      return frames.narrow(1, 1, run - 1) - frames.narrow(1, 0, run - 1);
+  if (task.run > 1 && options_.temporal > 0) {
+    const auto frames = [&](const at::Tensor& x) {
+      return x.unflatten(0, {task.entries, task.run});
     };
-    const auto weight = (batch.weights * trust).unflatten(0, {entries, run}).narrow(1, 1, run - 1);
-    const auto term = ((change(guess) - change(x0)).abs() * weight).mean() * options_.temporal;
-    loss = loss + term;
-    result.temporal = term.item<double>();
+    const auto change = [&](const at::Tensor& x) {
+      return frames(x).narrow(1, 1, task.run - 1) - frames(x).narrow(1, 0, task.run - 1);
+    };
+    const auto weight = frames(batch.weights * trust).narrow(1, 1, task.run - 1);
+    add(((change(guess) - change(batch.plain)).abs() * weight).mean() * options_.temporal,
+        values.temporal);
   }
-  loss.backward();
-  optimiser_.step(learning_rate);
-  result.noise = noise_loss.item<double>();
-  return result;
+  return loss;
+}
+
+at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values) {
+  const auto judged = task.begins.flatten().nonzero().flatten();
+  if (judged.numel() == 0) return {};
+  // What is kept is the original: nothing to be judged there.
+  const auto composed = at::where(coder_.latent_mask() > 0.5, task.batch.plain, guess);
+  const auto of = [&](const at::Tensor& x) { return x.index_select(0, judged); };
+  const auto made = of(composed), reference = of(task.batch.reference);
+  values.critic = critic_.step(made, of(task.batch.plain), reference, kCriticRate);
+  if (critic_.optimiser().steps() <= kCriticAlone) return {};
+  return critic_.displeasure(made, reference);
+}
+
+UNetLoss UNetTraining::step(const Step& how, Random& random) {
+  const auto task = make_task(how.windows, random);
+  optimiser_.zero_gradients();
+  auto pass = predict(task, task.batch.tokens);
+  const auto& output = pass.output();
+  const bool guided = how.guided && options_.guidance > 1;
+  const auto predicted = guided ? with_guidance(task, output) : output;
+  const auto guess = (task.noisy.sample - (1 - task.alpha).sqrt() * predicted) / task.alpha.sqrt();
+  const auto gradient_of = [&](const at::Tensor& loss) {
+    return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
+  };
+
+  UNetLoss values;
+  auto gradient = gradient_of(loss_of(task, predicted, guess, values));
+  if (how.criticised && options_.critic > 0) {
+    if (const auto wish = displeasure(task, guess, values); wish.defined()) {
+      const auto direction = gradient_of(wish);
+      gradient =
+          gradient + direction * (options_.critic * gradient.norm() / (direction.norm() + 1e-12));
+    }
+  }
+  pass.backward(gradient);
+  optimiser_.step(how.learning_rate);
+  return values;
 }
 
 }  // namespace latentsync::train

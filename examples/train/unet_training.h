@@ -2,9 +2,11 @@
 
 #include "core/nn/unet3d.h"
 #include "examples/train/audio_store.h"
+#include "examples/train/critic.h"
 #include "examples/train/latent_pool.h"
 #include "examples/train/mouth_reader.h"
 #include "examples/train/optimiser.h"
+#include "examples/train/parted_pass.h"
 
 #include <cstdint>
 #include <memory>
@@ -12,15 +14,17 @@
 namespace latentsync::train {
 
 struct UNetTrainingOptions {
-  int64_t frames = 32;  ///< single frames in a step
-  int64_t windows = 3;  ///< in a step with motion modules
-  int64_t window_frames = 16;
+  int64_t frames = 32;          ///< single frames in a step
+  int64_t windows = 4;          ///< in a step with motion modules
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
-  double from_noise = 0.6;      ///< of entries, which begin as sampling does (UNetTraining)
+  double guidance = 1.5;        ///< that the model is to be used with; the element's default
+  double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
-  double average = 0.999;
+  double detail = 0.15;         ///< weight of the guess's absolute error
+  double critic = 0.3;          ///< what pleases the critic, over all the rest: gradients' norms
+  double average = 0.9998;
 };
 
 /// The terms of one step's loss, as they are weighted.
@@ -28,14 +32,21 @@ struct UNetLoss {
   double noise = 0;
   double sync = 0;
   double temporal = 0;
+  double detail = 0;
+  double critic = 0;  ///< the critic's own
 };
 
-/// A UNet that starts as a network which returns its noisy input: each latent channel goes through
-/// a pair of channels, + and -, of the first convolution, the last skip connection and the last
-/// convolution (silu(x) - silu(-x) = x); what every block adds to its input begins at zero.
-/// Without it the many zeros that the reference starts from a trained network with do not learn
+/// A UNet that starts as a network which, from nothing but noise at the height of ALPHA (of the
+/// cumulative products, where sampling begins), leads to the reference image in one step: a face
+/// that is new to it is kept, and what there is to learn is the mouth. Each latent channel goes
+/// through a pair of channels, + and -, of the first convolution, the last skip connection and the
+/// last convolution (silu(x) - silu(-x) = x); what every block adds to its input begins at zero.
+/// Without this the many zeros that the reference starts from a trained network with do not learn
 /// from nothing.
-void initialise_unet(nn::UNet3D& unet, int64_t seed);
+void initialise_unet(nn::UNet3D& unet, int64_t seed, double alpha);
+
+/// The cumulative product at the first timestep of so many.
+double first_alpha(int64_t inference_steps);
 
 /// What the UNet meets in training, and what it is to predict there.
 struct NoisyLatents {
@@ -55,27 +66,53 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// A part of the entries (from_noise) is what the first step of sampling meets: nothing but noise,
 /// at the first timestep of inference_steps. What is to be predicted there leads from that noise to
 /// the picture in this one step. So few steps are enough, and what is learnt most is what decides
-/// where the mouth goes: from partly noisy latents it can be seen.
+/// where the mouth goes: from partly noisy latents it can be seen. What is made of them the critic
+/// judges, too.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
   /// object. READER may be null: no sync term.
   UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& pool, const AudioStore& audio,
                std::shared_ptr<MouthReader> reader, ImageCoder& coder,
-               const UNetTrainingOptions& options);
+               const UNetTrainingOptions& options, int64_t seed);
 
-  /// One step on single frames without motion modules, or on windows with them.
-  UNetLoss step(double learning_rate, bool windows, Random& random);
+  /// What a step is like.
+  struct Step {
+    double learning_rate = 0;
+    bool windows = false;  ///< of LatentPool::kRun frames, with motion modules; else single frames
+    bool guided = false;   ///< what is judged is the prediction with guidance, as it will be used
+    bool criticised = false;  ///< the critic is trained, and pleased once it knows something
+  };
+  UNetLoss step(const Step& how, Random& random);
 
   AdamW& optimiser() { return optimiser_; }
+  AdamW& critic_optimiser() { return critic_.optimiser(); }
 
  private:
   struct Batch {
     at::Tensor plain, masked, reference;  // [N, 4, h, w]
     at::Tensor weights;                   // [N, 1, h, w]
     at::Tensor tokens;                    // [N, S, width]
+    at::Tensor audible;                   // float32 [entries], 0 where the tokens are zeros
   };
-  Batch draw(int64_t entries, int64_t run, Random& random) const;
+  /// What one step is about: N = entries * run frames.
+  struct Task {
+    Batch batch;
+    int64_t entries = 0, run = 1;
+    at::Tensor timesteps;      // [entries], on the CPU
+    at::Tensor alpha, begins;  // [N, 1, 1, 1]
+    NoisyLatents noisy;        // [N, 4, h, w]
+    at::Tensor sample;         // [entries, 13, run, h, w]
+  };
+  Batch draw(int64_t entries, bool windows, Random& random) const;
+  Task make_task(bool windows, Random& random) const;
+  PartedPass predict(const Task& task, const at::Tensor& tokens) const;
+  at::Tensor with_guidance(const Task& task, const at::Tensor& output) const;
+  /// GUESS: at the clean latents.
+  at::Tensor loss_of(const Task& task, const at::Tensor& predicted, const at::Tensor& guess,
+                     UNetLoss& values) const;
+  /// Trains the critic; undefined while it knows too little.
+  at::Tensor displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values);
   at::Tensor weights_of(const at::Tensor& lips) const;
 
   std::shared_ptr<nn::UNet3D> unet_;
@@ -86,6 +123,7 @@ class UNetTraining {
   UNetTrainingOptions options_;
   at::Tensor alphas_;       // [1000] float32, on the CPU
   int64_t first_timestep_;  // of sampling
+  CriticTraining critic_;
   AdamW optimiser_;
 };
 

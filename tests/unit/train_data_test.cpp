@@ -4,6 +4,7 @@
 #include "examples/train/audio_windows.h"
 #include "examples/train/augment.h"
 #include "examples/train/dataset.h"
+#include "examples/train/latent_pool.h"
 #include "examples/train/measures.h"
 #include "examples/train/storage.h"
 #include "tests/support/compare.h"
@@ -97,6 +98,30 @@ TEST(TrainAudioWindows, SoundsLieWhereTheFramesAre) {
     const auto around = loudness.slice(0, column - 60, column + 60);
     EXPECT_NEAR(static_cast<double>(around.argmax().item<int64_t>() - 60), 0, 2);
   }
+}
+
+// Pieces are of different frames in order, runs of neighbours do not overlap, and both reach all
+// over the clip.
+TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
+  constexpr int64_t kMost = 40, kRun = LatentPool::kRun;
+  Random random(3);
+  std::map<Choice, std::vector<int>> seen;
+  for (int round = 0; round < 200; ++round) {
+    for (const auto choice : {Choice::kSpread, Choice::kRuns}) {
+      const auto frames = choose_frames(kMost, choice, random);
+      ASSERT_EQ(static_cast<int64_t>(frames.size()), choice == Choice::kRuns ? 2 * kRun : kRun);
+      seen[choice].resize(kMost);
+      for (size_t i = 0; i < frames.size(); ++i) {
+        ++seen[choice].at(static_cast<size_t>(frames[i]));
+        const int64_t apart = i > 0 ? frames[i] - frames[i - 1] : 1;
+        EXPECT_GE(apart, 1);
+        const bool in_run = choice == Choice::kRuns && i % kRun != 0;
+        EXPECT_TRUE(!in_run || apart == 1) << apart;
+      }
+    }
+  }
+  for (const auto& [choice, counts] : seen) EXPECT_GT(*std::ranges::min_element(counts), 5);
+  EXPECT_EQ(choose_frames(9, Choice::kSpread, random).size(), 9);
 }
 
 // A frame's tokens are the rows that core/audio slices for its time, in the same order.

@@ -9,6 +9,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
@@ -50,6 +51,22 @@ TEST(TrainOptimiser, FindsTheMinimum) {
   }
   EXPECT_TRUE(test::close(network->weight.detach(), wanted, {.max_abs = 1e-2}));
   EXPECT_TRUE(test::close(optimiser.average().at("weight"), wanted, {.max_abs = 1e-2}));
+}
+
+// The average is of about the last fifth of the steps, until its own decay is shorter: of weights
+// that move evenly it is where they were then.
+TEST(TrainOptimiser, TheAverageGrowsWithTheRun) {
+  const auto network = small_network();
+  const auto start = network->bias.detach().clone();
+  AdamW optimiser(*network, {.weight_decay = 0, .largest_gradient = 1e9, .average = 0.9999});
+  constexpr int kSteps = 1000;
+  for (int i = 0; i < kSteps; ++i) {
+    optimiser.zero_gradients();
+    network->bias.sum().backward();
+    optimiser.step(1e-3);
+  }
+  const auto moved = (start - optimiser.average().at("bias")) / (kSteps * 1e-3);
+  EXPECT_TRUE(test::close(moved, at::full({3}, 0.8), {.max_abs = 0.01}));
 }
 
 // A run that is stopped, saved and loaded goes on bit for bit as one that is not.

@@ -1,18 +1,22 @@
 #include "core/diffusion/ddim.h"
 #include "core/nn/prepare.h"
 #include "core/nn/unet3d.h"
+#include "examples/train/critic.h"
 #include "examples/train/mouth_reader.h"
+#include "examples/train/parted_pass.h"
 #include "examples/train/unet_training.h"
 #include "tests/support/compare.h"
 
 #include <memory>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 namespace latentsync::train {
@@ -29,16 +33,18 @@ nn::UNet3DConfig small_config() {
   return config;
 }
 
-// A new network returns the noise in its input, up to the output norm's scale: where training
-// starts from, whatever the timestep.
-TEST(TrainUNet, ANewNetworkReturnsItsNoise) {
+// A new network leads from nothing but noise to the reference image in one step, up to the output
+// norm's scale: where training starts from.
+TEST(TrainUNet, ANewNetworkLeadsToTheReference) {
   const at::NoGradGuard no_grad;
   nn::UNet3D unet(small_config());
-  initialise_unet(unet, 5);
+  const double alpha = first_alpha(2);
+  initialise_unet(unet, 5, alpha);
   const auto sample = at::randn({2, 13, 1, 16, 16});
   const auto out = unet.forward_each(sample, at::tensor({900, 50}, at::kLong),
                                      at::randn({2, 10, 24}), nn::AttentionMode::kFlex, true);
-  EXPECT_TRUE(test::close(out, sample.narrow(1, 0, 4), {.rel_l2 = 0.15}));
+  const auto guess = (sample.narrow(1, 0, 4) - std::sqrt(1 - alpha) * out) / std::sqrt(alpha);
+  EXPECT_TRUE(test::close(guess, sample.narrow(1, 9, 4), {.rel_l2 = 0.15}));
 }
 
 // One timestep for each entry gives what single evaluations at those timesteps give.
@@ -126,6 +132,51 @@ TEST(TrainUNet, FromNoiseOneStepLeadsToThePicture) {
   EXPECT_FALSE(test::difference(made.wanted_noise[0], noise[0]).rel_l2 < 0.1);
   EXPECT_TRUE(test::close(scheduler.predicted_original(made.wanted_noise, 0, made.sample), x0,
                           {.rel_l2 = 1e-5}));
+}
+
+// Parts of a batch, each on a thread of its own, give what the whole gives, and its gradients.
+TEST(TrainUNet, PartsAddUpToTheWhole) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  const auto network = std::make_shared<nn::Linear>(4, 3);
+  nn::initialise_parameters(*network, 2);
+  for (auto& parameter : network->parameters()) parameter.requires_grad_(true);
+  const auto input = at::randn({5, 4});
+  const auto loss = [](const at::Tensor& output) { return output.square().sum(); };
+  loss(network->forward(input)).backward();
+  const auto wanted = network->weight.grad().clone();
+  network->weight.mutable_grad().zero_();
+  PartedPass pass(c10::kCPU, 5, [&](int64_t begin, int64_t length) {
+    return network->forward(input.narrow(0, begin, length));
+  });
+  EXPECT_TRUE(
+      test::close(pass.output().detach(), network->forward(input).detach(), {.max_abs = 1e-6}));
+  loss(pass.output()).backward();
+  pass.backward(pass.output().grad());
+  EXPECT_TRUE(test::close(network->weight.grad(), wanted, {.max_abs = 1e-5}));
+  at::set_num_threads(threads);
+}
+
+// A critic learns to tell what differs from what is true, inside alone.
+TEST(TrainUNet, TheCriticTellsTrueFromMade) {
+  const auto critic = std::make_shared<Critic>();
+  nn::initialise_parameters(*critic, 4);
+  auto inside = at::full({16, 16}, 0, at::kFloat);
+  inside.slice(0, 8).fill_(1);
+  CriticTraining training(critic, inside);
+  const auto reference = at::zeros({8, 4, 16, 16});
+  const auto batch = [&] { return at::randn({8, 4, 16, 16}); };
+  const auto smooth = [](const at::Tensor& x) { return (x + x.roll(1, 3) + x.roll(1, 2)) / 3; };
+  double loss = 0;
+  for (int i = 0; i < 60; ++i) loss = training.step(smooth(batch()), batch(), reference, 2e-3);
+  EXPECT_LT(loss, 0.5);
+  const auto displeasure = [&](const at::Tensor& x) {
+    return training.displeasure(x, reference).item<double>();
+  };
+  EXPECT_GT(displeasure(smooth(batch())), displeasure(batch()) + 1);
+  auto outside = batch();
+  outside.slice(2, 0, 6).copy_(smooth(batch()).slice(2, 0, 6));
+  EXPECT_LT(displeasure(outside), displeasure(smooth(batch())) - 1);
 }
 
 // The reader takes latents of either crop size.
