@@ -86,7 +86,7 @@ std::string usage() {
   --guided-from N          the same, after which what counts is the prediction with guidance 1.5 (0.65)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
-  --critic N               what the critic's wishes count beside all the rest (0.3)
+  --critic N               what the critic's wishes count beside all the rest (0.2)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory
   --seed N, --threads N

@@ -23,7 +23,7 @@ struct UNetTrainingOptions {
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double detail = 0.15;         ///< weight of the guess's absolute error
-  double critic = 0.3;          ///< what pleases the critic, over all the rest: gradients' norms
+  double critic = 0.2;          ///< what pleases the critic, over all the rest: gradients' norms
   double average = 0.9998;
 };
 
