@@ -9,13 +9,17 @@
 
 namespace latentsync::train {
 
-/// A trained encoder's states of all training clips, each clip several times: alone with either
-/// filling, and among others with its sound changed.
+/// A trained encoder's states of all training clips, each clip several times: among others, with
+/// its sound changed. Clips are encoded anew all the time, the ones that are drawn most often most
+/// often: a network that meets the same tokens again learns them by heart.
 class AudioStore {
  public:
-  /// ALONE: at most so many clips are encoded alone; PACKED: how often each one is among others.
-  AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t alone, int64_t packed,
+  /// Encodes every clip VERSIONS times. DATASET and ENCODER must outlive this object.
+  AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t versions,
              Random& random);
+
+  /// Encodes one window of clips more, in place of their oldest versions.
+  void refresh(Random& random);
 
   /// Tokens of frame[i] of clip[i]: [N, 10 layers, width] in the encoder's type. A clip comes in
   /// one of its versions, drawn once for each RUN consecutive entries.
@@ -23,12 +27,17 @@ class AudioStore {
                   int64_t run, Random& random) const;
 
  private:
-  void add(const AudioWindow& window, audio::WhisperEncoder& encoder);
+  struct Versions {
+    std::vector<at::Tensor> states;  // [rows, layers * width], from the first frame's first row on
+    int64_t oldest = 0;
+  };
+  void encode(const AudioWindow& window);
 
-  at::Tensor states_;  // [rows, layers * width]
-  std::vector<at::Tensor> pieces_;
-  int64_t layers_, rows_ = 0;
-  std::map<const Clip*, std::vector<int64_t>> first_row_;  // of each version's frame 0
+  audio::WhisperEncoder& encoder_;
+  AudioWindows windows_;
+  ClipSampler sampler_;
+  int64_t versions_;
+  std::map<const Clip*, Versions> clips_;
 };
 
 /// A clip's tokens alone, as at inference: [T, 10 layers, width].

@@ -28,6 +28,23 @@ at::Tensor rows_of(const Placed& placed) {
   return at::arange(placed.mouth.size(0), at::kLong) * 2 + placed.first_row;
 }
 
+// Makes a head's projection [d, width] read the d / 2 quickest pairs of the position code, and
+// nothing else, as they are AWAY rows further on: queries so made find keys that are made for 0.
+void read_positions(at::Tensor weight, double away) {
+  constexpr double kSharp = 2.2;         // one row and its neighbours get nearly all
+  const auto half = weight.size(1) / 2;  // sines are in front, cosines behind
+  weight.zero_();
+  for (int64_t i = 0; i < weight.size(0) / 2; ++i) {
+    const double rate =
+        std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(half - 1));
+    const double cosine = kSharp * std::cos(rate * away), sine = kSharp * std::sin(rate * away);
+    weight[2 * i][i] = cosine;
+    weight[2 * i][half + i] = sine;
+    weight[2 * i + 1][i] = -sine;
+    weight[2 * i + 1][half + i] = cosine;
+  }
+}
+
 at::Tensor shifted(const at::Tensor& x, int64_t begin, int64_t length) {
   auto part = x.narrow(0, begin, length).to(at::kDouble);
   part = part - part.mean();
@@ -63,13 +80,35 @@ at::Tensor frame_tokens(const at::Tensor& states, const at::Tensor& window, cons
       .view({row.size(0), audio::kRowsPerFrame * layers, width});
 }
 
+void initialise_encoder(audio::WhisperEncoder& encoder, int64_t seed) {
+  constexpr double kReach = 4.5;  // rows, in the first layer
+  constexpr double kLoud = 2.4;   // so that the sound is heard beside the position code
+  const at::NoGradGuard no_grad;
+  nn::initialise_parameters(encoder, seed);
+  const auto heads = encoder.config().n_audio_head;
+  for (auto& item : encoder.named_parameters()) {
+    const auto& name = item.key();
+    auto& weight = item.value();
+    if (name == "conv1.weight" || name == "conv2.weight") weight.mul_(kLoud);
+    const bool query = name.ends_with("attn.query.weight");
+    if (!query && !name.ends_with("attn.key.weight")) continue;
+    const auto layer = std::stoi(name.substr(std::string("blocks.").size()));
+    const double farthest = query && heads > 1 ? std::ldexp(kReach, layer) : 0;
+    for (int64_t head = 0; head < heads; ++head) {
+      const auto step = 2 * farthest / static_cast<double>(std::max<int64_t>(1, heads - 1));
+      read_positions(weight.unflatten(0, {heads, -1})[head],
+                     static_cast<double>(head) * step - farthest);
+    }
+  }
+}
+
 AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, const Dataset& dataset,
                              const AudioTrainingOptions& options, int64_t seed)
     : encoder_(std::move(encoder)),
       head_(std::make_shared<AudioHead>(encoder_->config().n_audio_state, Clip::kMouthValues)),
       both_(std::make_shared<torch::nn::Module>()),
       clips_(dataset.of(Part::kTrain)),
-      sampler_(clips_),
+      sampler_(clips_, ClipSampler::kForVoices),
       windows_(encoder_->config().n_audio_ctx, encoder_->config().n_mels),
       options_(options) {
   nn::initialise_parameters(*head_, seed);
@@ -118,13 +157,14 @@ double AudioTraining::opening_correlation(const std::vector<const Clip*>& clips)
   double sum = 0;
   optimiser_->with_average([&] {
     for (const auto* clip : clips) {
-      const auto made = windows_.alone(*clip, Fill::kSilence);
+      const auto turned = rotated(*clip, clip->frames() / 2);
+      const auto made = windows_.alone(turned, Fill::kSilence);
       const auto states =
           encoder_->forward(made.mel.unsqueeze(0).to(encoder_->device(), encoder_->dtype()));
       const auto rows = rows_of(made.placed[0]);
       const auto mouth = head_->forward(frame_tokens(states, at::zeros_like(rows), rows));
-      sum += best_correlation(mouth.select(1, 0).to(at::kCPU, at::kFloat), clip->mouth.select(1, 0),
-                              0);
+      sum += best_correlation(mouth.select(1, 0).to(at::kCPU, at::kFloat),
+                              turned.mouth.select(1, 0), 0);
     }
   });
   return clips.empty() ? 0 : sum / static_cast<double>(clips.size());

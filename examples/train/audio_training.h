@@ -25,6 +25,11 @@ struct AudioTrainingOptions {
 /// width]. Rows outside are the first or the last one.
 at::Tensor frame_tokens(const at::Tensor& states, const at::Tensor& window, const at::Tensor& row);
 
+/// Parameters for a new audio encoder whose attention heads look at one place each: in the first
+/// layer up to four rows and a half before or after, in each one after it twice as far. Heads that
+/// look everywhere at first must find out what is near, which takes longer than all the rest.
+void initialise_encoder(audio::WhisperEncoder& encoder, int64_t seed);
+
 /// Trains an audio encoder to tell the mouth from the sound.
 class AudioTraining {
  public:
@@ -35,8 +40,8 @@ class AudioTraining {
   /// One step; returns the loss.
   double step(double learning_rate, Random& random);
 
-  /// Mean correlation of the predicted opening with the true one over CLIPS, each alone, with the
-  /// averaged weights.
+  /// Mean correlation of the predicted opening with the true one over CLIPS, each alone and begun
+  /// in its middle, with the averaged weights.
   double opening_correlation(const std::vector<const Clip*>& clips);
 
   AdamW& optimiser() { return *optimiser_; }

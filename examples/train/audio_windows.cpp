@@ -85,12 +85,12 @@ at::Tensor mouth_at(const Clip& clip, double speed) {
 
 SoundChange draw_sound_change(Random& random) {
   SoundChange change;
-  change.speed = uniform(random, 0.82, 1.22);
-  change.gain = std::pow(10, uniform(random, -18, 6) / 20);
-  change.tilt = uniform(random, -0.7, 0.7);
-  change.noise = random() % 4 == 0 ? 0 : std::pow(10, -uniform(random, 8, 45) / 20);
+  change.speed = uniform(random, 0.9, 1.12);
+  change.gain = std::pow(10, uniform(random, -12, 6) / 20);
+  change.tilt = uniform(random, -0.4, 0.4);
+  change.noise = random() % 2 == 0 ? 0 : std::pow(10, -uniform(random, 15, 45) / 20);
   change.dull = random() % 2 == 0 ? 0 : uniform(random, 0.5, 0.98);
-  change.echo = random() % 3 == 0 ? uniform(random, 0.05, 0.35) : 0;
+  change.echo = random() % 6 == 0 ? uniform(random, 0.05, 0.25) : 0;
   return change;
 }
 
@@ -118,15 +118,19 @@ AudioWindow AudioWindows::packed(const std::vector<const Clip*>& clips, size_t& 
   int64_t row = static_cast<int64_t>(random() % 60);
   int64_t end = 0;
   for (size_t count = 0; count < most && next < clips.size(); ++count) {
-    const auto& clip = *clips[next];
+    auto clip = *clips[next];
     auto change = draw_sound_change(random);
-    if (pace == Pace::kKept) change.speed = 1;
+    if (pace == Pace::kKept) {
+      change.speed = 1;
+    } else if (random() % 2 == 0) {
+      clip = rotated(clip, static_cast<int64_t>(random() % static_cast<uint64_t>(clip.frames())));
+    }
     auto mouth = mouth_at(clip, change.speed);
     if (row + kRowsPerFrame * mouth.size(0) > rows_) break;
     const auto piece = changed_sound(clip, change, random);
     const auto room = std::min(piece.size(), sound.size() - static_cast<size_t>(row * kSamples));
     std::copy_n(piece.begin(), room, sound.begin() + row * kSamples);
-    window.placed.push_back({&clip, row, std::move(mouth)});
+    window.placed.push_back({clips[next], row, std::move(mouth)});
     end = row + static_cast<int64_t>(piece.size()) / kSamples + 1;
     row = end + static_cast<int64_t>(random() % 40);
     ++next;
@@ -135,7 +139,7 @@ AudioWindow AudioWindows::packed(const std::vector<const Clip*>& clips, size_t& 
   const auto tail = std::min(rows_, full ? rows_ : end + static_cast<int64_t>(random() % 20));
   sound.resize(static_cast<size_t>(std::max<int64_t>(tail, 1) * kSamples));
   window.mel = mel_of(sound, random() % 2 == 0 ? Fill::kZeros : Fill::kSilence);
-  if (pace == Pace::kChanged && random() % 2 == 0) {  // a masked band, as SpecAugment has it
+  if (pace == Pace::kChanged && random() % 4 == 0) {  // a masked band, as SpecAugment has it
     const auto bands = static_cast<int64_t>(1 + random() % 12);
     const auto first =
         static_cast<int64_t>(random() % static_cast<uint64_t>(window.mel.size(0) - bands));

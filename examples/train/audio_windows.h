@@ -29,7 +29,7 @@ enum class Fill {
 };
 
 /// Whether speech becomes slower and quicker; where it does, bands of the spectrogram are masked,
-/// too.
+/// and half of the clips begin anywhere, so that no place in a sentence tells what is said.
 enum class Pace { kKept, kChanged };
 
 /// One of the clips in a window.

@@ -66,6 +66,14 @@ std::vector<const Clip*> Dataset::of(Part part) const {
   return found;
 }
 
+Clip rotated(const Clip& clip, int64_t frame) {
+  Clip turned = clip;
+  turned.sound = clip.sound.roll(-frame * clip.sound.size(0) / clip.frames());
+  turned.mouth = clip.mouth.roll(-frame, 0);
+  turned.opening = clip.opening.roll(-frame);
+  return turned;
+}
+
 Dataset read_dataset(const fs::path& folder) {
   const auto path = folder / "manifest.json";
   const auto file = model::MappedFile::open(path);
@@ -93,8 +101,7 @@ double uniform(Random& random, double low, double high) {
   return std::uniform_real_distribution<double>(low, high)(random);
 }
 
-ClipSampler::ClipSampler(const std::vector<const Clip*>& clips) {
-  constexpr double kShareExponent = 0.4;
+ClipSampler::ClipSampler(const std::vector<const Clip*>& clips, double exponent) {
   std::map<std::string, std::vector<const Clip*>> by_speaker;
   for (const auto* clip : clips) by_speaker[clip->speaker].push_back(clip);
   if (by_speaker.empty()) {
@@ -104,7 +111,7 @@ ClipSampler::ClipSampler(const std::vector<const Clip*>& clips) {
   }
   std::vector<double> shares;
   for (auto& [speaker, own] : by_speaker) {
-    shares.push_back(std::pow(static_cast<double>(own.size()), kShareExponent));
+    shares.push_back(std::pow(static_cast<double>(own.size()), exponent));
     speakers_.push_back(std::move(own));
   }
   shares_ = std::discrete_distribution<size_t>(shares.begin(), shares.end());

@@ -43,6 +43,9 @@ struct Dataset {
   std::vector<const Clip*> of(Part part) const;
 };
 
+/// The clip begun at FRAME: what was before it comes at the end. Sound, mouth and opening only.
+Clip rotated(const Clip& clip, int64_t frame);
+
 /// Errors: those of model::open_tensor_file; kDamagedFile where shapes or the manifest are wrong.
 Dataset read_dataset(const std::filesystem::path& folder);
 
@@ -51,11 +54,15 @@ using Random = std::mt19937_64;
 double uniform(Random& random, double low, double high);
 
 /// Draws clips so that a speaker with many clips does not drown the others: each speaker's share
-/// goes with the 0.4th power of the number of clips.
+/// goes with a power of the number of clips. Pictures of many clips of one face teach little more
+/// than those of a few; sentences all differ.
 class ClipSampler {
  public:
-  /// CLIPS must outlive this object. Errors: kInvalidArgument for none.
-  explicit ClipSampler(const std::vector<const Clip*>& clips);
+  static constexpr double kForFaces = 0.4, kForVoices = 0.7;
+
+  /// EXPONENT: 0: speakers alike, 1: clips alike. CLIPS must outlive this object. Errors:
+  /// kInvalidArgument for none.
+  ClipSampler(const std::vector<const Clip*>& clips, double exponent);
   const Clip& draw(Random& random) const;
 
  private:

@@ -96,7 +96,7 @@ at::Tensor ImageCoder::decode(const at::Tensor& latents) {
 LatentPool::LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots, c10::Device device)
     : dataset_(dataset),
       coder_(coder),
-      sampler_(dataset.of(Part::kTrain)),
+      sampler_(dataset.of(Part::kTrain), ClipSampler::kForFaces),
       device_(device),
       slots_(static_cast<size_t>(slots)) {
   int64_t longest = 0;

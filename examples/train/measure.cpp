@@ -187,7 +187,7 @@ void Measurement::cross(const std::string& test, const std::vector<const Clip*>&
   for (size_t i = 0; i < total; ++i) {
     const auto& face = *faces[i % faces.size()];
     const auto& driver = *drivers[(i + i / round) % drivers.size()];
-    const auto turned = rotate ? rotated(driver) : driver;
+    const auto turned = rotate ? rotated(driver, driver.frames() / 2) : driver;
     auto wanted = seen(driver).opening;
     if (rotate) wanted = wanted.roll(-driver.frames() / 2);
     const auto edited = render(face, turned.sound);

@@ -60,8 +60,7 @@ Preset h200() {
   preset.pool_slots = 4000;
   preset.refresh_share = 0.15;
   preset.sound_versions = 8;
-  preset.sounds_alone = 10000;
-  preset.audio_rate = 1e-3;
+  preset.audio_rate = 2e-3;
   preset.unet_rate = 1e-3;
   return preset;
 }
@@ -80,7 +79,7 @@ std::string usage() {
   --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
-  --audio-share N          part of the time for the audio encoder (0.19)
+  --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.75)
   --critic-from N          the same, after which a critic judges what is made (0.5)
   --guided-from N          the same, after which what counts is the prediction with guidance 1.5 (0.65)

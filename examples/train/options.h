@@ -19,19 +19,18 @@ struct Preset {
   AudioTrainingOptions audio;
   UNetTrainingOptions unet;
   int64_t pool_slots = 600;     ///< in memory
-  double refresh_share = 0.25;  ///< of the UNet's time, spent on encoding frames anew
-  int64_t sound_versions = 3;   ///< of each clip among others
-  int64_t sounds_alone = 60;    ///< clips that are encoded alone, too
-  double audio_rate = 1.2e-3;   ///< largest learning rates
+  double refresh_share = 0.25;  ///< of the UNet's time, spent on encoding frames and sounds anew
+  int64_t sound_versions = 3;   ///< of each clip in memory
+  double audio_rate = 3e-3;   ///< largest learning rates
   double unet_rate = 1e-3;
 };
 
 /// Parts of the whole time. What is left goes to encoding, previews and writing.
 struct Shares {
-  double audio = 0.19;
+  double audio = 0.15;
   double pool = 0.1;  ///< at most, for the first filling
   double reader = 0.03;
-  double unet = 0.65;
+  double unet = 0.69;
   double windows_from = 0.75;  ///< of the UNet's part: from here on windows, before single frames
   double critic_from = 0.5;    ///< likewise, the critic
   double guided_from = 0.65;   ///< likewise, guidance in training

@@ -55,15 +55,6 @@ at::Tensor strip(const at::Tensor& images) {
 
 }  // namespace
 
-Clip rotated(const Clip& clip) {
-  Clip turned = clip;
-  const auto half = clip.frames() / 2;
-  turned.sound = clip.sound.roll(-half * clip.sound.size(0) / clip.frames());
-  turned.mouth = clip.mouth.roll(-half, 0);
-  turned.opening = clip.opening.roll(-half);
-  return turned;
-}
-
 Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& driver, nn::UNet3D& unet,
                      audio::WhisperEncoder& encoder, MouthReader& reader, ImageCoder& coder,
                      const PreviewOptions& options) {

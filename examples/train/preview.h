@@ -12,10 +12,6 @@
 
 namespace latentsync::train {
 
-/// A clip whose sound and mouth begin in the middle and go on at the beginning: what tells whether
-/// a mouth follows the sound or only the shape that all clips have.
-Clip rotated(const Clip& clip);
-
 struct PreviewOptions {
   int64_t steps = 8;
   double guidance = 1.5;

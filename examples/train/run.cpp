@@ -179,7 +179,7 @@ Run::Run(const Options& options)
     read_weights(*options_.init, *unet_, *encoder_);
   } else {
     initialise_unet(*unet_, options_.seed, first_alpha(shape.inference_steps));
-    nn::initialise_parameters(*encoder_, options_.seed + 1);
+    initialise_encoder(*encoder_, options_.seed + 1);
   }
   unet_->to(device_, options_.unet_type);
   encoder_->to(device_, options_.audio_type);
@@ -220,10 +220,9 @@ bool Run::train_audio() {
   const bool again = load(training.optimiser(), "audio", clock);
   const bool was_over = again && clock.over();
   const auto report = [&](const char* when) {
+    const auto r = [&](Part part) { return training.opening_correlation(dataset_.of(part)); };
     std::printf("audio %s: opening r %.3f left-out speaker, %.3f left-out sentences, %.3f unseen\n",
-                when, training.opening_correlation(dataset_.of(Part::kValidation)),
-                training.opening_correlation(dataset_.of(Part::kDriver)),
-                training.opening_correlation(dataset_.of(Part::kUnseen)));
+                when, r(Part::kValidation), r(Part::kDriver), r(Part::kUnseen));
     std::fflush(stdout);
   };
   while (!clock.over() && !session_over()) {
@@ -268,8 +267,8 @@ void Run::fill_pool() {
   }
   std::printf("%lld pieces of clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
               seconds_since(begin));
-  store_ = std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sounds_alone,
-                                        options_.preset.sound_versions, random_);
+  store_ =
+      std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sound_versions, random_);
   std::printf("sounds encoded, %.0f s\n", seconds_since(start_));
   std::fflush(stdout);
 }
@@ -317,6 +316,7 @@ bool Run::train_unet() {
     if (refreshing < options_.preset.refresh_share * (stepping + refreshing) ||
         (windows && pool_->count(Choice::kRuns) < std::min(kFewestRuns, pool_->filled()))) {
       pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
+      store_->refresh(random_);
       refreshing += seconds_since(begin);
       clock.spent += seconds_since(begin);
       continue;
@@ -364,7 +364,7 @@ void Run::preview(bool with_sheet) {
     sheets.push_back(made.sheet);
   };
   show("own sound", *faces[0], *faces[0]);
-  show("rotated sound", *faces[0], rotated(*drivers[0]));
+  show("rotated sound", *faces[0], rotated(*drivers[0], drivers[0]->frames() / 2));
   std::fflush(stdout);
   if (with_sheet) write_png(options_.out / "preview.png", stacked(sheets));
 }

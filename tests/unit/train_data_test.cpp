@@ -1,7 +1,5 @@
-#include "core/audio/feature_grid.h"
 #include "core/error.h"
 #include "examples/train/audio_training.h"
-#include "examples/train/audio_windows.h"
 #include "examples/train/augment.h"
 #include "examples/train/dataset.h"
 #include "examples/train/latent_pool.h"
@@ -80,26 +78,6 @@ TEST(TrainAugment, LipsFollowThePicture) {
   }
 }
 
-// A click in a frame's sound lies in the spectrogram where the window says that frame is.
-TEST(TrainAudioWindows, SoundsLieWhereTheFramesAre) {
-  auto clip = grey_clip(75);
-  constexpr int64_t kFrame = 30;
-  clip.sound[kFrame * 640] = 1;
-  const AudioWindows windows(1500, 80);
-  Random random(11);
-  const std::vector<const Clip*> list(6, &clip);
-  size_t next = 0;
-  const auto window = windows.packed(list, next, random, Pace::kKept);
-  ASSERT_FALSE(window.placed.empty());
-  EXPECT_EQ(window.mel.sizes(), at::IntArrayRef({80, 3000}));
-  const auto loudness = window.mel.mean(0);
-  for (const auto& placed : window.placed) {
-    const auto column = 2 * (placed.first_row + 2 * kFrame);
-    const auto around = loudness.slice(0, column - 60, column + 60);
-    EXPECT_NEAR(static_cast<double>(around.argmax().item<int64_t>() - 60), 0, 2);
-  }
-}
-
 // Pieces are of different frames in order, runs of neighbours do not overlap, and both reach all
 // over the clip.
 TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
@@ -122,19 +100,6 @@ TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
   }
   for (const auto& [choice, counts] : seen) EXPECT_GT(*std::ranges::min_element(counts), 5);
   EXPECT_EQ(choose_frames(9, Choice::kSpread, random).size(), 9);
-}
-
-// A frame's tokens are the rows that core/audio slices for its time, in the same order.
-TEST(TrainAudioWindows, TokensAreThoseOfTheEngine) {
-  constexpr int64_t kRows = 100, kLayers = 3, kWidth = 4, kFrames = 40;
-  const auto states = at::randn({1, kLayers, kRows, kWidth});
-  std::vector<int64_t> times;
-  for (int64_t i = 0; i < kFrames; ++i) times.push_back(i * 40'000'000);
-  const auto expected =
-      audio::slice_frames(audio::BlockGrid::cuts(kRows), times, kRows, /*repeat_last=*/true,
-                          [&](int64_t) { return states[0].transpose(0, 1); });
-  const auto rows = at::arange(kFrames, at::kLong) * 2;
-  EXPECT_TRUE(frame_tokens(states, at::zeros_like(rows), rows).equal(expected));
 }
 
 // The best lag is found, and what does not change has no correlation.
@@ -169,12 +134,12 @@ TEST(TrainDataset, SpeakersAreEvenedOut) {
   clips.back().speaker = "another";
   std::vector<const Clip*> list;
   for (const auto& clip : clips) list.push_back(&clip);
-  const ClipSampler sampler(list);
+  const ClipSampler sampler(list, 0.4);
   Random random(1);
   int other = 0;
   for (int i = 0; i < 4000; ++i) other += sampler.draw(random).speaker == "another" ? 1 : 0;
   EXPECT_NEAR(other / 4000.0, 1 / (1 + std::pow(100, 0.4)), 0.03);
-  EXPECT_THROW(ClipSampler({}), Error);
+  EXPECT_THROW(ClipSampler({}, 1), Error);
 }
 
 // A folder comes back as it was written, and one whose shapes do not fit is refused by name.
