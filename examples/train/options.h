@@ -21,7 +21,7 @@ struct Preset {
   int64_t pool_slots = 600;     ///< in memory
   double refresh_share = 0.25;  ///< of the UNet's time, spent on encoding frames and sounds anew
   int64_t sound_versions = 3;   ///< of each clip in memory
-  double audio_rate = 3e-3;   ///< largest learning rates
+  double audio_rate = 3e-3;     ///< largest learning rates
   double unet_rate = 1e-3;
 };
 

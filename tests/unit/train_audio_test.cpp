@@ -4,7 +4,6 @@
 #include "examples/train/audio_training.h"
 #include "examples/train/audio_windows.h"
 
-#include <cmath>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
