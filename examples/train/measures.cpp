@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/face/alignment.h"
+#include "examples/train/render.h"
 #include "kernels/warp_crop/warp_crop.h"
 
 #include <algorithm>
@@ -118,14 +119,8 @@ at::Tensor aligned_crops(const at::Tensor& frames, const std::vector<face::FaceL
   const auto pixels = frames.contiguous();
   auto crops = at::empty({frames.size(0), 3, edge, edge}, at::kFloat);
   for (int64_t i = 0; i < frames.size(0); ++i) {
-    kernels::ImageView view;
-    view.format = kernels::PixelFormat::kRgb;
-    view.width = static_cast<int>(frames.size(2));
-    view.height = static_cast<int>(frames.size(1));
-    // Only read.
-    view.planes[0] = {const_cast<uint8_t*>(pixels.const_data_ptr<uint8_t>()) + i * pixels.stride(0),
-                      pixels.stride(1)};
-    kernels::warp_crop(view, maps[static_cast<size_t>(i)], kernels::ValueRange::kUnit, crops[i]);
+    kernels::warp_crop(view_of(pixels, i), maps[static_cast<size_t>(i)], kernels::ValueRange::kUnit,
+                       crops[i]);
   }
   return crops;
 }

@@ -38,14 +38,7 @@ class TensorFrames : public WindowFrames {
 
  private:
   kernels::ImageView view(size_t frame) {
-    kernels::ImageView image;
-    image.format = kernels::PixelFormat::kRgb;
-    image.width = static_cast<int>(frames_.size(2));
-    image.height = static_cast<int>(frames_.size(1));
-    image.planes[0] = {frames_.mutable_data_ptr<uint8_t>() +
-                           (first_ + static_cast<int64_t>(frame)) * frames_.stride(0),
-                       frames_.stride(1)};
-    return image;
+    return view_of(frames_, first_ + static_cast<int64_t>(frame));
   }
 
   at::Tensor frames_;
@@ -53,6 +46,17 @@ class TensorFrames : public WindowFrames {
 };
 
 }  // namespace
+
+kernels::ImageView view_of(const at::Tensor& frames, int64_t frame) {
+  kernels::ImageView view;
+  view.format = kernels::PixelFormat::kRgb;
+  view.range = kernels::ColorRange::kFull;
+  view.width = static_cast<int>(frames.size(2));
+  view.height = static_cast<int>(frames.size(1));
+  view.planes[0] = {frames.mutable_data_ptr<uint8_t>() + frame * frames.stride(0),
+                    frames.stride(1)};
+  return view;
+}
 
 ClipRenderer::ClipRenderer(const ModelSettings& settings) {
   Engine* engine = latentsync_engine(kEngineVersion);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/engine.h"
+#include "kernels/image/image_view.h"
 
 #include <cstdint>
 #include <memory>
@@ -8,6 +9,9 @@
 #include <ATen/core/Tensor.h>
 
 namespace latentsync::train {
+
+/// Frame FRAME of uint8 [T, H, W, 3], full range, which must be contiguous and outlive the view.
+kernels::ImageView view_of(const at::Tensor& frames, int64_t frame);
 
 /// Clips through the engine, as a user's go.
 class ClipRenderer {
