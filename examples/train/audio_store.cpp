@@ -23,12 +23,7 @@ AudioStore::AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, i
   for (int64_t round = 0; round < versions; ++round) {
     std::shuffle(clips.begin(), clips.end(), random);
     for (size_t next = 0; next < clips.size();) {
-      const auto window = windows_.packed(clips, next, random, Pace::kKept);
-      if (window.placed.empty()) {
-        ++next;  // a clip longer than a window
-        continue;
-      }
-      encode(window);
+      encode(windows_.packed(clips, next, random, Pace::kKept));
     }
   }
 }

@@ -1,11 +1,13 @@
 #include "examples/train/audio_training.h"
 
 #include "core/audio/feature_grid.h"
+#include "core/error.h"
 #include "core/nn/prepare.h"
 #include "examples/train/parted_pass.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -111,6 +113,13 @@ AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, con
       sampler_(clips_, ClipSampler::kForVoices),
       windows_(encoder_->config().n_audio_ctx, encoder_->config().n_mels),
       options_(options) {
+  for (const auto* clip : clips_) {
+    if (clip->frames() <= windows_.most_frames()) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                "\"" + clip->name + "\" has " + std::to_string(clip->frames()) +
+                    " frames, a clip to train on can have " +
+                    std::to_string(windows_.most_frames()) + ": cut it and prepare it anew.");
+  }
   nn::initialise_parameters(*head_, seed);
   head_->to(encoder_->device(), encoder_->dtype());
   both_->register_module("encoder", encoder_);

@@ -13,6 +13,8 @@ namespace latentsync::train {
 namespace {
 
 constexpr int64_t kRowsPerFrame = 2;  // 25 frames a second
+constexpr int64_t kLatestStart = 60;  // row
+constexpr double kSlowest = 0.9, kQuickest = 1.12;
 constexpr int64_t kSamples = audio::kSamplesPerRow;
 
 std::vector<float> resampled(const Clip& clip, double speed) {
@@ -85,7 +87,7 @@ at::Tensor mouth_at(const Clip& clip, double speed) {
 
 SoundChange draw_sound_change(Random& random) {
   SoundChange change;
-  change.speed = uniform(random, 0.9, 1.12);
+  change.speed = uniform(random, kSlowest, kQuickest);
   change.gain = std::pow(10, uniform(random, -12, 6) / 20);
   change.tilt = uniform(random, -0.4, 0.4);
   change.noise = random() % 2 == 0 ? 0 : std::pow(10, -uniform(random, 15, 45) / 20);
@@ -95,6 +97,10 @@ SoundChange draw_sound_change(Random& random) {
 }
 
 AudioWindows::AudioWindows(int64_t rows, int64_t bands) : rows_(rows), log_mel_(c10::kCPU, bands) {}
+
+int64_t AudioWindows::most_frames() const {
+  return static_cast<int64_t>(static_cast<double>(rows_ - kLatestStart) / kRowsPerFrame * kSlowest);
+}
 
 at::Tensor AudioWindows::mel_of(const std::vector<float>& sound, Fill fill) const {
   const auto count = static_cast<int64_t>(sound.size());
@@ -115,7 +121,7 @@ AudioWindow AudioWindows::packed(const std::vector<const Clip*>& clips, size_t& 
   AudioWindow window;
   std::vector<float> sound(static_cast<size_t>(rows_ * kSamples));
   const auto most = random() % 4 == 0 ? 1 + random() % 4 : clips.size();  // short inputs, too
-  int64_t row = static_cast<int64_t>(random() % 60);
+  int64_t row = static_cast<int64_t>(random() % kLatestStart);
   int64_t end = 0;
   for (size_t count = 0; count < most && next < clips.size(); ++count) {
     auto clip = *clips[next];

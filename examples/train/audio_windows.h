@@ -53,9 +53,11 @@ class AudioWindows {
   /// One clip alone from the first row on, unchanged: as at inference.
   AudioWindow alone(const Clip& clip, Fill fill) const;
   /// Clips one after the other with random gaps, each changed, until the window or the list ends;
-  /// NEXT is the list's position and goes on.
+  /// NEXT is the list's position and goes on. None may be longer than most_frames().
   AudioWindow packed(const std::vector<const Clip*>& clips, size_t& next, Random& random,
                      Pace pace) const;
+  /// What fits a window wherever it begins and however slow it is: 25 s of 30.
+  int64_t most_frames() const;
 
  private:
   at::Tensor mel_of(const std::vector<float>& sound, Fill fill) const;

@@ -71,7 +71,9 @@ Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& drive
 
   Preview preview;
   const auto opening = reader.forward(latents).select(1, 0).to(at::kCPU);
-  preview.driver_r = best_correlation(opening, driver.mouth.select(1, 0).narrow(0, 0, count), 3);
+  const auto wanted = driver.mouth.select(1, 0).narrow(0, 0, count);
+  preview.driver_r = best_correlation(opening, wanted, 3);
+  preview.movement = (opening.std() / wanted.std()).item<double>();
   preview.face_r = best_correlation(opening, face.mouth.select(1, 0).narrow(0, 0, count), 3);
   const auto hidden = 1 - coder.mask();
   const double error =

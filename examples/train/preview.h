@@ -25,6 +25,7 @@ struct Preview {
   at::Tensor sheet;     ///< uint8 [H, W, 3]: driver, original, generated
   double driver_r = 0;  ///< of the opening that READER sees with the driver's, best lag within 3
   double face_r = 0;    ///< with the face's own
+  double movement = 0;  ///< the opening's deviation over that of the driver's
   double psnr = 0;      ///< of the generated part against the face's own, decibels
 };
 

@@ -357,14 +357,18 @@ void Run::preview(bool with_sheet) {
   const auto show = [&](const char* name, const Clip& face, const Clip& driver) {
     const auto made = make_preview(dataset_, face, driver, *unet_, *encoder_, *reader_, *coder_,
                                    {.steps = shape.inference_steps, .guidance = shape.guidance});
-    const std::string curve = std::string("left-out ") + name;
-    log_.mark(curve + " PSNR", unet_clock_.spent, made.psnr);
-    std::printf("%s: r to driver %.2f, to face %.2f, %.1f dB (as the reader sees it)\n", name,
-                made.driver_r, made.face_r, made.psnr);
+    log_.mark("left-out " + face.name + " " + name + " PSNR", unet_clock_.spent, made.psnr);
+    std::printf(
+        "%s, %s: r to driver %.2f, to face %.2f, %.1f times its movement, %.1f dB (as the "
+        "reader sees it)\n",
+        face.name.c_str(), name, made.driver_r, made.face_r, made.movement, made.psnr);
     sheets.push_back(made.sheet);
   };
-  show("own sound", *faces[0], *faces[0]);
-  show("rotated sound", *faces[0], rotated(*drivers[0], drivers[0]->frames() / 2));
+  for (size_t i = 0; i < std::min<size_t>(faces.size(), 2); ++i) {
+    const auto& driver = *drivers[i % drivers.size()];
+    show("own sound", *faces[i], *faces[i]);
+    show("rotated sound", *faces[i], rotated(driver, driver.frames() / 2));
+  }
   std::fflush(stdout);
   if (with_sheet) write_png(options_.out / "preview.png", stacked(sheets));
 }

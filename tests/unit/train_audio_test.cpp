@@ -1,9 +1,12 @@
 #include "core/audio/feature_grid.h"
+#include "core/error.h"
 #include "core/nn/prepare.h"
 #include "examples/train/audio_store.h"
 #include "examples/train/audio_training.h"
 #include "examples/train/audio_windows.h"
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -62,6 +65,27 @@ TEST(TrainAudioWindows, TokensAreThoseOfTheEngine) {
                           [&](int64_t) { return states[0].transpose(0, 1); });
   const auto rows = at::arange(kFrames, at::kLong) * 2;
   EXPECT_TRUE(frame_tokens(states, at::zeros_like(rows), rows).equal(expected));
+}
+
+// The longest clip that can be trained on fits a window wherever it begins and however slow it is;
+// a longer one is refused by name.
+TEST(TrainAudioWindows, TheLongestClipFits) {
+  const AudioWindows windows(kSmall.n_audio_ctx, 80);
+  const auto clip = clip_of(windows.most_frames());
+  Random random(7);
+  for (int i = 0; i < 100; ++i) {
+    size_t next = 0;
+    ASSERT_EQ(windows.packed({&clip}, next, random, Pace::kChanged).placed.size(), 1) << i;
+  }
+  Dataset dataset;
+  dataset.clips = {clip_of(windows.most_frames() + 1)};
+  try {
+    AudioTraining(std::make_shared<audio::WhisperEncoder>(kSmall), dataset, {}, 1);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("\"someone\" has 199 frames"), std::string::npos)
+        << error.what();
+  }
 }
 
 // Sound and mouth begin at the same frame and lose nothing.
