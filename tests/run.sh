@@ -24,7 +24,6 @@ filter='*'
 while [ $# -gt 0 ]; do
   case $1 in
     --slow) slow=yes ;;
-    --quick) slow=no ;;
     --no-setup) setup=no ;;
     --build-only) build_only=yes ;;
     --filter) filter=${2:?--filter needs a pattern}; shift ;;
@@ -57,6 +56,7 @@ build() {
 
 passed=0
 failed=0
+skipped=()
 logs=build/tests/logs
 
 # One GoogleTest executable. A crash, a time-out or a suite that ends early counts as a failure.
@@ -77,6 +77,9 @@ run_suite() {
   fi
   passed=$((passed + ok))
   failed=$((failed + bad))
+  local skips
+  mapfile -t skips < <(sed -nE 's/^\[  SKIPPED \] (.*) \([0-9]+ ms\)$/\1/p' "$log")
+  skipped+=("${skips[@]}")
 }
 
 run_check() {
@@ -104,5 +107,6 @@ for suite in build/tests/*-tests build/tests/gst/*-tests; do
 done
 if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild engine-links; fi
 
+[ ${#skipped[@]} = 0 ] || echo "skipped: ${skipped[*]}"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
