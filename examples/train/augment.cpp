@@ -69,6 +69,17 @@ at::Tensor blurred(const at::Tensor& images, double deviation) {
   return at::conv2d(first, along, {}, 1, at::IntArrayRef({reach, 0}), 1, 3);
 }
 
+// [1, 3, side, side], parts of the range
+at::Tensor mean_crop(const Clip& clip) {
+  constexpr int64_t kStride = 4;  // frames of a clip are much alike
+  return clip.crops.slice(0, 0, {}, kStride)
+      .to(at::kFloat)
+      .mean(0)
+      .div_(255)
+      .permute({2, 0, 1})
+      .unsqueeze(0);
+}
+
 at::Tensor lit(const at::Tensor& images, const Augmentation& change) {
   const auto places = at::linspace(-1, 1, images.size(3), images.options());
   const auto slope = places.unsqueeze(0) * (change.light * std::cos(change.light_from)) +
@@ -90,7 +101,7 @@ Augmentation draw_augmentation(Random& random, Strength strength) {
   change.mirror = random() % 2 == 0;
   std::vector<float> moves;
   for (int64_t i = 0; i < 2 * kBendPlaces * kBendPlaces; ++i) {
-    moves.push_back(static_cast<float>(about(0.02)));
+    moves.push_back(static_cast<float>(about(0.025)));
   }
   change.bend = at::tensor(moves).view({1, 2, kBendPlaces, kBendPlaces});
   change.hue = about(0.25);
@@ -104,9 +115,16 @@ Augmentation draw_augmentation(Random& random, Strength strength) {
   return change;
 }
 
+at::Tensor difference_of_faces(const Dataset& dataset, const Clip& one, const Clip& another,
+                               double deviation) {
+  return blurred(mean_crop(another) - mean_crop(one),
+                 deviation * static_cast<double>(dataset.edge));
+}
+
 at::Tensor augmented_crops(const Dataset& dataset, const Clip& clip, const Augmentation& change,
                            c10::Device device) {
   auto images = clip.crops.to(device).permute({0, 3, 1, 2}).to(at::kFloat).div_(255);
+  if (change.other.defined()) images = (images + change.other.to(device)).clamp_(0, 1);
   const auto count = images.size(0), edge = dataset.edge;
   const auto place = placement(dataset, change);
   const auto theta =

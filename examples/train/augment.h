@@ -21,6 +21,9 @@ struct Augmentation {
   /// Moves of a grid of places over the crop, smooth between them: float32 [1, 2 (x, y), n, n],
   /// parts of the edge; undefined: none. A face of another shape.
   at::Tensor bend;
+  /// Added to the stored crops before all else: float32 [1, 3, side, side], in parts of the range;
+  /// undefined: none. The skin, the beard and the light of someone else.
+  at::Tensor other;
   // Colour, in this order.
   double hue = 0;  ///< radians about the grey axis
   double saturation = 1;
@@ -35,6 +38,12 @@ struct Augmentation {
 enum class Strength { kNone, kUsual, kStrong };
 
 Augmentation draw_augmentation(Random& random, Strength strength);
+
+/// What has to be added to ONE's stored crops to make them look like ANOTHER's on the average, but
+/// for what is finer than DEVIATION (a Gaussian's, in parts of the edge): float32
+/// [1, 3, side, side], in parts of the range. It stays where it is while the mouth moves.
+at::Tensor difference_of_faces(const Dataset& dataset, const Clip& one, const Clip& another,
+                               double deviation);
 
 /// A clip's crops, changed, without their margin: float32 [T, 3, edge, edge] in [-1, 1].
 at::Tensor augmented_crops(const Dataset& dataset, const Clip& clip, const Augmentation& change,

@@ -58,7 +58,7 @@ double uniform(Random& random, double low, double high);
 /// than those of a few; sentences all differ.
 class ClipSampler {
  public:
-  static constexpr double kForFaces = 0.4, kForVoices = 0.7;
+  static constexpr double kForFaces = 0.25, kForVoices = 0.7;
 
   /// EXPONENT: 0: speakers alike, 1: clips alike. CLIPS must outlive this object. Errors:
   /// kInvalidArgument for none.

@@ -24,6 +24,8 @@ namespace latentsync::train {
 namespace {
 
 constexpr int64_t kBatch = 16;
+constexpr double kMixed = 0.5;                     // of slots look like someone else, too
+constexpr double kFinest = 0.02, kCoarsest = 0.1;  // of what is taken from him, parts of the edge
 
 void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::Device device,
                c10::ScalarType dtype) {
@@ -118,7 +120,12 @@ void LatentPool::refresh(Choice choice, Random& random) {
   const auto* clip = &sampler_.draw(random);
   while (choice == Choice::kRuns && clip->frames() < 2 * kRun) clip = &sampler_.draw(random);
   auto& slot = slots_[static_cast<size_t>(next_)];
-  const auto change = draw_augmentation(random, draw_strength(random));
+  auto change = draw_augmentation(random, draw_strength(random));
+  if (uniform(random, 0, 1) < kMixed) {
+    change.other = difference_of_faces(dataset_, *clip, sampler_.draw(random),
+                                       uniform(random, kFinest, kCoarsest)) *
+                   uniform(random, 0, 1);
+  }
   slot = {clip, choose_frames(clip->frames(), choice, random), choice, change.mirror};
   const auto count = static_cast<int64_t>(slot.frames.size());
   const auto chosen = at::tensor(slot.frames, at::kLong);

@@ -82,7 +82,6 @@ std::string usage() {
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.75)
   --critic-from N          the same, after which a critic judges what is made (0.5)
-  --guided-from N          the same, after which what counts is the prediction with guidance 1.5 (0.65)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (0.2)
@@ -141,7 +140,6 @@ Options parse_options(int count, char** arguments) {
       {"--audio-share", real(options.shares.audio, 0, 0.8)},
       {"--windows-from", real(options.shares.windows_from, 0, 1)},
       {"--critic-from", real(options.shares.critic_from, 0, 1)},
-      {"--guided-from", real(options.shares.guided_from, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},

@@ -33,7 +33,6 @@ struct Shares {
   double unet = 0.69;
   double windows_from = 0.75;  ///< of the UNet's part: from here on windows, before single frames
   double critic_from = 0.5;    ///< likewise, the critic
-  double guided_from = 0.65;   ///< likewise, guidance in training
 };
 
 struct Options {

@@ -323,7 +323,7 @@ bool Run::train_unet() {
     }
     const auto loss = training.step(
         {learning_rate(options_.preset.unet_rate, progress, training.optimiser().steps()), windows,
-         progress >= options_.shares.guided_from, progress >= options_.shares.critic_from},
+         progress >= options_.shares.critic_from},
         random_);
     stepping += seconds_since(begin);
     clock.spent += seconds_since(begin);

@@ -153,7 +153,7 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& ra
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
   return {target.plain, target.masked, pool_.take(slots, references).plain, weights_of(target.lips),
-          tokens,       audible};
+          tokens};
 }
 
 UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
@@ -197,16 +197,6 @@ PartedPass UNetTraining::predict(const Task& task, const at::Tensor& tokens) con
                 .transpose(1, 2)
                 .flatten(0, 1);
           }};
-}
-
-at::Tensor UNetTraining::with_guidance(const Task& task, const at::Tensor& output) const {
-  at::Tensor deaf;
-  {
-    const at::NoGradGuard no_grad;
-    deaf = predict(task, at::zeros_like(task.batch.tokens)).output().detach();
-  }
-  const auto scale = 1 + (options_.guidance - 1) * task.batch.audible.repeat_interleave(task.run);
-  return deaf + per_image(scale) * (output - deaf);
 }
 
 at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
@@ -265,15 +255,13 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
   optimiser_.zero_gradients();
   auto pass = predict(task, task.batch.tokens);
   const auto& output = pass.output();
-  const bool guided = how.guided && options_.guidance > 1;
-  const auto predicted = guided ? with_guidance(task, output) : output;
-  const auto guess = (task.noisy.sample - (1 - task.alpha).sqrt() * predicted) / task.alpha.sqrt();
+  const auto guess = (task.noisy.sample - (1 - task.alpha).sqrt() * output) / task.alpha.sqrt();
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };
 
   UNetLoss values;
-  auto gradient = gradient_of(loss_of(task, predicted, guess, values));
+  auto gradient = gradient_of(loss_of(task, output, guess, values));
   if (how.criticised && options_.critic > 0) {
     if (const auto wish = displeasure(task, guess, values); wish.defined()) {
       const auto direction = gradient_of(wish);

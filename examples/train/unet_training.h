@@ -17,7 +17,6 @@ struct UNetTrainingOptions {
   int64_t frames = 32;          ///< single frames in a step
   int64_t windows = 4;          ///< in a step with motion modules
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
-  double guidance = 1.5;        ///< that the model is to be used with; the element's default
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
   double sync = 0.1;            ///< weight of what the mouth reader says
@@ -80,7 +79,6 @@ class UNetTraining {
   struct Step {
     double learning_rate = 0;
     bool windows = false;  ///< of LatentPool::kRun frames, with motion modules; else single frames
-    bool guided = false;   ///< what is judged is the prediction with guidance, as it will be used
     bool criticised = false;  ///< the critic is trained, and pleased once it knows something
   };
   UNetLoss step(const Step& how, Random& random);
@@ -93,7 +91,6 @@ class UNetTraining {
     at::Tensor plain, masked, reference;  // [N, 4, h, w]
     at::Tensor weights;                   // [N, 1, h, w]
     at::Tensor tokens;                    // [N, S, width]
-    at::Tensor audible;                   // float32 [entries], 0 where the tokens are zeros
   };
   /// What one step is about: N = entries * run frames.
   struct Task {
@@ -107,7 +104,6 @@ class UNetTraining {
   Batch draw(int64_t entries, bool windows, Random& random) const;
   Task make_task(bool windows, Random& random) const;
   PartedPass predict(const Task& task, const at::Tensor& tokens) const;
-  at::Tensor with_guidance(const Task& task, const at::Tensor& output) const;
   /// GUESS: at the clean latents.
   at::Tensor loss_of(const Task& task, const at::Tensor& predicted, const at::Tensor& guess,
                      UNetLoss& values) const;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <map>
 #include <vector>
 
@@ -78,6 +79,23 @@ TEST(TrainAugment, LipsFollowThePicture) {
   }
 }
 
+// One face gets another's colours, however its own frames differ; what is finer than asked for is
+// not taken over.
+TEST(TrainAugment, AFaceLooksLikeAnother) {
+  const Dataset dataset{.edge = kEdge, .margin = kMargin};
+  auto one = grey_clip(8), another = grey_clip(8);
+  one.crops.narrow(0, 0, 4).fill_(60);  // 50 on the average
+  another.crops.fill_(90);
+  another.crops.slice(1, 0, {}, 2).fill_(130);  // 110, in stripes
+  Augmentation change;
+  change.other = difference_of_faces(dataset, one, another, 0.05);
+  const auto made = (augmented_crops(dataset, one, change, at::kCPU) / 2 + 0.5) * 255;
+  const auto inside = made.slice(2, 20, 44).slice(3, 20, 44);
+  EXPECT_NEAR(inside[0].mean().item<double>(), 120, 1);
+  EXPECT_NEAR(inside[7].mean().item<double>(), 100, 1);
+  EXPECT_LT(inside[0].std().item<double>(), 2);
+}
+
 // Pieces are of different frames in order, runs of neighbours do not overlap, and both reach all
 // over the clip.
 TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
@@ -126,6 +144,22 @@ TEST(TrainMeasures, PicturesAreComparedInsideTheMask) {
   EXPECT_LT(ssim_inside(a, at::rand({2, 3, 32, 32}), mask), 0.3);
   const auto boxes = at::tensor({8, 8, 24, 24, 8, 8, 24, 24}, at::kLong).view({2, 4});
   EXPECT_LT(sharpness((a + a.roll(1, 3)) / 2, boxes), 0.7 * sharpness(a, boxes));
+}
+
+// A clip's bytes are full range: a crop has its frame's values, dark and bright ones too.
+TEST(TrainMeasures, CropsHaveTheFramesValues) {
+  face::FaceLandmarks mesh{};
+  const auto put = [&](std::initializer_list<size_t> points, double x, double y) {
+    for (const auto point : points) mesh.points[point] = {x, y, 0};
+  };
+  put({70, 63, 105, 66, 107}, 40, 40);     // brow at the left
+  put({336, 296, 334, 293, 300}, 88, 40);  // at the right
+  put({195, 48, 278, 4}, 64, 64);          // nose
+  for (const int value : {4, 128, 251}) {
+    const auto frames = at::full({1, 128, 128, 3}, value, at::kByte);
+    const auto crops = aligned_crops(frames, {mesh}, kEdge);
+    EXPECT_NEAR(crops[0][1][kEdge / 4][kEdge / 2].item<double>(), value / 255.0, 2e-3) << value;
+  }
 }
 
 // A speaker with many clips is drawn more often, but far less than his clips are more.
