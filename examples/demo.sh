@@ -19,7 +19,13 @@ clip=grid
 setup=yes
 while [ $# -gt 0 ]; do
   case $1 in
-    --clip) clip=${2:?--clip needs grid or demo1}; shift ;;
+    --clip)
+      case ${2:-} in
+        grid | demo1) clip=$2 ;;
+        *) printf 'demo: --clip takes grid or demo1, not "%s"\n' "${2:-}" >&2; exit 2 ;;
+      esac
+      shift
+      ;;
     --no-setup) setup=no ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -73,7 +79,6 @@ choose_clip() {
       part=(--duration 4)
       every=9
       ;;
-    *) usage >&2; exit 2 ;;
   esac
 }
 
@@ -131,5 +136,6 @@ begin=$(date +%s)
 build/examples/transcode/latentsync-transcode "$video" --audio "$speech" "${part[@]}" -o $out/lipsync.mp4
 side_by_side
 contact_sheet
-say "$(($(date +%s) - begin)) s after the build"
+seconds=$(($(date +%s) - begin))
 ls -l $out/lipsync.mp4 $out/side-by-side.mp4 $out/contact-sheet.png
+say "$seconds s after the build"
