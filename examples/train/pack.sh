@@ -2,14 +2,20 @@
 # Makes a folder of at most 60 MB that trains by itself on a machine without GStreamer and without downloads: the sources
 # that the trainer is built from, the data set, TAESD and the face networks, nlohmann-json's headers.
 #
-#     examples/train/pack.sh CLIPS OUT [EDGE]        EDGE: of the crops, 256 unless said otherwise
+#     examples/train/pack.sh CLIPS OUT [EDGE] [options of `prepare.py pack`]
 #     cd OUT && examples/train/run.sh --preset h200 --device cuda --minutes 25
 #
-# CLIPS holds clips, landmarks and index.csv (docs/training.md). $PYTHON needs examples/train/requirements.txt.
+# CLIPS holds clips, landmarks and index.csv (docs/training.md). EDGE: of the crops, 256 unless said otherwise; options are
+# --validation, --drivers, --quality and what else `prepare.py pack --help` lists. $PYTHON needs examples/train/requirements.txt.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-[ $# -ge 2 ] || { sed -n '2,9p' "$0"; exit 2; }
-clips=$1 out=$2 edge=${3:-256} python=${PYTHON:-python3}
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+case ${1:-} in -h|--help) usage; exit 0 ;; esac
+[ $# -ge 2 ] || { usage >&2; exit 2; }
+clips=$1 out=$2 edge=256 python=${PYTHON:-python3}
+shift 2
+case ${1:-} in [0-9]*) edge=$1; shift ;; esac
+[ -f "$clips/index.csv" ] || { echo "pack.sh: $clips/index.csv is missing: give the folder of the clips and their index" >&2; exit 1; }
 
 mkdir -p "$out"
 for part in core kernels meson examples/train models/face models/taesd meson.build meson_options.txt LICENSE; do
@@ -23,11 +29,12 @@ headers=/usr/include/nlohmann
 [ -d "$headers" ] || { echo "pack.sh: nlohmann-json's headers are missing: run ./setup.sh" >&2; exit 1; }
 cp -r "$headers" "$out/.train-carry/include/"
 
-"$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge"
+rm -rf "$out/train-set"  # clips of a former call would count
+"$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge" "$@"
 
 bytes=$(du -sb "$out" | cut -f1)
 echo "$((bytes / 1000000)) MB in $out"
 if [ "$bytes" -gt 60000000 ]; then
-  echo "pack.sh: more than 60 MB; give prepare.py a higher --quality number, or fewer clips" >&2
+  echo "pack.sh: more than 60 MB: give a higher --quality number (22 unless said otherwise), or fewer clips" >&2
   exit 1
 fi
