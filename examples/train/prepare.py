@@ -9,6 +9,7 @@ clips that are measured and not trained on, NAME-whole.mp4 (the uncropped frames
 alignment is that of core/face/alignment.h. docs/training.md describes the formats.
 """
 import argparse
+import collections
 import csv
 import json
 import lzma
@@ -16,6 +17,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 
@@ -36,6 +38,11 @@ LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 2
 TEMPLATE = np.array([[17, 20], [58, 20], [37.5, 40]])
 TEMPLATE_SIZE = (75, 100)
 SMOOTHING = 0.2
+
+
+COLUMNS = ("file", "source_repo", "licence", "speaker_id", "side_px", "rights")
+GRID_SPEAKER = "grid-drp-m"
+GRID_DRIVERS = "clip048,clip098,clip141,clip188,clip227,clip279"
 
 
 def fail(message):
@@ -89,29 +96,53 @@ def ffmpeg_program():
         fail("ffmpeg is needed to pack: install it, or `pip install imageio-ffmpeg`")
 
 
-def decode_frames(program, path, side):
+def ffmpeg(arguments, failure, **more):
+    """What ffmpeg writes. FAILURE is said, with ffmpeg's last words, where it fails."""
+    done = subprocess.run([ffmpeg_program(), "-v", "error", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
+        fail(f"{failure} (ffmpeg: {words[-1]})")
+    return done.stdout
+
+
+def check_video(path, side):
+    import cv2
+    reader = cv2.VideoCapture(str(path))
+    if not reader.isOpened():
+        fail(f"{path}: OpenCV cannot open it: give a video file")
+    width, height, rate = (reader.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS))
+    if width != height:
+        fail(f"{path}: {width:.0f}x{height:.0f} pixels are not square: crop it about the face")
+    if width != side:
+        fail(f"{path}: {width:.0f} pixels wide, {side} by side_px of index.csv: correct the column")
+    if abs(rate - FPS) > 0.01:
+        fail(f"{path}: {rate:g} frames a second: convert it to {FPS}, and its landmarks")
+
+
+def decode_frames(path, side):
     """RGB frames [T, side, side, 3]; the files are tagged BT.709, limited range."""
-    raw = subprocess.run(
-        [program, "-v", "error", "-i", str(path), "-vf",
-         "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp",
-         "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], check=True, stdout=subprocess.PIPE).stdout
+    check_video(path, side)
+    raw = ffmpeg(["-i", str(path), "-vf",
+                  "scale=in_color_matrix=bt709:in_range=tv:out_range=pc:flags=accurate_rnd+full_chroma_int+full_chroma_inp",
+                  "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], f"{path}: the pictures cannot be decoded: replace the clip")
     return np.frombuffer(raw, np.uint8).reshape(-1, side, side, 3)
 
 
-def decode_sound(program, path):
-    raw = subprocess.run([program, "-v", "error", "-i", str(path), "-vn", "-ac", "1", "-ar", str(RATE),
-                          "-f", "s16le", "-"], check=True, stdout=subprocess.PIPE).stdout
+def decode_sound(path):
+    raw = ffmpeg(["-i", str(path), "-vn", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"],
+                 f"{path}: there is no sound that could be decoded: a clip needs its speech")
+    if not raw:
+        fail(f"{path}: its sound is empty: a clip needs its speech")
     return np.frombuffer(raw, np.int16)
 
 
-def encode_frames(program, path, frames, quality):
+def encode_frames(path, frames, quality):
     """H.264 with BT.601's matrix: what OpenCV's reader takes for granted."""
     side = frames.shape[1]
-    subprocess.run(
-        [program, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{side}x{side}", "-r", str(FPS),
-         "-i", "-", "-vf", "scale=out_color_matrix=bt601:out_range=tv:flags=accurate_rnd+full_chroma_int",
-         "-c:v", "libx264", "-preset", "medium", "-crf", str(quality), "-pix_fmt", "yuv420p", "-colorspace", "smpte170m",
-         "-color_range", "tv", str(path)], check=True, input=np.ascontiguousarray(frames).tobytes())
+    ffmpeg(["-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{side}x{side}", "-r", str(FPS),
+            "-i", "-", "-vf", "scale=out_color_matrix=bt601:out_range=tv:flags=accurate_rnd+full_chroma_int",
+            "-c:v", "libx264", "-preset", "medium", "-crf", str(quality), "-pix_fmt", "yuv420p", "-colorspace", "smpte170m",
+            "-color_range", "tv", str(path)], f"{path} cannot be written", input=np.ascontiguousarray(frames).tobytes())
 
 
 def read_video(path):
@@ -123,7 +154,7 @@ def read_video(path):
             break
         frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
     if not frames:
-        fail(f"{path}: OpenCV cannot decode it")
+        fail(f"{path} is missing, or OpenCV cannot decode it: run `prepare.py pack` again")
     return np.stack(frames)
 
 
@@ -158,8 +189,13 @@ def expand_sound(squeezed, step):
 # ---------------------------------------------------------------- pack
 
 def landmarks_of(path):
-    stored = np.load(path)
-    return np.cumsum(stored["d"].astype(np.int32), axis=0) / 2.0
+    try:
+        differences = np.load(path)["d"]
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+        fail(f"{path} is no file with landmarks `d`: make it anew (docs/training.md)")
+    if differences.ndim != 3 or len(differences) == 0 or differences.shape[1] < 468 or differences.shape[2] != 2:
+        fail(f"{path}: `d` has the shape {list(differences.shape)}, not [frames, 478, 2]: make it anew (docs/training.md)")
+    return np.cumsum(differences.astype(np.int32), axis=0) / 2.0
 
 
 def part_of(row, options):
@@ -173,45 +209,93 @@ def part_of(row, options):
     return "train"
 
 
-def pack_clip(program, clips, row, options):
-    name, margin = pathlib.Path(row["file"]).stem, options.edge // MARGIN_PARTS
-    part = part_of(row, options)
-    frames = decode_frames(program, clips / row["file"], int(row["side_px"]))
-    landmarks = landmarks_of(clips / f"{name}.npz")
+def pack_clip(clips, row, options):
+    path, margin = clips / row["file"], options.edge // MARGIN_PARTS
+    name, part = path.stem, part_of(row, options)
+    landmarks = landmarks_of(path.with_suffix(".npz"))
+    frames = decode_frames(path, int(row["side_px"]))
+    sound = decode_sound(path)
     count = min(len(frames), len(landmarks))
     if part == "unseen":
         count = min(count, int(options.unseen_seconds * FPS))
-    frames, landmarks = frames[:count], landmarks[:count]
+    frames, landmarks, sound = frames[:count], landmarks[:count], sound[:count * RATE // FPS]
     matrices = align_clip(landmarks, options.edge)
     in_crop = np.einsum("tij,tpj->tpi", matrices[:, :, :2], landmarks[:, LIPS]) + matrices[:, None, :, 2]
     distance = lambda a, b: np.linalg.norm(landmarks[:, a] - landmarks[:, b], axis=1)
     opening = distance(UPPER_INNER, LOWER_INNER) / distance(FOREHEAD, CHIN)
-    sound = decode_sound(program, clips / row["file"])[:count * RATE // FPS]
 
     folder = pathlib.Path(options.set)
-    encode_frames(program, folder / f"{name}.mp4", crop_frames(frames, matrices, options.edge, margin), options.quality)
+    encode_frames(folder / f"{name}.mp4", crop_frames(frames, matrices, options.edge, margin), options.quality)
     if part != "train":
-        encode_frames(program, folder / f"{name}-whole.mp4", frames, options.quality - 2)
+        encode_frames(folder / f"{name}-whole.mp4", frames, max(0, options.quality - 2))
     quarter = np.rint(in_crop * 4).astype(np.int16)
     np.savez_compressed(folder / f"{name}.npz", lips=np.diff(quarter, axis=0, prepend=np.zeros_like(quarter[:1])),
                         opening=opening.astype(np.float32), matrices=matrices.astype(np.float32),
                         sound=squeeze_sound(sound))
     return {"name": name, "speaker": row["speaker_id"], "part": part, "frames": count, "source": row["source_repo"],
-            "licence": "CC BY 4.0" if row["rights"] == "corpus licence" else row["licence"]}
+            "licence": row["licence"]}
+
+
+def read_index(clips):
+    """The rows of index.csv, whose clips and landmarks are there."""
+    index = clips / "index.csv"
+    if not index.is_file():
+        fail(f"{index} is missing: give the folder that holds the clips and their index")
+    with open(index, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, restval="")
+        rows = list(reader)
+    lost = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if lost:
+        fail(f"{index} lacks the column {', '.join(lost)}: it has to have {', '.join(COLUMNS)}")
+    if not rows:
+        fail(f"{index} has no rows: give it one for each clip")
+    names = set()
+    for number, row in enumerate(rows, 1):
+        empty = [name for name in ("file", "licence", "speaker_id") if not row[name]]
+        if empty:
+            fail(f"{index}, row {number} ({row['file']}) has no {', '.join(empty)}: fill it in")
+        if not row["side_px"].isdecimal():
+            fail(f"{index}, row {number} ({row['file']}): side_px is \"{row['side_px']}\": give the width in pixels")
+        path = clips / row["file"]
+        for needed in (path, path.with_suffix(".npz")):
+            if not needed.is_file():
+                fail(f"{needed} is missing: add it, or remove row {number} ({row['file']}) of {index}")
+        if path.stem in names:
+            fail(f"{index}: two clips are named {path.stem}: rename one")
+        names.add(path.stem)
+    return rows
+
+
+def check_parts(rows, options):
+    """Asked for and not there is an error; GRID's, where nothing is asked for, need not be there."""
+    names = {pathlib.Path(row["file"]).stem for row in rows}
+    if options.validation is None:
+        options.validation = GRID_SPEAKER
+    elif options.validation not in (speakers := sorted({row["speaker_id"] for row in rows})):
+        fail(f"index.csv has no speaker {options.validation}: --validation takes one of {', '.join(speakers)}")
+    if options.drivers is None:
+        options.drivers = GRID_DRIVERS
+    elif lost := [name for name in options.drivers.split(",") if name not in names]:
+        fail(f"index.csv has no clip {', '.join(lost)}: --drivers takes clips' names without their ending, with commas between")
+    counts = collections.Counter(part_of(row, options) for row in rows)
+    if not counts["train"]:
+        fail(f"index.csv has no clip to train on ({', '.join(f'{n} {part}' for part, n in counts.items())}): mark clips with "
+             "`corpus licence` in the column rights, or leave fewer out")
+    for part, option in (("validation", "--validation SPEAKER"), ("driver", "--drivers NAME,NAME")):
+        if not counts[part]:
+            print(f"prepare.py: no clip is left out as {part}: {option} does it; the measures that need one are skipped",
+                  file=sys.stderr)
 
 
 def pack(options):
     from concurrent.futures import ThreadPoolExecutor
-    clips, program = pathlib.Path(options.clips), ffmpeg_program()
-    if not (clips / "index.csv").is_file():
-        fail(f"{clips / 'index.csv'} is missing: give the folder that holds the clips and their index")
-    if options.edge % 64:
-        fail("--edge must be a multiple of 64")
-    with open(clips / "index.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    clips = pathlib.Path(options.clips)
+    rows = read_index(clips)
+    check_parts(rows, options)
+    ffmpeg_program()
     pathlib.Path(options.set).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(options.threads) as pool:
-        entries = list(pool.map(lambda row: pack_clip(program, clips, row, options), rows))
+        entries = list(pool.map(lambda row: pack_clip(clips, row, options), rows))
     manifest = {"edge": options.edge, "margin": options.edge // MARGIN_PARTS, "fps": FPS, "rate": RATE, "sound_step": SOUND_STEP,
                 "clips": entries}
     (pathlib.Path(options.set) / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
@@ -261,14 +345,26 @@ def mouth_values(stored, entries):
     return {name: np.hstack([openings[name][:, None] / unit, flat[name] @ vectors]).astype(np.float32) for name in flat}
 
 
+def stored_clip(path):
+    try:
+        clip = dict(np.load(path))
+        clip["lips"], clip["opening"], clip["sound"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        fail(f"{path} is missing or damaged: run `prepare.py pack` again")
+    return clip
+
+
 def unpack(options):
     folder, work = pathlib.Path(options.set), pathlib.Path(options.work)
     if not (folder / "manifest.json").is_file():
         fail(f"{folder / 'manifest.json'} is missing: run `prepare.py pack` first")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    entries, margin = manifest["clips"], manifest["margin"]
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        entries, margin = manifest["clips"], manifest["margin"]
+    except (ValueError, KeyError):
+        fail(f"{folder / 'manifest.json'} is damaged: run `prepare.py pack` again")
     work.mkdir(parents=True, exist_ok=True)
-    stored = {e["name"]: dict(np.load(folder / f"{e['name']}.npz")) for e in entries}
+    stored = {e["name"]: stored_clip(folder / f"{e['name']}.npz") for e in entries}
     mouths = mouth_values(stored, entries)
     for entry in entries:
         name = entry["name"]
@@ -290,19 +386,37 @@ def unpack(options):
     print(f"{len(entries)} clips in {work}")
 
 
+def whole_number(low, high, step=1):
+    def parse(text):
+        if not text.isdecimal() or not low <= int(text) <= high or int(text) % step:
+            steps = f" in steps of {step}" if step > 1 else ""
+            raise argparse.ArgumentTypeError(f"\"{text}\" is no whole number from {low} to {high}{steps}")
+        return int(text)
+    return parse
+
+
+def seconds(text):
+    try:
+        if 1 / FPS <= float(text) <= 3600:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"\"{text}\" is no number of seconds from {1 / FPS} to 3600")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, metavar="pack|unpack")
     command = commands.add_parser("pack")
     command.add_argument("clips")
     command.add_argument("set")
-    command.add_argument("--edge", type=int, default=256)
-    command.add_argument("--quality", type=int, default=22, help="x264's constant rate factor")
-    command.add_argument("--threads", type=int, default=2)
-    command.add_argument("--validation", default="grid-drp-m", help="the speaker who is left out")
-    command.add_argument("--drivers", default="clip048,clip098,clip141,clip188,clip227,clip279",
-                         help="clips whose sentences are left out")
-    command.add_argument("--unseen-seconds", type=float, default=5, help="how much of each clip without a corpus licence")
+    command.add_argument("--edge", type=whole_number(64, 1024, 64), default=256)
+    command.add_argument("--quality", type=whole_number(0, 51), default=22, help="x264's constant rate factor")
+    command.add_argument("--threads", type=whole_number(1, 1024), default=2)
+    command.add_argument("--validation", metavar="SPEAKER", help=f"who is left out (where it is there, {GRID_SPEAKER})")
+    command.add_argument("--drivers", metavar="NAME,NAME",
+                         help=f"clips whose sentences are left out (where they are there, {GRID_DRIVERS})")
+    command.add_argument("--unseen-seconds", type=seconds, default=5, help="how much of each clip without a corpus licence")
     command.set_defaults(run=pack)
     command = commands.add_parser("unpack")
     command.add_argument("set")
