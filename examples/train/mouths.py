@@ -17,6 +17,7 @@ import logging
 import os
 import pathlib
 import struct
+import sys
 
 import numpy
 
@@ -72,7 +73,7 @@ def best_correlation(a, b):
 
 
 def mesh_of(frames):
-    """Landmarks of every frame, [T, 478, 2] pixels; where none are found, those of the frame before."""
+    """Landmarks of every frame, [T, 478, 2] pixels; where none are found, those of the frame before; None without any."""
     import mediapipe
 
     found, missing = [], 0
@@ -86,17 +87,25 @@ def mesh_of(frames):
                 found.append(found[-1])
             else:
                 missing += 1
-    if not found:
-        raise SystemExit("mouths.py: a rendered clip shows no face")
-    return numpy.array(found[:1] * missing + found)
+    return numpy.array(found[:1] * missing + found) if found else None
 
 
 class Clips:
     def __init__(self, folder):
         self.folder = folder
         manifest = json.loads((folder / "manifest.json").read_text())
-        self.parts = {clip["name"]: clip["part"] for clip in manifest["clips"]}
+        self.clips = manifest["clips"]
         self.known = {}
+
+    def drivers(self, test):
+        """All clips whose sound a test may take, as latentsync-measure has it: whatever it rendered of them."""
+        if test != "unseen-voices":
+            return [clip["name"] for clip in self.clips if clip["part"] == "driver"]
+        first = {}
+        for clip in self.clips:
+            if clip["part"] == "unseen":
+                first.setdefault(clip["speaker"], clip["name"])
+        return list(first.values())
 
     def opening(self, name):
         if name not in self.known:
@@ -105,12 +114,12 @@ class Clips:
         return self.known[name]
 
 
-def cross(clips, face, driver, opening, rotate, drivers):
+def cross(clips, test, face, driver, opening):
     def wanted(name):
         values = clips.opening(name)
-        return numpy.roll(values, -(len(values) // 2)) if rotate else values
+        return values if test == "plain" else numpy.roll(values, -(len(values) // 2))
 
-    others = [best_correlation(opening, wanted(other)) for other in drivers if other != driver]
+    others = [best_correlation(opening, wanted(other)) for other in clips.drivers(test) if other != driver]
     figures = {"r_driver": best_correlation(opening, wanted(driver)),
                "r_original": best_correlation(opening, clips.opening(face)),
                "r_between": best_correlation(wanted(driver), clips.opening(face))}
@@ -126,34 +135,40 @@ def main():
     options = parser.parse_args()
     clips = Clips(options.data)
 
+    if not options.frames.is_dir():
+        raise SystemExit(f"mouths.py: there is no folder {options.frames}; latentsync-measure --frames makes it")
     rendered = []
     for path in sorted(options.frames.glob("*.safetensors")):
         found, about = tensors(path, ["frames"])
-        rendered.append((about, mesh_of(found["frames"])))
+        mesh = mesh_of(found["frames"])
+        if mesh is None:
+            raise SystemExit(f"mouths.py: {path} ({about['test']}, {about['face']} with the sound of {about['driver']}) "
+                             "shows no face: remove it to read the others")
+        rendered.append((about, mesh))
     if not rendered:
-        raise SystemExit(f"mouths.py: {options.frames} holds no clips; latentsync-measure --frames writes them")
-    drivers = {}
-    for about, _ in rendered:
-        drivers.setdefault(about["test"], set()).add(about["driver"])
+        print(f"mouths.py: {options.frames} holds no clips; latentsync-measure --frames writes them", file=sys.stderr)
+        return
 
     tests = {}
-    silence = None
+    silence = {}
     for about, mesh in rendered:
         test, face, driver = about["test"], about["face"], about["driver"]
         opening = openings(mesh)
         if test == "silence":
-            silence = opening.std()
+            silence[face] = opening.std()
             continue
         if test == "speech":
+            if face not in silence:
+                continue
             test = "silence"
-            figures = {"deviation_silence": float(silence), "deviation_speech": float(opening.std()),
-                       "quotient": float(silence / opening.std())}
+            figures = {"deviation_silence": float(silence[face]), "deviation_speech": float(opening.std()),
+                       "quotient": float(silence[face] / opening.std())}
         elif test == "self":
             figures = {"r_driver": best_correlation(opening, clips.opening(face)),
                        "deviation_quotient": float(opening.std() / clips.opening(face).std()),
                        "lip_jitter": lip_jitter(mesh)}
         else:
-            figures = cross(clips, face, driver, opening, test != "plain", drivers[test])
+            figures = cross(clips, test, face, driver, opening)
         tests.setdefault(test, []).append({"face": face, "driver": driver, **figures})
 
     options.out.mkdir(parents=True, exist_ok=True)
