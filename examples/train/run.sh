@@ -1,46 +1,112 @@
 #!/usr/bin/env bash
 # Trains the demo model in one command: data, build, training, model, measures.
 #
-#     examples/train/run.sh [--clips FOLDER | --set FOLDER] [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N]
-#                           [--session-minutes N] [--pairs N] [--out FOLDER] [-- options of latentsync-train]
+#     examples/train/run.sh [--clips FOLDER [--validation SPEAKER] [--drivers NAMES] | --set FOLDER]
+#                           [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N] [--session-minutes N] [--pairs N]
+#                           [--out FOLDER] [-- options of latentsync-train]
 #
 # --clips   clips with landmarks and index.csv: packed first (needs ffmpeg)
+# --validation, --drivers   the speaker, and the clips (NAME,NAME), that are left out of the training to measure with, as
+#           `prepare.py pack` takes them: its defaults are GRID's
 # --set     what `prepare.py pack` left (train-set, where neither is given)
 # --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
-#           command goes on. The build counts; 0 (the default) has no limit.
+#           command goes on. The build counts; 6 at least, 0 (the default) has no limit.
 # --out     train-out: checkpoints, curves, the model with its card, measures; $OUT gets the small ones, too.
 #
-# Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch (./setup.sh), else that of $PYTHON (python3); and
-# OpenCV and numpy for $PYTHON, which are installed into a venv where they are missing. With nvcc the CUDA kernels are built.
+# Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set) from
+# ./setup.sh, else that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv where they are
+# missing. --device cuda needs nvcc and LibTorch's CUDA part, too. Each kind of device has a build folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+say() { printf 'train: %s\n' "$*"; }
+die() { printf 'run.sh: %s\n' "$1" >&2; exit "${2:-1}"; }
+
 started=$(date +%s)
-clips='' set=train-set preset=cpu-small device=cpu minutes=30 session=0 pairs=8 out=train-out
+clips='' set='' preset=cpu-small device=cpu minutes=30 session=0 pairs=8 out=train-out
 python=${PYTHON:-python3}
-more=()
+parts=() more=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --help) sed -n '2,15p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' examples/train/run.sh; exit 0 ;;
     --) shift; more=("$@"); break ;;
-    --clips|--set|--preset|--device|--minutes|--session-minutes|--pairs|--out)
-      [ $# -ge 2 ] || { echo "run.sh: $1 lacks its value" >&2; exit 2; }
+    --clips|--set|--validation|--drivers|--preset|--device|--minutes|--session-minutes|--pairs|--out)
+      [ $# -ge 2 ] || die "$1 lacks its value" 2
       case $1 in
         --clips) clips=$2 ;; --set) set=$2 ;; --preset) preset=$2 ;; --device) device=$2 ;; --minutes) minutes=$2 ;;
         --session-minutes) session=$2 ;; --pairs) pairs=$2 ;; --out) out=$2 ;;
+        --validation|--drivers) parts+=("$1" "$2") ;;
       esac
       shift 2 ;;
-    *) echo "run.sh: there is no option $1; --help lists them" >&2; exit 2 ;;
+    *) die "there is no option $1; --help lists them" 2 ;;
   esac
 done
+
+# --- what cannot work is said before anything is made
+number='^[0-9]+(\.[0-9]+)?$'
+case $preset in
+  cpu-small) edge=128 ;;
+  h200) edge=256 ;;
+  *) die "there is no preset \"$preset\": cpu-small (128 pixels) and h200 (256 pixels)" 2 ;;
+esac
+[[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || die "there is no device \"$device\": cpu, cuda, cuda:N" 2
+[[ $minutes =~ $number ]] || die "--minutes takes a number, not \"$minutes\"" 2
+[[ $session =~ $number ]] || die "--session-minutes takes a number, not \"$session\"" 2
+[[ $pairs =~ ^[1-9][0-9]*$ ]] || die "--pairs takes a whole number from 1 on, not \"$pairs\"" 2
+awk -v s="$session" 'BEGIN { exit !(s == 0 || s >= 6) }' ||
+  die "--session-minutes takes 6 or more: the measures need four by themselves, and would never have them" 2
+[ -z "$clips" ] || [ -z "$set" ] || die "--clips or --set, not both" 2
+[ -n "$clips" ] || [ ${#parts[@]} = 0 ] || die "${parts[0]} is for packing: it needs --clips" 2
+
+number_in() {  # the number that a JSON file has under a name, or nothing
+  "$python" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$1" "$2"
+}
+for ((i = 0; i + 1 < ${#more[@]}; i += 2)); do
+  config=${more[i + 1]}/config.json
+  if [ "${more[i]}" = --init ] && [ -f "$config" ]; then
+    edge=$(number_in "$config" resolution)  # its shape counts, not the preset's
+    edge=${edge:-128}
+  fi
+done
+check_edge() {  # FOLDER, what to do where it is of another edge
+  local its
+  its=$(number_in "$1/manifest.json" edge)
+  [ "$its" = "$edge" ] || die "$1 has crops of $its pixels, this model's are $edge: $2"
+}
+given=${set:-train-set}
+if [ -f "$out/work/manifest.json" ]; then
+  check_edge "$out/work" "remove $out/work and $out/state, or give another --out"
+  [ -z "$clips" ] || say "the data is in $out/work already; where the clips have changed, remove that folder"
+elif [ -n "$clips" ]; then
+  [ -f "$clips/index.csv" ] || die "$clips/index.csv is missing: --clips takes the folder of the clips and their index"
+elif [ -f "$given/manifest.json" ]; then
+  check_edge "$given" "remove $given and run \`prepare.py pack\` with --edge $edge"
+else
+  die "$given/manifest.json is missing: give --clips, or --set with what \`prepare.py pack\` left"
+fi
+
+torch=${LATENTSYNC_DEPS:-$PWD/deps}/libtorch
+if [ ! -d "$torch" ]; then
+  torch=$("$python" -c 'import importlib.util as u, os; s = u.find_spec("torch"); print(os.path.dirname(s.origin) if s else "")')
+  [ -n "$torch" ] || die "LibTorch is missing: run ./setup.sh, or set PYTHON to a Python that has PyTorch 2.11.0"
+  say "LibTorch of $python: $torch"
+fi
+cuda=disabled
+if [ "$device" != cpu ]; then
+  cuda=enabled
+  for folder in "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda; do
+    command -v nvcc >/dev/null || [ -z "$folder" ] || [ ! -x "$folder/bin/nvcc" ] || PATH=$folder/bin:$PATH
+  done
+  command -v nvcc >/dev/null ||
+    die "--device $device needs nvcc 13.0, for this project's kernels: put it on the PATH, or set CUDA_HOME to its toolkit"
+  [ -e "$torch/lib/libtorch_cuda.so" ] || die "$torch has no CUDA part, which --device $device needs: run ./setup.sh --cuda"
+fi
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 mkdir -p "$out"
-[ "$preset" = cpu-small ] && edge=128 || edge=256
 
-say() { printf 'train: %s\n' "$*"; }
 left() {  # minutes of the session that are left; 0 without a limit
-  [ "$session" = 0 ] && { echo 0; return; }
-  awk -v s="$session" -v now="$(date +%s)" -v t="$started" 'BEGIN { m = s - (now - t) / 60; print (m > 0.1 ? m : 0.1) }'
+  awk -v s="$session" -v now="$(date +%s)" -v t="$started" \
+    'BEGIN { m = s - (now - t) / 60; print (s == 0 ? 0 : m > 0.1 ? m : 0.1) }'
 }
 
 # --- data
@@ -52,30 +118,28 @@ if [ ! -f "$out/work/manifest.json" ]; then
     data_python=$out/venv/bin/python
   fi
   if [ -n "$clips" ]; then
-    set=$out/set
-    "${data_python:-$python}" examples/train/prepare.py pack "$clips" "$set" --edge "$edge"
+    given=$out/set
+    "${data_python:-$python}" examples/train/prepare.py pack "$clips" "$given" --edge "$edge" "${parts[@]}"
   fi
-  "${data_python:-$python}" examples/train/prepare.py unpack "$set" "$out/work"
+  "${data_python:-$python}" examples/train/prepare.py unpack "$given" "$out/work"
 fi
 
 # --- build
 [ ! -d .train-carry ] || export CPLUS_INCLUDE_PATH=$PWD/.train-carry/include
 PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
-command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || PATH=/usr/local/cuda/bin:$PATH
-if [ ! -f build-train/build.ninja ]; then
-  torch=deps/libtorch
-  [ -d "$torch" ] && torch=$PWD/$torch ||
-    torch=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))')
-  cuda=disabled
-  if [ "$device" != cpu ]; then cuda=enabled; command -v nvcc >/dev/null || cuda=auto; fi
-  rm -rf build-train
-  meson setup build-train "-Dlibtorch=$torch" "-Dcuda=$cuda" -Dplugin=disabled -Dtests=disabled
+build=build-train-${device%%:*}
+if [ ! -f "$build/build.ninja" ] || [ "$(cat "$build/libtorch" 2>/dev/null)" != "$torch" ] ||
+  [ "$torch/.stamp" -nt "$build/libtorch" ]; then
+  # Nothing is built yet, or with another LibTorch: what meson found is of no use any more.
+  rm -rf "$build"
+  meson setup "$build" "-Dlibtorch=$torch" "-Dcuda=$cuda" -Dplugin=disabled -Dtests=disabled
+  echo "$torch" >"$build/libtorch"
 fi
-ninja -C build-train examples/train/latentsync-train examples/train/latentsync-measure
+ninja -C "$build" examples/train/latentsync-train examples/train/latentsync-measure
 
 # --- train
 trained=0
-build-train/examples/train/latentsync-train --data "$out/work" --out "$out" --preset "$preset" --device "$device" \
+"$build"/examples/train/latentsync-train --data "$out/work" --out "$out" --preset "$preset" --device "$device" \
   --minutes "$minutes" --session-minutes "$(left)" "${more[@]}" || trained=$?
 if [ -n "${OUT:-}" ]; then
   mkdir -p "$OUT"
@@ -93,20 +157,38 @@ fi
 
 # --- measures
 say "size: $(du -sb "$out/model" | cut -f1) bytes"
-rm -rf "$out/frames"  # mouths.py reads all that is there
-build-train/examples/train/latentsync-measure --model "$out/model" --data "$out/work" --device "$device" --pairs "$pairs" \
+rm -rf "$out/frames" "$out"/measures/{sheet.png,mouths.*}  # a data set may have no clips for some tests, or for none
+"$build"/examples/train/latentsync-measure --model "$out/model" --data "$out/work" --device "$device" --pairs "$pairs" \
   --frames "$out/frames" --out "$out/measures"
-if ! "$python" -c 'import mediapipe' 2>/dev/null && [ ! -x "$out/venv-mouths/bin/python" ]; then
-  { python3 -m venv "$out/venv-mouths" &&
-    "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt; } ||
-    { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be had here: mouths.md waits for a machine with downloads (docs/training.md)"; }
+if ! compgen -G "$out/frames/*.safetensors" >/dev/null; then
+  say "nothing was rendered: there are no mouths to read"
+else
+  if ! "$python" -c 'import mediapipe' 2>/dev/null && [ ! -x "$out/venv-mouths/bin/python" ]; then
+    { python3 -m venv "$out/venv-mouths" &&
+      "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt; } ||
+      { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be had here: mouths.md waits for a machine with downloads (docs/training.md)"; }
+  fi
+  mouths_python=$python
+  [ ! -x "$out/venv-mouths/bin/python" ] || mouths_python=$out/venv-mouths/bin/python
+  if "$mouths_python" -c 'import mediapipe' 2>/dev/null; then
+    "$mouths_python" examples/train/mouths.py --data "$out/work" --frames "$out/frames" --out "$out/measures" ||
+      say "mouths.md is missing (see above); the card goes without it"
+  fi
 fi
-mouths_python=$python
-[ ! -x "$out/venv-mouths/bin/python" ] || mouths_python=$out/venv-mouths/bin/python
-if "$mouths_python" -c 'import mediapipe' 2>/dev/null; then
-  "$mouths_python" examples/train/mouths.py --data "$out/work" --frames "$out/frames" --out "$out/measures"
+used="--set SET"
+[ -z "$clips" ] || used="--clips CLIPS${parts[*]:+ ${parts[*]}}"
+options=()
+for option in "${more[@]}"; do  # of a path on this machine only its end
+  case $option in /*) option=${option%/} option=${option##*/} ;; esac
+  options+=("$option")
+done
+"$python" examples/train/card.py "$out" \
+  "examples/train/run.sh $used --preset $preset --device $device --minutes $minutes${options[*]:+ -- ${options[*]}}" \
+  >"$out/model/README.md"
+if [ -f "$out/measures/sheet.png" ]; then
+  cp "$out/measures/sheet.png" "$out/model/contact-sheet.png"
+else
+  rm -f "$out/model/contact-sheet.png"
 fi
-"$python" examples/train/card.py "$out" "examples/train/run.sh --clips CLIPS --preset $preset --device $device --minutes $minutes${more[*]:+ -- ${more[*]}}" >"$out/model/README.md"
-cp "$out/measures/sheet.png" "$out/model/contact-sheet.png"
 if [ -n "${OUT:-}" ]; then cp -r "$out/measures" "$out/model" "$OUT"/; fi
 cat "$out/measures/measures.md"
