@@ -58,8 +58,10 @@ awk -v s="$session" 'BEGIN { exit !(s == 0 || s >= 6) }' ||
 [ -z "$clips" ] || [ -z "$set" ] || die "--clips or --set, not both" 2
 [ -n "$clips" ] || [ ${#parts[@]} = 0 ] || die "${parts[0]} is for packing: it needs --clips" 2
 
+command -v "$python" >/dev/null || die "there is no $python: install Python 3, or set PYTHON to one"
 number_in() {  # the number that a JSON file has under a name, or nothing
-  "$python" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$1" "$2"
+  "$python" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$1" "$2" 2>/dev/null ||
+    die "$1 is damaged: make its folder anew"
 }
 for ((i = 0; i + 1 < ${#more[@]}; i += 2)); do
   config=${more[i + 1]}/config.json
