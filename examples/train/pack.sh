@@ -29,7 +29,7 @@ headers=/usr/include/nlohmann
 [ -d "$headers" ] || { echo "pack.sh: nlohmann-json's headers are missing: run ./setup.sh" >&2; exit 1; }
 cp -r "$headers" "$out/.train-carry/include/"
 
-rm -rf "$out/train-set"  # clips of a former call would count
+[ -f "$out/train-set/index.csv" ] || rm -rf "$out/train-set"  # clips of a former call would count; CLIPS themselves stay
 "$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge" "$@"
 
 bytes=$(du -sb "$out" | cut -f1)
