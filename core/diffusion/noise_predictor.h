@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/nn/attention.h"
 #include "core/nn/feature_cache.h"
 
 #include <cstdint>
@@ -21,20 +22,23 @@ class NoisePredictor {
                              nn::FeatureCache& cache) = 0;
 };
 
-/// A network with UNet3D's forward() as a NoisePredictor; it must outlive this object.
+/// A network with UNet3D's forward() as a NoisePredictor, with one kind of attention; it must
+/// outlive this object.
 template <typename Network>
 class NetworkPredictor : public NoisePredictor {
  public:
-  explicit NetworkPredictor(Network& network) : network_(network) {}
+  NetworkPredictor(Network& network, nn::AttentionMode attention)
+      : network_(network), attention_(attention) {}
 
   at::Tensor predict(const at::Tensor& sample, int64_t timestep,
                      const at::Tensor& encoder_hidden_states, nn::CacheUse use,
                      nn::FeatureCache& cache) override {
-    return network_.forward(sample, timestep, encoder_hidden_states, use, &cache);
+    return network_.forward(sample, timestep, encoder_hidden_states, use, &cache, attention_);
   }
 
  private:
   Network& network_;
+  nn::AttentionMode attention_;
 };
 
 }  // namespace latentsync::diffusion

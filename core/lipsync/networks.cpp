@@ -18,10 +18,6 @@
 namespace latentsync::lipsync {
 namespace {
 
-// What the published checkpoints were trained for, where config.json says nothing.
-constexpr int64_t kResolution = 512;
-constexpr int64_t kInferenceSteps = 20;
-constexpr int64_t kFeatureCache = 3;
 constexpr int64_t kMostWindowFrames = 24;
 
 constexpr int64_t kDownscale = 8;  // of the latent mask (kernels/reference/face_mask.h)
@@ -142,9 +138,9 @@ ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet) {
   info.device = source.device.str();
   info.precision = precision_name(source.dtype);
   info.vae = source.vae == model::VaeType::kFull ? "full" : "tiny";
-  info.resolution = source.config.resolution.value_or(kResolution);
-  info.inference_steps = source.config.inference_steps.value_or(kInferenceSteps);
-  info.feature_cache = source.config.feature_cache.value_or(kFeatureCache);
+  info.resolution = source.config.resolution.value_or(model::kPublishedResolution);
+  info.inference_steps = source.config.inference_steps.value_or(model::kPublishedInferenceSteps);
+  info.feature_cache = source.config.feature_cache.value_or(model::kPublishedFeatureCache);
   info.most_window_frames = std::min(kMostWindowFrames, unet.motion_max_frames);
   return info;
 }

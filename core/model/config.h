@@ -62,6 +62,11 @@ nn::WhisperConfig whisper_config(const TensorMap& state, const std::string& orig
 
 enum class VaeType { kFull, kTiny };
 
+/// What the published checkpoints were trained for, where config.json says nothing.
+inline constexpr int64_t kPublishedResolution = 512;
+inline constexpr int64_t kPublishedInferenceSteps = 20;
+inline constexpr int64_t kPublishedFeatureCache = 3;
+
 /// What config.json says beside the networks; empty where it says nothing.
 struct ModelConfig {
   std::optional<std::string> name;

@@ -33,7 +33,7 @@ void initialise_encoder(audio::WhisperEncoder& encoder, int64_t seed);
 /// Trains an audio encoder to tell the mouth from the sound.
 class AudioTraining {
  public:
-  /// ENCODER: initialised, float32, on its device. DATASET must outlive this object.
+  /// ENCODER: initialised, in its working type on its device. DATASET must outlive this object.
   AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, const Dataset& dataset,
                 const AudioTrainingOptions& options, int64_t seed);
 

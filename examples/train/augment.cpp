@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <numbers>
-#include <tuple>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/affine_grid_generator.h>

@@ -43,16 +43,23 @@ Clip read_clip(const fs::path& path, int64_t side) {
   clip.crops = take("crops", at::kByte);
   clip.lips = take("lips", at::kFloat);
   clip.mouth = take("mouth", at::kFloat);
-  clip.opening = take("opening", at::kFloat);
   clip.sound = take("sound", at::kFloat);
   if (file.tensors.contains("whole")) clip.whole = take("whole", at::kByte);
-  const bool fits = clip.crops.dim() == 4 && clip.crops.size(1) == side &&
-                    clip.crops.size(2) == side && clip.crops.size(3) == 3 && clip.lips.dim() == 3 &&
-                    clip.lips.size(0) == clip.frames() && clip.mouth.dim() == 2 &&
-                    clip.mouth.size(0) == clip.frames() &&
-                    clip.mouth.size(1) == Clip::kMouthValues && clip.sound.dim() == 1 &&
-                    clip.opening.sizes() == at::IntArrayRef({clip.frames()});
-  if (!fits) refuse(path, "its shapes do not fit");
+  constexpr int64_t kSamplesPerFrame = 640;
+  const auto fits = [](const at::Tensor& tensor, at::IntArrayRef shape) {  // -1: any, but not 0
+    bool same = tensor.dim() == static_cast<int64_t>(shape.size());
+    for (size_t i = 0; same && i < shape.size(); ++i) {
+      const auto size = tensor.size(static_cast<int64_t>(i));
+      same = shape[i] < 0 ? size > 0 : size == shape[i];
+    }
+    return same;
+  };
+  if (!fits(clip.crops, {-1, side, side, 3}) || !fits(clip.lips, {clip.frames(), -1, 2}) ||
+      !fits(clip.mouth, {clip.frames(), Clip::kMouthValues}) || !fits(clip.sound, {-1}) ||
+      clip.sound.size(0) < kSamplesPerFrame ||
+      (clip.whole.defined() && !fits(clip.whole, {clip.frames(), -1, -1, 3}))) {
+    refuse(path, "its shapes do not fit");
+  }
   return clip;
 }
 
@@ -70,7 +77,6 @@ Clip rotated(const Clip& clip, int64_t frame) {
   Clip turned = clip;
   turned.sound = clip.sound.roll(-frame * clip.sound.size(0) / clip.frames());
   turned.mouth = clip.mouth.roll(-frame, 0);
-  turned.opening = clip.opening.roll(-frame);
   return turned;
 }
 

@@ -25,12 +25,11 @@ struct Clip {
   std::string name;
   std::string speaker;
   Part part = Part::kTrain;
-  at::Tensor crops;    ///< uint8 [T, edge + 2 margin, edge + 2 margin, 3], 25 frames a second
-  at::Tensor lips;     ///< float32 [T, points, 2] (x, y), pixels of crops
-  at::Tensor mouth;    ///< float32 [T, kMouthValues], about the speaker's mean; the opening first
-  at::Tensor opening;  ///< float32 [T], inner-lip distance over the face's height
-  at::Tensor sound;    ///< float32 [samples], 16 kHz, full scale 1
-  at::Tensor whole;    ///< uint8 [T, H, W, 3], the frames the crops are of; often undefined
+  at::Tensor crops;  ///< uint8 [T, edge + 2 margin, edge + 2 margin, 3], 25 frames a second
+  at::Tensor lips;   ///< float32 [T, points, 2] (x, y), pixels of crops
+  at::Tensor mouth;  ///< float32 [T, kMouthValues], about the speaker's mean; the opening first
+  at::Tensor sound;  ///< float32 [samples], 16 kHz, full scale 1
+  at::Tensor whole;  ///< uint8 [T, H, W, 3], the frames the crops are of; often undefined
 
   int64_t frames() const { return crops.size(0); }
 };
@@ -43,7 +42,7 @@ struct Dataset {
   std::vector<const Clip*> of(Part part) const;
 };
 
-/// The clip begun at FRAME: what was before it comes at the end. Sound, mouth and opening only.
+/// The clip begun at FRAME: what was before it comes at the end. Sound and mouth only.
 Clip rotated(const Clip& clip, int64_t frame);
 
 /// Errors: those of model::open_tensor_file; kDamagedFile where shapes or the manifest are wrong.

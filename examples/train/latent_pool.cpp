@@ -18,13 +18,12 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/InferenceMode.h>
 
 namespace latentsync::train {
 namespace {
 
 constexpr int64_t kBatch = 16;
-constexpr double kMixed = 0.5;                     // of slots look like someone else, too
+constexpr double kMixed = 0.5;                     // of slots are mixed with another clip's face
 constexpr double kFinest = 0.02, kCoarsest = 0.1;  // of what is taken from him, parts of the edge
 
 void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::Device device,
@@ -33,7 +32,7 @@ void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::
   model::load_state(half, model::open_tensor_file(path).tensors, path.string(), device, dtype);
 }
 
-// Some stay as they are: what the network meets in the end.
+// Some stay as they are, but for mixing: what the network meets in the end.
 Strength draw_strength(Random& random) {
   const auto lot = random() % 8;
   return lot == 0 ? Strength::kNone : lot < 4 ? Strength::kUsual : Strength::kStrong;
@@ -122,9 +121,10 @@ void LatentPool::refresh(Choice choice, Random& random) {
   auto& slot = slots_[static_cast<size_t>(next_)];
   auto change = draw_augmentation(random, draw_strength(random));
   if (uniform(random, 0, 1) < kMixed) {
-    change.other = difference_of_faces(dataset_, *clip, sampler_.draw(random),
-                                       uniform(random, kFinest, kCoarsest)) *
-                   uniform(random, 0, 1);
+    const double share = uniform(random, 0, 1);
+    const double deviation = uniform(random, kFinest, kCoarsest);
+    const auto& other = sampler_.draw(random);
+    change.other = difference_of_faces(dataset_, *clip, other, deviation) * share;
   }
   slot = {clip, choose_frames(clip->frames(), choice, random), choice, change.mirror};
   const auto count = static_cast<int64_t>(slot.frames.size());

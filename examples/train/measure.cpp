@@ -10,7 +10,8 @@
 #include "kernels/reference/face_mask.h"
 
 #include <algorithm>
-#include <cmath>
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <numeric>
@@ -32,7 +33,10 @@ namespace {
 
 using nlohmann::json;
 
+using Values = std::map<std::string, std::string>;
+
 constexpr int64_t kLag = 3;
+constexpr char kTests[] = "rotated,unseen-faces,unseen-voices,plain,silence,self";
 
 constexpr char kUsage[] =
     R"(latentsync-measure --model FOLDER --data FOLDER [options]
@@ -47,22 +51,21 @@ constexpr char kUsage[] =
                     as the element's properties
 )";
 
-std::map<std::string, std::string> parse(int count, char** arguments) {
-  std::map<std::string, std::string> values = {
-      {"--faces", "models/face"},
-      {"--pairs", "8"},
-      {"--out", "measure-out"},
-      {"--frames", ""},
-      {"--device", "auto"},
-      {"--precision", "auto"},
-      {"--attention", "flex"},
-      {"--steps", "0"},
-      {"--feature-cache", "-1"},
-      {"--guidance", "1.5"},
-      {"--seed", "1247"},
-      {"--tests", "rotated,unseen-faces,unseen-voices,plain,silence,self"},
-      {"--model", ""},
-      {"--data", ""}};
+Values parse(int count, char** arguments) {
+  Values values = {{"--faces", "models/face"},
+                   {"--pairs", "8"},
+                   {"--out", "measure-out"},
+                   {"--frames", ""},
+                   {"--device", "auto"},
+                   {"--precision", "auto"},
+                   {"--attention", "flex"},
+                   {"--steps", "0"},
+                   {"--feature-cache", "-1"},
+                   {"--guidance", "1.5"},
+                   {"--seed", "1247"},
+                   {"--tests", kTests},
+                   {"--model", ""},
+                   {"--data", ""}};
   for (int i = 1; i < count; i += 2) {
     if (i + 1 >= count || !values.contains(arguments[i])) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -83,9 +86,11 @@ struct Seen {
   at::Tensor opening;
 };
 
+std::string made_of(const Clip& face) { return "what was made of " + face.name; }
+
 class Measurement {
  public:
-  explicit Measurement(std::map<std::string, std::string> options);
+  explicit Measurement(Values options);
   void all();
 
  private:
@@ -102,7 +107,7 @@ class Measurement {
   void keep_sheet(const at::Tensor& driver, const at::Tensor& face, const at::Tensor& made);
   void write();
 
-  std::map<std::string, std::string> options_;
+  Values options_;
   Dataset dataset_;
   face::FaceTracker tracker_;
   ClipRenderer renderer_;
@@ -110,13 +115,61 @@ class Measurement {
   int64_t edge_;
   at::Tensor mask_;
   size_t most_;
+  std::set<std::string> wanted_;
   std::map<const Clip*, Seen> seen_;
   json tests_ = json::object();
   int64_t kept_ = 0;
   std::vector<at::Tensor> sheets_;
 };
 
-ModelSettings model_settings(const std::map<std::string, std::string>& options) {
+[[noreturn]] void refuse(const Values& options, const std::string& name,
+                         const std::string& wanted) {
+  throw Error(ErrorCode::kInvalidArgument,
+              name + " takes " + wanted + ", not \"" + options.at(name) + "\"");
+}
+
+double number(const Values& options, const std::string& name) {
+  const auto& text = options.at(name);
+  double value = 0;
+  const auto end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec != std::errc() || read.ptr != end) refuse(options, name, "a number");
+  return value;
+}
+
+int64_t whole_number(const Values& options, const std::string& name, int64_t least) {
+  const auto& text = options.at(name);
+  int64_t value = 0;
+  const auto end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec != std::errc() || read.ptr != end || value < least) {
+    refuse(options, name, "a whole number from " + std::to_string(least) + " on");
+  }
+  return value;
+}
+
+template <typename Value>
+Value one_of(const Values& options, const std::string& name,
+             const std::map<std::string, Value>& known) {
+  const auto found = known.find(options.at(name));
+  if (found != known.end()) return found->second;
+  std::string names;
+  for (const auto& [known_name, value] : known) names += (names.empty() ? "" : ", ") + known_name;
+  refuse(options, name, names);
+}
+
+std::set<std::string> chosen_tests(const Values& options) {
+  std::istringstream all(kTests), list(options.at("--tests"));
+  std::set<std::string> known, chosen;
+  for (std::string test; std::getline(all, test, ',');) known.insert(test);
+  for (std::string test; std::getline(list, test, ',');) {
+    if (!known.contains(test)) refuse(options, "--tests", std::string("some of ") + kTests);
+    chosen.insert(test);
+  }
+  return chosen;
+}
+
+ModelSettings model_settings(const Values& options) {
   static const std::map<std::string, Precision> precisions = {{"auto", Precision::kAuto},
                                                               {"float32", Precision::kFloat32},
                                                               {"bfloat16", Precision::kBfloat16},
@@ -124,32 +177,40 @@ ModelSettings model_settings(const std::map<std::string, std::string>& options) 
   return {.folder = options.at("--model"),
           .face_folder = options.at("--faces"),
           .device = options.at("--device"),
-          .precision = precisions.at(options.at("--precision"))};
+          .precision = one_of(options, "--precision", precisions)};
 }
 
-Measurement::Measurement(std::map<std::string, std::string> options)
+Measurement::Measurement(Values options)
     : options_(std::move(options)),
       dataset_(read_dataset(options_.at("--data"))),
       tracker_(face::load_face_tracker(options_.at("--faces"))),
       renderer_(model_settings(options_)),
       edge_(renderer_.info().resolution),
       mask_(kernels::face_mask(lipsync::mask_picture(), edge_)),
-      most_(std::stoul(options_.at("--pairs"))) {
+      most_(static_cast<size_t>(whole_number(options_, "--pairs", 1))),
+      wanted_(chosen_tests(options_)) {
   static const std::map<std::string, Attention> attentions = {
       {"flex", Attention::kFlex}, {"flash", Attention::kFlash}, {"standard", Attention::kStandard}};
-  settings_.attention = attentions.at(options_.at("--attention"));
-  settings_.inference_steps = std::stol(options_.at("--steps"));
-  settings_.guidance_scale = std::stod(options_.at("--guidance"));
-  settings_.feature_cache = std::stol(options_.at("--feature-cache"));
-  settings_.seed = std::stol(options_.at("--seed"));
+  settings_.attention = one_of(options_, "--attention", attentions);
+  settings_.inference_steps = whole_number(options_, "--steps", 0);
+  settings_.guidance_scale = number(options_, "--guidance");
+  settings_.feature_cache = whole_number(options_, "--feature-cache", -1);
+  settings_.seed = whole_number(options_, "--seed", -1);
   resolved_ = renderer_.resolved(settings_);
+  for (const auto& clip : dataset_.clips) {
+    if (clip.part != Part::kTrain && !clip.whole.defined()) {
+      throw Error(
+          ErrorCode::kDamagedFile,
+          clip.name + " has no whole frames to measure with. Run `prepare.py unpack` anew.");
+    }
+  }
 }
 
 const Seen& Measurement::seen(const Clip& clip) {
   auto& entry = seen_[&clip];
   if (entry.clip == nullptr) {
     entry.clip = &clip;
-    entry.meshes = meshes_of(clip.whole, tracker_);
+    entry.meshes = meshes_of(clip.whole, clip.name, tracker_);
     entry.opening = openings(entry.meshes);
   }
   return entry;
@@ -191,7 +252,7 @@ void Measurement::cross(const std::string& test, const std::vector<const Clip*>&
     auto wanted = seen(driver).opening;
     if (rotate) wanted = wanted.roll(-driver.frames() / 2);
     const auto edited = render(face, turned.sound);
-    const auto opening = openings(meshes_of(edited, tracker_));
+    const auto opening = openings(meshes_of(edited, made_of(face), tracker_));
     json figures = {{"face", face.name},
                     {"driver", driver.name},
                     {"r_driver", best_correlation(opening, wanted, kLag)},
@@ -219,7 +280,7 @@ void Measurement::silence(const std::vector<const Clip*>& faces,
                           const at::Tensor& sound) {
     const auto edited = render(face, sound);
     keep_frames(test, face, driver, edited);
-    return openings(meshes_of(edited, tracker_)).std().item<double>();
+    return openings(meshes_of(edited, made_of(face), tracker_)).std().item<double>();
   };
   for (const auto* face : faces) {
     const double quiet = spread("silence", *face, *face, at::zeros_like(face->sound));
@@ -236,7 +297,7 @@ void Measurement::self(const std::vector<const Clip*>& faces) {
     const auto& original = seen(*face);
     const auto edited = render(*face, face->sound);
     keep_frames("self", *face, *face, edited);
-    const auto meshes = meshes_of(edited, tracker_);
+    const auto meshes = meshes_of(edited, made_of(*face), tracker_);
     const auto before = aligned_crops(face->whole, original.meshes, edge_);
     const auto after = aligned_crops(edited, original.meshes, edge_);
     const auto boxes = lip_boxes(original.meshes, edge_);
@@ -318,9 +379,6 @@ void Measurement::write() {
 }
 
 void Measurement::all() {
-  std::set<std::string> wanted;
-  std::istringstream list(options_.at("--tests"));
-  for (std::string test; std::getline(list, test, ',');) wanted.insert(test);
   const auto faces = dataset_.of(Part::kValidation), drivers = dataset_.of(Part::kDriver);
   const auto unseen = dataset_.of(Part::kUnseen);
   // One clip of each: those of one speaker are much alike.
@@ -329,21 +387,24 @@ void Measurement::all() {
   for (const auto* clip : unseen) {
     if (speakers.insert(clip->speaker).second) others.push_back(clip);
   }
-  if (faces.empty() || drivers.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "The data set has no left-out speaker or no left-out sentences to measure with; "
-                "see `prepare.py pack --help`.");
-  }
-  if (wanted.contains("rotated")) cross("rotated", faces, drivers, true);
-  if (wanted.contains("self")) self(faces);
-  if (wanted.contains("plain")) cross("plain", faces, drivers, false);
-  if (wanted.contains("unseen-faces") && !others.empty()) {
-    cross("unseen-faces", others, drivers, true);
-  }
-  if (wanted.contains("unseen-voices") && !others.empty()) {
-    cross("unseen-voices", faces, others, true);
-  }
-  if (wanted.contains("silence")) silence(faces, drivers);
+  using Clips = std::vector<const Clip*>;
+  // What a test needs that the set has not is told: nothing is left out in silence.
+  const auto possible = [&](const char* test, const Clips& those, const Clips& sounds) {
+    if (!wanted_.contains(test)) return false;
+    if (!those.empty() && !sounds.empty()) return true;
+    std::fprintf(stderr,
+                 "latentsync-measure: %s is left out: the set has no clips for it (`prepare.py "
+                 "pack --help`: --validation, --drivers)\n",
+                 test);
+    return false;
+  };
+  write();
+  if (possible("rotated", faces, drivers)) cross("rotated", faces, drivers, true);
+  if (possible("self", faces, faces)) self(faces);
+  if (possible("plain", faces, drivers)) cross("plain", faces, drivers, false);
+  if (possible("unseen-faces", others, drivers)) cross("unseen-faces", others, drivers, true);
+  if (possible("unseen-voices", faces, others)) cross("unseen-voices", faces, others, true);
+  if (possible("silence", faces, drivers)) silence(faces, drivers);
 }
 
 }  // namespace

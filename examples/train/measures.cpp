@@ -60,7 +60,7 @@ at::Tensor generated(const at::Tensor& mask) { return (mask < 0.5).to(at::kFloat
 
 }  // namespace
 
-std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames,
+std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames, const std::string& name,
                                            const face::FaceTracker& tracker) {
   std::optional<face::FaceTrack> track;
   const auto look = [&](const face::FrameSampler& frame) -> std::optional<face::TrackedFace> {
@@ -85,7 +85,10 @@ std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames,
       meshes.push_back(meshes.back());
     }
   }
-  if (meshes.empty()) throw Error(ErrorCode::kInvalidArgument, "a clip shows no face");
+  if (meshes.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "No face is found in " + name + ": leave it out of the set.");
+  }
   return meshes;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +13,8 @@
 namespace latentsync::train {
 
 /// The mesh in each frame, followed from frame to frame; where none is found, the last one.
-/// Errors: kInvalidArgument for a clip without any face.
-std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames,
+/// Errors: kInvalidArgument for frames without any face, which the message calls NAME.
+std::vector<face::FaceLandmarks> meshes_of(const at::Tensor& frames, const std::string& name,
                                            const face::FaceTracker& tracker);
 
 /// Inner-lip distance over the face's height, float32 [T], smoothed over three frames.

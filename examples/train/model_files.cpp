@@ -114,9 +114,16 @@ ModelShape read_shape(const fs::path& folder) {
   shape.unet = model::unet_config(model::unet_state(unet), files.unet.string(), files.config);
   shape.whisper = model::whisper_config(model::whisper_encoder_state(whisper),
                                         files.whisper.string(), whisper.integers, files.config);
-  shape.edge = whole.resolution.value_or(shape.edge);
-  shape.inference_steps = whole.inference_steps.value_or(shape.inference_steps);
+  if (whole.scheduler != diffusion::DdimOptions()) {
+    throw Error(ErrorCode::kUnsupported, "The trainer knows LatentSync's noise schedule only; \"" +
+                                             files.config.origin() +
+                                             "\" has another \"scheduler\".");
+  }
+  shape.edge = whole.resolution.value_or(model::kPublishedResolution);
+  shape.inference_steps = whole.inference_steps.value_or(model::kPublishedInferenceSteps);
+  shape.feature_cache = whole.feature_cache.value_or(model::kPublishedFeatureCache);
   shape.guidance = whole.guidance_scale.value_or(shape.guidance);
+  shape.name = whole.name.value_or("latentsync");
   return shape;
 }
 

@@ -22,7 +22,7 @@ struct ModelShape {
 };
 
 /// The shape of the model in FOLDER, to go on from. Errors: those of model::find_model and of the
-/// configurations.
+/// configurations; kUnsupported for another noise schedule than LatentSync's.
 ModelShape read_shape(const std::filesystem::path& folder);
 
 /// Fills networks of that shape with its weights, float32 on the CPU.

@@ -1,5 +1,7 @@
 #include "examples/train/mouth_reader.h"
 
+#include "core/error.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/rand.h>
@@ -35,15 +37,22 @@ at::Tensor MouthReader::forward(const at::Tensor& latents) {
 
 ReaderTraining::ReaderTraining(std::shared_ptr<MouthReader> reader, const LatentPool& pool,
                                c10::Device device)
-    : reader_(std::move(reader)), pool_(pool), device_(device), optimiser_(*reader_, {}) {}
+    : reader_(std::move(reader)), pool_(pool), device_(device), optimiser_(*reader_, {}) {
+  for (int64_t number = 0; number < pool_.filled(); ++number) {
+    if (!pool_.slot(number).mirrored) slots_.push_back(number);
+  }
+  if (slots_.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "All encoded pieces of clips happen to be mirrored: give more --slots.");
+  }
+}
 
 double ReaderTraining::step(double learning_rate, Random& random) {
   std::vector<int64_t> slots, frames;
   std::vector<at::Tensor> mouths;
-  while (static_cast<int64_t>(slots.size()) < kBatch) {
-    int64_t number = 0;
-    const auto& slot = pool_.draw(random, number);
-    if (slot.mirrored) continue;  // the lips' components know left from right
+  for (int64_t i = 0; i < kBatch; ++i) {
+    const auto number = slots_[random() % slots_.size()];
+    const auto& slot = pool_.slot(number);
     const auto frame = static_cast<int64_t>(random() % slot.frames.size());
     slots.push_back(number);
     frames.push_back(frame);

@@ -4,7 +4,9 @@
 #include "examples/train/latent_pool.h"
 #include "examples/train/optimiser.h"
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -14,7 +16,7 @@ namespace latentsync::train {
 /// whose judgement serves as the sync term of the UNet's loss, and thrown away afterwards.
 class MouthReader : public torch::nn::Module {
  public:
-  /// SIDE: of the latents, a multiple of 16.
+  /// SIDE: of the latents, a multiple of 4.
   explicit MouthReader(int64_t side);
 
   /// latents [N, 4, side, side] -> [N, Clip::kMouthValues].
@@ -29,6 +31,7 @@ class MouthReader : public torch::nn::Module {
 /// predictions have.
 class ReaderTraining {
  public:
+  /// POOL stays as it is meanwhile. Errors: kInvalidArgument where all its pieces are mirrored.
   ReaderTraining(std::shared_ptr<MouthReader> reader, const LatentPool& pool, c10::Device device);
   double step(double learning_rate, Random& random);
   AdamW& optimiser() { return optimiser_; }
@@ -37,6 +40,7 @@ class ReaderTraining {
   std::shared_ptr<MouthReader> reader_;
   const LatentPool& pool_;
   c10::Device device_;
+  std::vector<int64_t> slots_;  // the lips' components know left from right: not the mirrored ones
   AdamW optimiser_;
 };
 

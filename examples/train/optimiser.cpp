@@ -118,8 +118,13 @@ void AdamW::load(const model::TensorMap& state, const std::string& origin) {
     }
     tensor->copy_(found->second);
   }
-  steps_ = state.at("steps").item<int64_t>();
+  steps_ = steps_of(state);
   publish(weights_);
+}
+
+int64_t steps_of(const model::TensorMap& state) {
+  const auto found = state.find("steps");
+  return found == state.end() ? 0 : found->second.item<int64_t>();
 }
 
 }  // namespace latentsync::train

@@ -18,7 +18,8 @@ struct AdamWOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.01;   ///< of weights of rank 2 and more
   double largest_gradient = 1;  ///< norm over all parameters; above it gradients are scaled down
-  /// Decay of the moving average; lower before, so that it is always of about the last fifth.
+  /// Decay of the moving average. It is lower at first: until then the average is of about the last
+  /// fifth of all steps, and later of the last 1 / (1 - average).
   double average = 0.999;
 };
 
@@ -62,5 +63,8 @@ class AdamW {
   at::Tensor decays_;                             // [n] float32, 1 where weights decay
   int64_t steps_ = 0;
 };
+
+/// The steps of what AdamW::save() gave; 0 where it does not say.
+int64_t steps_of(const model::TensorMap& state);
 
 }  // namespace latentsync::train

@@ -2,8 +2,10 @@
 
 #include "core/error.h"
 
+#include <cmath>
 #include <functional>
 #include <map>
+#include <sstream>
 #include <vector>
 
 namespace latentsync::train {
@@ -22,9 +24,17 @@ double number(const std::string& name, const std::string& text, double low, doub
     used = 0;
   }
   if (used != text.size() || text.empty() || !(value >= low) || value > high) {
-    refuse(name + " takes a number, not \"" + text + "\"");
+    std::ostringstream range;
+    range << low << " to " << high;
+    refuse(name + " takes a number from " + range.str() + ", not \"" + text + "\"");
   }
   return value;
+}
+
+int64_t whole_number(const std::string& name, const std::string& text, double low, double high) {
+  const double value = number(name, text, low, high);
+  if (value != std::floor(value)) refuse(name + " takes a whole number, not \"" + text + "\"");
+  return static_cast<int64_t>(value);
 }
 
 nn::UNet3DConfig small_unet(std::vector<int64_t> widths, int64_t layers, int64_t heads,
@@ -61,7 +71,6 @@ Preset h200() {
   preset.refresh_share = 0.15;
   preset.sound_versions = 8;
   preset.audio_rate = 2e-3;
-  preset.unet_rate = 1e-3;
   return preset;
 }
 
@@ -74,8 +83,9 @@ std::string usage() {
   --out FOLDER             checkpoints, curves, previews and the model (train-out); a second run goes on from there
   --preset NAME            cpu-small (crop 128) or h200 (crop 256)
   --init FOLDER            go on from this model: its shape, its weights
+  --name NAME              what config.json calls the model (latentsync-demo; with --init, what it was called)
   --taesd FOLDER           of TAESD's two files (models/taesd)
-  --device NAME            cpu, cuda, cuda:N
+  --device NAME            cpu, cuda, cuda:N, auto
   --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
@@ -86,7 +96,7 @@ std::string usage() {
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (0.2)
   --from-noise N           part of the entries that begin as sampling does (0.85)
-  --slots N                encoded pieces of clips in memory
+  --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N
 )";
 }
@@ -131,6 +141,7 @@ Options parse_options(int count, char** arguments) {
       {"--out", path(options.out)},
       {"--taesd", path(options.taesd)},
       {"--init", [&](auto&, auto& text) { options.init = text; }},
+      {"--name", [&](auto&, auto& text) { options.name = text; }},
       {"--preset", [](auto&, auto&) {}},
       {"--device", [&](auto&, auto& text) { options.device = text; }},
       {"--audio-type", type(options.audio_type)},
@@ -148,16 +159,11 @@ Options parse_options(int count, char** arguments) {
       {"--critic", real(preset.unet.critic, 0, 100)},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
-       [&](auto& name, auto& text) {
-         preset.pool_slots = static_cast<int64_t>(number(name, text, 1, 1e5));
-       }},
-      {"--seed",
-       [&](auto& name, auto& text) {
-         options.seed = static_cast<int64_t>(number(name, text, 0, 1e15));
-       }},
+       [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},
+      {"--seed", [&](auto& name, auto& text) { options.seed = whole_number(name, text, 0, 1e9); }},
       {"--threads",
        [&](auto& name, auto& text) {
-         options.threads = static_cast<int>(number(name, text, 1, 1024));
+         options.threads = static_cast<int>(whole_number(name, text, 1, 1024));
        }},
   };
   for (const auto& [name, text] : values) {

@@ -410,7 +410,7 @@ def main():
     command = commands.add_parser("pack")
     command.add_argument("clips")
     command.add_argument("set")
-    command.add_argument("--edge", type=whole_number(64, 1024, 64), default=256)
+    command.add_argument("--edge", type=whole_number(128, 1024, 64), default=256)
     command.add_argument("--quality", type=whole_number(0, 51), default=22, help="x264's constant rate factor")
     command.add_argument("--threads", type=whole_number(1, 1024), default=2)
     command.add_argument("--validation", metavar="SPEAKER", help=f"who is left out (where it is there, {GRID_SPEAKER})")

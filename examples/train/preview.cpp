@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -24,7 +25,7 @@ constexpr int64_t kColumns = 8;
 at::Tensor denoised(nn::UNet3D& unet, const at::Tensor& plain, const at::Tensor& masked,
                     const at::Tensor& tokens, const at::Tensor& latent_mask,
                     const PreviewOptions& options) {
-  diffusion::NetworkPredictor<nn::UNet3D> predictor(unet);
+  diffusion::NetworkPredictor<nn::UNet3D> predictor(unet, nn::AttentionMode::kFlex);
   diffusion::Denoiser denoiser(predictor, diffusion::DdimScheduler(options.steps),
                                {.guidance_scale = options.guidance});
   const auto noise =
@@ -87,31 +88,33 @@ Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& drive
 
 at::Tensor stacked(const std::vector<at::Tensor>& pictures) { return at::cat(pictures, 0); }
 
-at::Tensor chart(const std::vector<Curve>& curves, int64_t width, int64_t height) {
-  constexpr uint8_t kColours[][3] = {{31, 119, 180}, {214, 39, 40}, {44, 160, 44}, {255, 127, 14}};
+at::Tensor chart(const Curve& curve, int64_t width, int64_t height) {
+  constexpr uint8_t kColour[] = {31, 119, 180};
+  constexpr int kParts = 64;  // of the way from one point to the next
   auto picture = at::full({height, width, 3}, 255, at::kByte);
   auto* pixels = picture.mutable_data_ptr<uint8_t>();
-  for (size_t n = 0; n < curves.size(); ++n) {
-    const auto& curve = curves[n];
-    if (curve.at.size() < 2) continue;
-    double low = INFINITY, high = -INFINITY;
-    for (const double value : curve.value) {
-      if (value <= 0) continue;
-      low = std::min(low, std::log(value));
-      high = std::max(high, std::log(value));
-    }
-    const double begin = curve.at.front(), span = std::max(curve.at.back() - begin, 1e-9);
-    for (size_t i = 1; i < curve.at.size(); ++i) {
-      for (int part = 0; part < 64; ++part) {
-        const double t = part / 64.0;
-        const double value = curve.value[i - 1] * (1 - t) + curve.value[i] * t;
-        if (value <= 0 || !(high > low)) continue;
-        const double u = (curve.at[i - 1] * (1 - t) + curve.at[i] * t - begin) / span;
-        const auto x = static_cast<int64_t>(u * static_cast<double>(width - 1));
-        const auto y = static_cast<int64_t>((high - std::log(value)) / (high - low) *
-                                            static_cast<double>(height - 1));
-        std::copy_n(kColours[n % 4], 3, pixels + (y * width + x) * 3);
-      }
+  std::vector<std::pair<double, double>> points;  // (time, logarithm)
+  for (size_t i = 0; i < curve.at.size(); ++i) {
+    const double value = std::log(curve.value[i]);
+    if (std::isfinite(value) && std::isfinite(curve.at[i])) points.push_back({curve.at[i], value});
+  }
+  if (points.size() < 2) return picture;
+  const auto by_value = [](const auto& a, const auto& b) { return a.second < b.second; };
+  const auto [begin, end] = std::minmax_element(points.begin(), points.end());
+  const auto [low, high] = std::minmax_element(points.begin(), points.end(), by_value);
+  const auto place = [](double value, double from, double to, int64_t pixels) {
+    const double part = to > from ? std::clamp((value - from) / (to - from), 0.0, 1.0) : 0.5;
+    return static_cast<int64_t>(part * static_cast<double>(pixels - 1));
+  };
+  for (size_t i = 1; i < points.size(); ++i) {
+    const auto& [at, value] = points[i - 1];
+    for (int part = 0; part < kParts; ++part) {
+      const double t = static_cast<double>(part) / kParts;
+      const auto x = place(std::lerp(at, points[i].first, t), begin->first, end->first, width);
+      const auto y =
+          height - 1 -
+          place(std::lerp(value, points[i].second, t), low->second, high->second, height);
+      std::copy_n(kColour, 3, pixels + (y * width + x) * 3);
     }
   }
   return picture;

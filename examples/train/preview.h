@@ -13,7 +13,7 @@
 namespace latentsync::train {
 
 struct PreviewOptions {
-  int64_t steps = 8;
+  int64_t steps = 0;  ///< of sampling, at least 1
   double guidance = 1.5;
   int64_t frames = 48;
   int64_t window = 16;
@@ -36,11 +36,12 @@ Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& drive
 /// Pictures below each other, uint8 [*, W, 3] of one width.
 at::Tensor stacked(const std::vector<at::Tensor>& pictures);
 
-/// Lines over time, each scaled to its own range, logarithmic: uint8 [H, W, 3].
 struct Curve {
-  std::vector<double> at;
+  std::vector<double> at;  ///< times, in any order
   std::vector<double> value;
 };
-at::Tensor chart(const std::vector<Curve>& curves, int64_t width, int64_t height);
+/// A line over time on a logarithmic scale, filling its picture: uint8 [H, W, 3]. What has no
+/// logarithm is left out.
+at::Tensor chart(const Curve& curve, int64_t width, int64_t height);
 
 }  // namespace latentsync::train

@@ -1,6 +1,7 @@
 #include "examples/train/run.h"
 
 #include "core/error.h"
+#include "core/lipsync/device.h"
 #include "core/nn/prepare.h"
 #include "examples/train/preview.h"
 #include "examples/train/storage.h"
@@ -39,7 +40,9 @@ double learning_rate(double highest, double progress, int64_t step) {
 /// Losses on their way: a mean every so often goes to the terminal and to losses.csv.
 class Log {
  public:
-  explicit Log(const fs::path& folder) : folder_(folder) {
+  /// GOES_ON: after what losses.csv has.
+  Log(const fs::path& folder, bool goes_on) : folder_(folder) {
+    if (!goes_on) return;
     std::ifstream former(folder / "losses.csv");
     std::string line;
     while (std::getline(former, line)) {
@@ -78,7 +81,7 @@ class Log {
       for (size_t i = 0; i < curve.at.size(); ++i) {
         text << name << ',' << curve.at[i] << ',' << curve.value[i] << '\n';
       }
-      charts.push_back(chart({curve}, 640, 160));
+      charts.push_back(chart(curve, 640, 160));
     }
     write_text(folder_ / "losses.csv", text.str());
     if (!charts.empty()) write_png(folder_ / "losses.png", stacked(charts));
@@ -104,20 +107,32 @@ struct StageClock {
   bool over() const { return spent >= budget; }
 };
 
+enum class Stage { kAudio, kPool, kReader, kUNet };
+
+constexpr char kAudio[] = "audio", kReader[] = "reader", kUNet[] = "unet", kCritic[] = "critic";
+
+fs::path checkpoint(const Options& options, const std::string& name) {
+  return options.out / "state" / (name + ".safetensors");
+}
+
 class Run {
  public:
   explicit Run(const Options& options);
   bool all();
 
  private:
-  bool session_over() const {
-    constexpr double kToWrite = 25;
-    return options_.session_minutes > 0 &&
-           seconds_since(start_) > options_.session_minutes * 60 - kToWrite;
+  /// What is left of the session's time but for what writing takes.
+  double session_seconds() const {
+    if (options_.session_minutes <= 0) return INFINITY;
+    const double session = options_.session_minutes * 60;
+    const double to_write = std::min(25.0, session / 3);
+    return session - to_write - seconds_since(start_);
   }
+  bool session_over() const { return session_seconds() <= 0; }
+  // Each returns whether its stage is over; else the session is.
   bool train_audio();
-  void fill_pool();
-  void train_reader();
+  bool fill_pool();
+  bool train_reader();
   bool train_unet();
   /// Of the left-out speaker; with the weights that are there.
   void preview(bool with_sheet);
@@ -125,7 +140,7 @@ class Run {
 
   void save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const;
   bool load(AdamW& optimiser, const std::string& name, StageClock& clock);
-  void reseed(int64_t steps);
+  void reseed(Stage stage, int64_t steps);
   // A checkpoint is written now and then, not after every step.
   bool time_to_save() {
     constexpr double kSeconds = 120;
@@ -159,19 +174,22 @@ class Run {
 
 Run::Run(const Options& options)
     : options_(options),
-      device_(options.device),
+      device_(lipsync::find_device(options.device)),
       dataset_(read_dataset(options.data)),
       random_(static_cast<uint64_t>(options.seed)),
-      log_(options.out) {
+      log_(options.out, fs::exists(checkpoint(options, kAudio))) {
   if (options_.threads > 0) at::set_num_threads(options_.threads);
   auto& shape = options_.preset.shape;
   if (options_.init) shape = read_shape(*options_.init);
+  if (options_.name) shape.name = *options_.name;
   if (dataset_.edge != shape.edge) {
     throw Error(ErrorCode::kInvalidArgument,
                 "The data set's crops are " + std::to_string(dataset_.edge) +
                     " pixels wide, the model's " + std::to_string(shape.edge) +
                     ": give `prepare.py pack` --edge " + std::to_string(shape.edge));
   }
+  coder_ = std::make_unique<ImageCoder>(options_.taesd, dataset_.edge, device_);
+  pool_ = std::make_unique<LatentPool>(dataset_, *coder_, options_.preset.pool_slots, device_);
   options_.preset.unet.inference_steps = shape.inference_steps;
   unet_ = std::make_shared<nn::UNet3D>(shape.unet);
   encoder_ = std::make_shared<audio::WhisperEncoder>(shape.whisper);
@@ -187,12 +205,13 @@ Run::Run(const Options& options)
   audio_clock_.budget = seconds * options_.shares.audio;
   reader_clock_.budget = seconds * options_.shares.reader;
   unet_clock_.budget = seconds * options_.shares.unet;
-  reseed(0);
+  reseed(Stage::kAudio, 0);
 }
 
-// A session that goes on after STEPS draws what the one before did not.
-void Run::reseed(int64_t steps) {
-  random_.seed(static_cast<uint64_t>(options_.seed + 1'000'003 * steps));
+// A session that goes on after STEPS of a stage draws what the one before did not.
+void Run::reseed(Stage stage, int64_t steps) {
+  random_.seed(
+      static_cast<uint64_t>(options_.seed + 1'000'003 * steps + 7'919 * static_cast<int>(stage)));
   at::Generator on_device = at::globalContext().defaultGenerator(device_);
   on_device.set_current_seed(random_());
   at::Generator here = at::globalContext().defaultGenerator(c10::kCPU);
@@ -200,24 +219,25 @@ void Run::reseed(int64_t steps) {
 }
 
 void Run::save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const {
-  write_safetensors(options_.out / "state" / (name + ".safetensors"), optimiser.save(),
+  write_safetensors(checkpoint(options_, name), optimiser.save(),
                     {{"spent", std::to_string(clock.spent)}});
 }
 
 bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) {
-  const auto path = options_.out / "state" / (name + ".safetensors");
+  const auto path = checkpoint(options_, name);
   if (!fs::exists(path)) return false;
   const auto file = model::open_tensor_file(path);
   optimiser.load(file.tensors, path.string());
-  clock.spent = std::atof(file.metadata.at("spent").c_str());
-  reseed(optimiser.steps());
+  const auto spent = file.metadata.find("spent");
+  if (spent != file.metadata.end()) clock.spent = std::atof(spent->second.c_str());
   return true;
 }
 
 bool Run::train_audio() {
   AudioTraining training(encoder_, dataset_, options_.preset.audio, options_.seed + 2);
   auto& clock = audio_clock_;
-  const bool again = load(training.optimiser(), "audio", clock);
+  const bool again = load(training.optimiser(), kAudio, clock);
+  reseed(Stage::kAudio, training.optimiser().steps());
   const bool was_over = again && clock.over();
   const auto report = [&](const char* when) {
     const auto r = [&](Part part) { return training.opening_correlation(dataset_.of(part)); };
@@ -233,12 +253,15 @@ bool Run::train_audio() {
     clock.spent += seconds_since(begin);
     log_.add("audio", clock.spent, loss);
     if (time_to_save()) {
-      save(training.optimiser(), "audio", clock);
+      save(training.optimiser(), kAudio, clock);
       log_.write();
       report("so far");
     }
   }
-  if (!was_over) save(training.optimiser(), "audio", clock);
+  if (!was_over) {
+    save(training.optimiser(), kAudio, clock);
+    log_.write();
+  }
   if (!clock.over()) return false;
   if (clock.budget > 0) report("done");
   // From here on the averaged weights are the encoder's.
@@ -257,12 +280,17 @@ bool Run::train_audio() {
   return true;
 }
 
-void Run::fill_pool() {
-  coder_ = std::make_unique<ImageCoder>(options_.taesd, dataset_.edge, device_);
-  pool_ = std::make_unique<LatentPool>(dataset_, *coder_, options_.preset.pool_slots, device_);
+bool Run::fill_pool() {
+  constexpr double kMostOfSession = 0.25;
+  constexpr int64_t kFewest = 8;
+  // What is encoded is not kept from session to session: each one sees other pieces.
+  const auto unet = checkpoint(options_, kUNet);
+  reseed(Stage::kPool, fs::exists(unet) ? steps_of(model::open_tensor_file(unet).tensors) : 0);
   const auto begin = Clock::now();
-  const double most = options_.minutes * 60 * options_.shares.pool;
-  while (!pool_->full() && (pool_->filled() < 8 || seconds_since(begin) < most)) {
+  const double most = std::min(options_.minutes * 60 * options_.shares.pool,
+                               std::max(session_seconds(), 0.0) * kMostOfSession);
+  while (!pool_->full() && (pool_->filled() < kFewest || seconds_since(begin) < most)) {
+    if (session_over()) return false;
     pool_->refresh(Choice::kSpread, random_);
   }
   std::printf("%lld pieces of clips encoded in %.0f s\n", static_cast<long long>(pool_->filled()),
@@ -271,23 +299,26 @@ void Run::fill_pool() {
       std::make_unique<AudioStore>(dataset_, *encoder_, options_.preset.sound_versions, random_);
   std::printf("sounds encoded, %.0f s\n", seconds_since(start_));
   std::fflush(stdout);
+  return true;
 }
 
-void Run::train_reader() {
+bool Run::train_reader() {
   reader_ = std::make_shared<MouthReader>(dataset_.edge / 8);
   nn::initialise_parameters(*reader_, options_.seed + 3);
   reader_->to(device_, at::kFloat);
   ReaderTraining training(reader_, *pool_, device_);
   auto& clock = reader_clock_;
-  load(training.optimiser(), "reader", clock);
-  while (!clock.over()) {
+  load(training.optimiser(), kReader, clock);
+  reseed(Stage::kReader, training.optimiser().steps());
+  while (!clock.over() && !session_over()) {
     const auto begin = Clock::now();
     const double loss =
         training.step(learning_rate(2e-3, clock.progress(), training.optimiser().steps()), random_);
     clock.spent += seconds_since(begin);
     log_.add("reader", clock.spent, loss);
   }
-  save(training.optimiser(), "reader", clock);
+  save(training.optimiser(), kReader, clock);
+  if (!clock.over()) return false;
   const at::NoGradGuard no_grad;
   const auto average = training.optimiser().average();
   for (auto& item : reader_->named_parameters()) {
@@ -295,6 +326,7 @@ void Run::train_reader() {
     item.value().requires_grad_(false);
     item.value().mutable_grad() = at::Tensor();
   }
+  return true;
 }
 
 bool Run::train_unet() {
@@ -302,8 +334,9 @@ bool Run::train_unet() {
                         options_.seed + 4);
   auto& clock = unet_clock_;
   StageClock critic_clock;
-  load(training.critic_optimiser(), "critic", critic_clock);
-  load(training.optimiser(), "unet", clock);
+  load(training.critic_optimiser(), kCritic, critic_clock);
+  load(training.optimiser(), kUNet, clock);
+  reseed(Stage::kUNet, training.optimiser().steps());
   // Runs are encoded a little before windows are drawn from them.
   constexpr double kBefore = 0.1;
   constexpr int64_t kFewestRuns = 24;
@@ -334,15 +367,15 @@ bool Run::train_unet() {
     if (loss.critic > 0) log_.add("critic", clock.spent, loss.critic);
     if (windows) log_.add(prefix + "temporal", clock.spent, loss.temporal);
     if (time_to_save()) {
-      save(training.critic_optimiser(), "critic", critic_clock);
-      save(training.optimiser(), "unet", clock);
+      save(training.critic_optimiser(), kCritic, critic_clock);
+      save(training.optimiser(), kUNet, clock);
       log_.write();
     }
     if (time_to_look()) training.optimiser().with_average([&] { preview(false); });
   }
   std::printf("%lld steps of the UNet\n", static_cast<long long>(training.optimiser().steps()));
-  save(training.critic_optimiser(), "critic", critic_clock);
-  save(training.optimiser(), "unet", clock);
+  save(training.critic_optimiser(), kCritic, critic_clock);
+  save(training.optimiser(), kUNet, clock);
   unet_weights_ = training.optimiser().average();
   training.optimiser().with_average([&] { preview(true); });
   return clock.over();
@@ -387,8 +420,10 @@ bool Run::all() {
     return true;
   }
   if (!train_audio()) return false;
-  fill_pool();
-  train_reader();
+  if (!fill_pool() || !train_reader()) {
+    log_.write();
+    return false;
+  }
   const bool done = train_unet();
   write();
   if (done) write_text(finished, "");

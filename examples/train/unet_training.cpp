@@ -14,7 +14,6 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace latentsync::train {
@@ -186,12 +185,12 @@ UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
   return task;
 }
 
-PartedPass UNetTraining::predict(const Task& task, const at::Tensor& tokens) const {
+PartedPass UNetTraining::predict(const Task& task) const {
   return {task.sample.device(), task.entries, [&](int64_t begin, int64_t length) {
             return unet_
                 ->forward_each(task.sample.narrow(0, begin, length),
                                task.timesteps.narrow(0, begin, length),
-                               tokens.narrow(0, begin * task.run, length * task.run),
+                               task.batch.tokens.narrow(0, begin * task.run, length * task.run),
                                nn::AttentionMode::kFlex, task.run > 1)
                 .to(at::kFloat)
                 .transpose(1, 2)
@@ -253,7 +252,7 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, 
 UNetLoss UNetTraining::step(const Step& how, Random& random) {
   const auto task = make_task(how.windows, random);
   optimiser_.zero_gradients();
-  auto pass = predict(task, task.batch.tokens);
+  auto pass = predict(task);
   const auto& output = pass.output();
   const auto guess = (task.noisy.sample - (1 - task.alpha).sqrt() * output) / task.alpha.sqrt();
   const auto gradient_of = [&](const at::Tensor& loss) {

@@ -103,7 +103,7 @@ class UNetTraining {
   };
   Batch draw(int64_t entries, bool windows, Random& random) const;
   Task make_task(bool windows, Random& random) const;
-  PartedPass predict(const Task& task, const at::Tensor& tokens) const;
+  PartedPass predict(const Task& task) const;
   /// GUESS: at the clean latents.
   at::Tensor loss_of(const Task& task, const at::Tensor& predicted, const at::Tensor& guess,
                      UNetLoss& values) const;

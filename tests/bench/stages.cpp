@@ -138,7 +138,8 @@ Stage make_window(const StageOptions& options) {
   auto unet = std::make_shared<nn::UNet3D>(unet_config(options.real));
   const auto parameters = count_parameters(*unet);
   ready(unet, options);
-  auto predictor = std::make_shared<diffusion::NetworkPredictor<nn::UNet3D>>(*unet);
+  auto predictor =
+      std::make_shared<diffusion::NetworkPredictor<nn::UNet3D>>(*unet, nn::AttentionMode::kFlash);
   const diffusion::DdimScheduler scheduler(options.real ? kRealSteps : kDemoSteps);
   auto denoiser = std::make_shared<diffusion::Denoiser>(
       *predictor, scheduler,

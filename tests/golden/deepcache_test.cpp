@@ -48,7 +48,7 @@ class GoldenDeepCache : public testing::Test {
   void check(const Case& golden_case, bool prepared, bool batch_guidance) const {
     SCOPED_TRACE(golden_case.name);
     const auto unet = golden_unet(prepared);
-    diffusion::NetworkPredictor predictor(*unet);
+    diffusion::NetworkPredictor predictor(*unet, nn::AttentionMode::kFlash);
     diffusion::Denoiser denoiser(predictor, diffusion::DdimScheduler(golden_case.steps),
                                  {.guidance_scale = golden_case.guidance_scale,
                                   .cache_interval = golden_case.cache_interval,

@@ -26,7 +26,6 @@ Clip clip_of(int64_t frames) {
   clip.name = clip.speaker = "someone";
   clip.crops = at::full({frames, 2, 2, 3}, 40, at::kByte);
   clip.mouth = at::arange(frames, at::kFloat).unsqueeze(1).repeat({1, Clip::kMouthValues});
-  clip.opening = at::arange(frames, at::kFloat);
   clip.sound = at::zeros({frames * 640}, at::kFloat);
   return clip;
 }
@@ -95,7 +94,7 @@ TEST(TrainAudioWindows, ARotatedClipKeepsSoundAndMouthTogether) {
   const auto turned = rotated(clip, 5);
   EXPECT_EQ(turned.sound.argmax().item<int64_t>(), 8 * 640);
   EXPECT_EQ(turned.mouth[8][0].item<float>(), 13);
-  EXPECT_EQ(turned.opening[15].item<float>(), 0);
+  EXPECT_EQ(turned.mouth[15][0].item<float>(), 0);
   EXPECT_EQ(clip.sound.argmax().item<int64_t>(), 13 * 640);
 }
 

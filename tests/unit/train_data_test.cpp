@@ -12,6 +12,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -33,7 +34,6 @@ Clip grey_clip(int64_t frames) {
   clip.crops = at::full({frames, kSide, kSide, 3}, 40, at::kByte);
   clip.lips = at::zeros({frames, 3, 2}, at::kFloat);
   clip.mouth = at::randn({frames, Clip::kMouthValues});
-  clip.opening = at::rand({frames});
   clip.sound = at::zeros({frames * 640}, at::kFloat);
   return clip;
 }
@@ -168,11 +168,11 @@ TEST(TrainDataset, SpeakersAreEvenedOut) {
   clips.back().speaker = "another";
   std::vector<const Clip*> list;
   for (const auto& clip : clips) list.push_back(&clip);
-  const ClipSampler sampler(list, 0.4);
+  const ClipSampler sampler(list, ClipSampler::kForFaces);
   Random random(1);
   int other = 0;
   for (int i = 0; i < 4000; ++i) other += sampler.draw(random).speaker == "another" ? 1 : 0;
-  EXPECT_NEAR(other / 4000.0, 1 / (1 + std::pow(100, 0.4)), 0.03);
+  EXPECT_NEAR(other / 4000.0, 1 / (1 + std::pow(100, ClipSampler::kForFaces)), 0.03);
   EXPECT_THROW(ClipSampler({}, 1), Error);
 }
 
@@ -180,14 +180,12 @@ TEST(TrainDataset, SpeakersAreEvenedOut) {
 TEST(TrainDataset, FoldersAreReadAndChecked) {
   const test::TemporaryFolder folder;
   const auto clip = grey_clip(5);
-  const auto write = [&](const at::Tensor& lips) {
-    write_safetensors(folder / "one.safetensors", {{"crops", clip.crops},
-                                                   {"lips", lips},
-                                                   {"mouth", clip.mouth},
-                                                   {"opening", clip.opening},
-                                                   {"sound", clip.sound}});
+  const auto write = [&](const Clip& of, const at::Tensor& lips) {
+    write_safetensors(
+        folder / "one.safetensors",
+        {{"crops", of.crops}, {"lips", lips}, {"mouth", of.mouth}, {"sound", of.sound}});
   };
-  write(clip.lips);
+  write(clip, clip.lips);
   write_text(
       folder / "manifest.json",
       R"({"edge": 64, "margin": 8, "clips": [{"name": "one", "speaker": "s", "part": "train"}]})");
@@ -195,13 +193,18 @@ TEST(TrainDataset, FoldersAreReadAndChecked) {
   ASSERT_EQ(dataset.of(Part::kTrain).size(), 1);
   EXPECT_TRUE(dataset.clips[0].mouth.equal(clip.mouth));
   EXPECT_TRUE(dataset.of(Part::kValidation).empty());
-  write(clip.lips.slice(0, 1));
-  try {
-    read_dataset(folder.path());
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kDamagedFile);
-    EXPECT_NE(std::string(error.what()).find("one.safetensors"), std::string::npos);
+  const auto empty = grey_clip(0);
+  for (const auto& [wrong, lips] :
+       {std::pair(clip, clip.lips.slice(0, 1)), std::pair(clip, clip.lips.slice(2, 1)),
+        std::pair(empty, empty.lips)}) {
+    write(wrong, lips);
+    try {
+      read_dataset(folder.path());
+      FAIL() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kDamagedFile);
+      EXPECT_NE(std::string(error.what()).find("one.safetensors"), std::string::npos);
+    }
   }
 }
 

@@ -66,6 +66,8 @@ TEST(TrainStorage, AModelFolderComesBack) {
   shape.whisper = {.n_audio_ctx = 50, .n_audio_state = 48, .n_audio_head = 3, .n_audio_layer = 2};
   shape.edge = 192;
   shape.inference_steps = 5;
+  shape.feature_cache = 2;
+  shape.name = "someone";
   nn::UNet3D unet(shape.unet);
   audio::WhisperEncoder encoder(shape.whisper);
   nn::initialise_parameters(unet, 1);
@@ -78,6 +80,8 @@ TEST(TrainStorage, AModelFolderComesBack) {
   EXPECT_EQ(again.whisper, shape.whisper);
   EXPECT_EQ(again.edge, shape.edge);
   EXPECT_EQ(again.inference_steps, shape.inference_steps);
+  EXPECT_EQ(again.feature_cache, shape.feature_cache);
+  EXPECT_EQ(again.name, shape.name);
   nn::UNet3D other(shape.unet);
   audio::WhisperEncoder other_encoder(shape.whisper);
   read_weights(folder / "model", other, other_encoder);

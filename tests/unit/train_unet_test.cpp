@@ -1,4 +1,5 @@
 #include "core/diffusion/ddim.h"
+#include "core/diffusion/noise_predictor.h"
 #include "core/nn/prepare.h"
 #include "core/nn/unet3d.h"
 #include "examples/train/critic.h"
@@ -45,6 +46,23 @@ TEST(TrainUNet, ANewNetworkLeadsToTheReference) {
                                      at::randn({2, 10, 24}), nn::AttentionMode::kFlex, true);
   const auto guess = (sample.narrow(1, 0, 4) - std::sqrt(1 - alpha) * out) / std::sqrt(alpha);
   EXPECT_TRUE(test::close(guess, sample.narrow(1, 9, 4), {.rel_l2 = 0.15}));
+}
+
+// A preview samples with the attention that is trained, which is the plugin's default.
+TEST(TrainUNet, APredictorUsesTheAttentionItIsGiven) {
+  const at::NoGradGuard no_grad;
+  nn::UNet3D unet(small_config());
+  nn::initialise_parameters(unet, 6);
+  const auto sample = at::randn({1, 13, 2, 16, 16}), tokens = at::randn({2, 10, 24});
+  const auto predicted = [&](nn::AttentionMode attention) {
+    nn::FeatureCache cache;
+    return diffusion::NetworkPredictor(unet, attention)
+        .predict(sample, 500, tokens, nn::CacheUse::kNone, cache);
+  };
+  const auto flex = predicted(nn::AttentionMode::kFlex);
+  EXPECT_TRUE(at::equal(flex, unet.forward(sample, 500, tokens, nn::CacheUse::kNone, nullptr,
+                                           nn::AttentionMode::kFlex)));
+  EXPECT_FALSE(test::close(predicted(nn::AttentionMode::kFlash), flex, {.max_abs = 1e-4}));
 }
 
 // One timestep for each entry gives what single evaluations at those timesteps give.

@@ -1,0 +1,64 @@
+#include "core/error.h"
+#include "examples/train/options.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace latentsync::train {
+namespace {
+
+Options parsed(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "latentsync-train");
+  std::vector<char*> pointers;
+  for (auto& argument : arguments) pointers.push_back(argument.data());
+  return parse_options(static_cast<int>(pointers.size()), pointers.data());
+}
+
+TEST(TrainOptions, ValuesReachTheirPlaces) {
+  const auto options =
+      parsed({"--data", "set", "--preset", "h200", "--minutes", "25", "--session-minutes", "9",
+              "--slots", "64", "--name", "mine", "--device", "cuda", "--audio-share", "0"});
+  EXPECT_EQ(options.data, "set");
+  EXPECT_EQ(options.preset.shape.edge, 256);
+  EXPECT_EQ(options.preset.pool_slots, 64);
+  EXPECT_EQ(options.minutes, 25);
+  EXPECT_EQ(options.session_minutes, 9);
+  EXPECT_EQ(options.name, "mine");
+  EXPECT_EQ(options.unet_type, c10::kBFloat16);
+  // What the audio encoder does not get, the UNet does.
+  EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
+  EXPECT_EQ(parsed({"--data", "set"}).preset.shape.edge, 128);
+}
+
+// What is wrong is named, and what would be right.
+TEST(TrainOptions, WrongOnesAreRefused) {
+  const struct {
+    std::vector<std::string> arguments;
+    const char* says;
+  } kCases[] = {
+      {{}, "--data is missing"},
+      {{"--data"}, "lacks its value"},
+      {{"--data", "set", "--guided", "1"}, "there is no option --guided"},
+      {{"--data", "set", "--preset", "cpu"}, "cpu-small or h200, not \"cpu\""},
+      {{"--data", "set", "--audio-share", "0.9"}, "from 0 to 0.8, not \"0.9\""},
+      {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
+      {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
+      {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
+      {{"--data", "set", "--slots", "4"}, "from 8 to"},
+      {{"--data", "set", "--unet-type", "half"}, "float32 or bfloat16"},
+  };
+  for (const auto& [arguments, says] : kCases) {
+    try {
+      parsed(arguments);
+      FAIL() << "accepted: " << says;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+      EXPECT_NE(std::string(error.what()).find(says), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::train

@@ -1,0 +1,129 @@
+#include "core/error.h"
+#include "core/model/tensor_file.h"
+#include "examples/train/optimiser.h"
+#include "examples/train/preview.h"
+#include "examples/train/run.h"
+#include "examples/train/storage.h"
+#include "tests/support/temporary_folder.h"
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+namespace latentsync::train {
+namespace {
+
+constexpr int64_t kEdge = 64, kMargin = 4, kSide = kEdge + 2 * kMargin, kFrames = 40;
+
+// A speaker's clip of noise, as `prepare.py unpack` writes them.
+void write_clip(const std::filesystem::path& folder, const std::string& name) {
+  write_safetensors(folder / (name + ".safetensors"),
+                    {{"crops", at::randint(0, 256, {kFrames, kSide, kSide, 3}).to(at::kByte)},
+                     {"lips", at::rand({kFrames, 6, 2}) * static_cast<double>(kSide)},
+                     {"mouth", at::randn({kFrames, Clip::kMouthValues})},
+                     {"sound", at::randn({kFrames * 640}) * 0.1}});
+}
+
+Options small_run(const test::TemporaryFolder& folder) {
+  write_clip(folder / "set", "one");
+  write_clip(folder / "set", "two");
+  write_clip(folder / "set", "left-out");
+  write_clip(folder / "set", "driver");
+  write_text(folder / "set/manifest.json", R"({"edge": 64, "margin": 4, "clips": [
+    {"name": "one", "speaker": "a", "part": "train"}, {"name": "two", "speaker": "b", "part": "train"},
+    {"name": "left-out", "speaker": "c", "part": "validation"},
+    {"name": "driver", "speaker": "a", "part": "driver"}]})");
+  Options options;
+  options.data = folder / "set";
+  options.out = folder / "out";
+  options.taesd = std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "taesd";
+  auto& shape = options.preset.shape;
+  shape.edge = kEdge;
+  shape.unet.block_out_channels = {32, 32, 32, 32};
+  shape.unet.layers_per_block = 1;
+  shape.unet.attention_heads = shape.unet.motion_heads = 2;
+  shape.unet.cross_attention_dim = 32;
+  shape.unet.motion_down_blocks = {false, false, false, false};
+  shape.whisper = {.n_audio_state = 32, .n_audio_head = 4, .n_audio_layer = 2};
+  options.preset.audio.windows = 1;
+  options.preset.pool_slots = 8;
+  options.minutes = 60;
+  return options;
+}
+
+// The same command goes on from where a session ended; a run that is over is left alone.
+TEST(TrainRun, ASecondSessionGoesOn) {
+  const test::TemporaryFolder folder;
+  auto options = small_run(folder);
+  options.session_minutes = 0.03;
+  const auto state = folder / "out" / "state";
+  const auto after_sessions_of_more_than = [&](int64_t steps) {
+    model::TensorFile file;
+    for (int session = 0; session < 30; ++session) {  // a slow machine's first ones have no step
+      EXPECT_FALSE(run(options));
+      file = model::open_tensor_file(state / "audio.safetensors");
+      if (steps_of(file.tensors) > steps) break;
+    }
+    return file;
+  };
+  const auto first = after_sessions_of_more_than(0);
+  const auto second = after_sessions_of_more_than(steps_of(first.tensors));
+  EXPECT_GT(steps_of(first.tensors), 0);
+  EXPECT_GT(steps_of(second.tensors), steps_of(first.tensors));
+  EXPECT_GT(std::stod(second.metadata.at("spent")), std::stod(first.metadata.at("spent")));
+  EXPECT_FALSE(std::filesystem::exists(state / "finished"));
+
+  write_text(state / "finished", "");
+  EXPECT_TRUE(run(options));
+  EXPECT_EQ(steps_of(model::open_tensor_file(state / "audio.safetensors").tensors),
+            steps_of(second.tensors));
+}
+
+// What cannot work is refused before anything is trained.
+TEST(TrainRun, WhatCannotWorkIsRefusedAtOnce) {
+  const test::TemporaryFolder folder;
+  const auto good = small_run(folder);
+  const auto refused = [&](const Options& options) -> std::string {
+    try {
+      run(options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  auto options = good;
+  options.device = "gpu";
+  EXPECT_NE(refused(options).find("\"gpu\""), std::string::npos);
+  options = good;
+  options.taesd = folder / "nowhere";
+  EXPECT_NE(refused(options).find("taesd_encoder.safetensors"), std::string::npos);
+  options = good;
+  options.preset.shape.edge = 128;
+  EXPECT_NE(refused(options).find("--edge 128"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / "state"));
+}
+
+// Any curve has a chart: of times that go back, of losses that are 0 or no numbers.
+TEST(TrainChart, TakesAnyCurve) {
+  const auto dots = [](const at::Tensor& chart) {
+    return (chart.select(2, 0) != 255).sum().item<int64_t>();
+  };
+  const auto falling = chart({{0, 1, 2, 3}, {8, 4, 2, 1}}, 64, 32);
+  EXPECT_NE(falling[0][0][0].item<int>(), 255);
+  EXPECT_NE(falling[31][62][0].item<int>(), 255);
+  EXPECT_EQ(falling[31][0][0].item<int>(), 255);
+  EXPECT_GT(dots(chart({{600, 630, 15}, {1, 2, 3}}, 64, 32)), 0);
+  EXPECT_GT(dots(chart({{1, 2, 3, 4}, {0, 0.5, NAN, 0.7}}, 64, 32)), 0);
+  EXPECT_GT(dots(chart({{1, 2}, {3, 3}}, 64, 32)), 0);
+  EXPECT_EQ(dots(chart({{1}, {3}}, 64, 32)), 0);
+  EXPECT_EQ(dots(chart({{1, 2}, {0, -1}}, 64, 32)), 0);
+}
+
+}  // namespace
+}  // namespace latentsync::train
