@@ -23,7 +23,7 @@ def data(clips, command):
     lines = [f"{len(trained)} clips, {sum(c['frames'] for c in trained) / 25 / 60:.1f} minutes, licence {licences}: {speakers(trained)}."]
     if any(is_grid(c) for c in trained):
         lines += [GRID]
-    lines += ["Changes made: faces aligned and scaled, colours, light, geometry, loudness, speed and noise varied at random."]
+    lines += ["Changes made: faces aligned and scaled, colours, light, geometry, loudness, speed and noise varied at random, faces mixed."]
     if "--init" in command.split():
         lines += ["It goes on from the model of `--init` (below), whose card says what that one was trained on."]
     left_out = [speakers(clips["validation"])] if clips["validation"] else []

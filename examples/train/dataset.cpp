@@ -45,7 +45,6 @@ Clip read_clip(const fs::path& path, int64_t side) {
   clip.mouth = take("mouth", at::kFloat);
   clip.sound = take("sound", at::kFloat);
   if (file.tensors.contains("whole")) clip.whole = take("whole", at::kByte);
-  constexpr int64_t kSamplesPerFrame = 640;
   const auto fits = [](const at::Tensor& tensor, at::IntArrayRef shape) {  // -1: any, but not 0
     bool same = tensor.dim() == static_cast<int64_t>(shape.size());
     for (size_t i = 0; same && i < shape.size(); ++i) {
@@ -56,7 +55,7 @@ Clip read_clip(const fs::path& path, int64_t side) {
   };
   if (!fits(clip.crops, {-1, side, side, 3}) || !fits(clip.lips, {clip.frames(), -1, 2}) ||
       !fits(clip.mouth, {clip.frames(), Clip::kMouthValues}) || !fits(clip.sound, {-1}) ||
-      clip.sound.size(0) < kSamplesPerFrame ||
+      clip.sound.size(0) < Clip::kSamplesPerFrame ||
       (clip.whole.defined() && !fits(clip.whole, {clip.frames(), -1, -1, 3}))) {
     refuse(path, "its shapes do not fit");
   }

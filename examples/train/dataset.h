@@ -21,6 +21,7 @@ enum class Part {
 /// One clip as `prepare.py unpack` leaves it; the tensors are views of a mapped file.
 struct Clip {
   static constexpr int64_t kMouthValues = 9;
+  static constexpr int64_t kSamplesPerFrame = 640;
 
   std::string name;
   std::string speaker;

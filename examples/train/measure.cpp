@@ -217,8 +217,7 @@ const Seen& Measurement::seen(const Clip& clip) {
 }
 
 at::Tensor Measurement::render(const Clip& face, const at::Tensor& sound) {
-  constexpr int64_t kSamplesPerFrame = 640;
-  const auto count = std::min(face.frames(), sound.size(0) / kSamplesPerFrame);
+  const auto count = std::min(face.frames(), sound.size(0) / Clip::kSamplesPerFrame);
   return renderer_.render(face.whole.narrow(0, 0, count), sound, settings_);
 }
 
