@@ -73,6 +73,13 @@ TEST(TrainRun, ASecondSessionGoesOn) {
     return file;
   };
   const auto first = after_sessions_of_more_than(0);
+  // One that has no time for a step leaves all as it was.
+  options.session_minutes = 1e-6;
+  EXPECT_FALSE(run(options));
+  const auto unchanged = model::open_tensor_file(state / "audio.safetensors");
+  EXPECT_EQ(steps_of(unchanged.tensors), steps_of(first.tensors));
+  EXPECT_EQ(unchanged.metadata.at("spent"), first.metadata.at("spent"));
+  options.session_minutes = 0.03;
   const auto second = after_sessions_of_more_than(steps_of(first.tensors));
   EXPECT_GT(steps_of(first.tensors), 0);
   EXPECT_GT(steps_of(second.tensors), steps_of(first.tensors));
