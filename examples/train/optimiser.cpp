@@ -13,6 +13,15 @@
 #include <ATen/ops/zeros_like.h>
 
 namespace latentsync::train {
+namespace {
+
+[[noreturn]] void refuse(const std::string& origin) {
+  throw Error(
+      ErrorCode::kForeignModel,
+      "The checkpoint \"" + origin + "\" is of another network; give another --out, or remove it.");
+}
+
+}  // namespace
 
 AdamW::AdamW(torch::nn::Module& module, const AdamWOptions& options) : options_(options) {
   const at::NoGradGuard no_grad;
@@ -112,19 +121,18 @@ void AdamW::load(const model::TensorMap& state, const std::string& origin) {
   for (const auto& [name, tensor] : parts) {
     const auto found = state.find(name);
     if (found == state.end() || found->second.sizes() != tensor->sizes()) {
-      throw Error(ErrorCode::kForeignModel,
-                  "The checkpoint \"" + origin +
-                      "\" is of another network; give another --out, or remove it.");
+      refuse(origin);
     }
     tensor->copy_(found->second);
   }
-  steps_ = steps_of(state);
+  steps_ = steps_of(state, origin);
   publish(weights_);
 }
 
-int64_t steps_of(const model::TensorMap& state) {
+int64_t steps_of(const model::TensorMap& state, const std::string& origin) {
   const auto found = state.find("steps");
-  return found == state.end() ? 0 : found->second.item<int64_t>();
+  if (found == state.end() || found->second.numel() != 1) refuse(origin);
+  return found->second.item<int64_t>();
 }
 
 }  // namespace latentsync::train

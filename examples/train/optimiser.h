@@ -64,7 +64,7 @@ class AdamW {
   int64_t steps_ = 0;
 };
 
-/// The steps of what AdamW::save() gave; 0 where it does not say.
-int64_t steps_of(const model::TensorMap& state);
+/// The steps of what AdamW::save() gave; ORIGIN is its file. Errors: kForeignModel.
+int64_t steps_of(const model::TensorMap& state, const std::string& origin);
 
 }  // namespace latentsync::train

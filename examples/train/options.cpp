@@ -85,7 +85,7 @@ std::string usage() {
   --init FOLDER            go on from this model: its shape, its weights
   --name NAME              what config.json calls the model (latentsync-demo; with --init, what it was called)
   --taesd FOLDER           of TAESD's two files (models/taesd)
-  --device NAME            cpu, cuda, cuda:N, auto
+  --device NAME            cpu, cuda, cuda:N
   --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
@@ -143,7 +143,14 @@ Options parse_options(int count, char** arguments) {
       {"--init", [&](auto&, auto& text) { options.init = text; }},
       {"--name", [&](auto&, auto& text) { options.name = text; }},
       {"--preset", [](auto&, auto&) {}},
-      {"--device", [&](auto&, auto& text) { options.device = text; }},
+      {"--device",
+       [&](auto& name, auto& text) {
+         // Not auto: what the networks work in goes with the name.
+         if (text != "cpu" && !text.starts_with("cuda")) {
+           refuse(name + " takes cpu, cuda or cuda:N, not \"" + text + "\"");
+         }
+         options.device = text;
+       }},
       {"--audio-type", type(options.audio_type)},
       {"--unet-type", type(options.unet_type)},
       {"--minutes", real(options.minutes, 0.01, 1e6)},

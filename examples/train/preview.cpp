@@ -102,9 +102,9 @@ at::Tensor chart(const Curve& curve, int64_t width, int64_t height) {
   const auto by_value = [](const auto& a, const auto& b) { return a.second < b.second; };
   const auto [begin, end] = std::minmax_element(points.begin(), points.end());
   const auto [low, high] = std::minmax_element(points.begin(), points.end(), by_value);
-  const auto place = [](double value, double from, double to, int64_t pixels) {
+  const auto place = [](double value, double from, double to, int64_t count) {
     const double part = to > from ? std::clamp((value - from) / (to - from), 0.0, 1.0) : 0.5;
-    return static_cast<int64_t>(part * static_cast<double>(pixels - 1));
+    return static_cast<int64_t>(part * static_cast<double>(count - 1));
   };
   for (size_t i = 1; i < points.size(); ++i) {
     const auto& [at, value] = points[i - 1];

@@ -229,7 +229,11 @@ bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) {
   const auto file = model::open_tensor_file(path);
   optimiser.load(file.tensors, path.string());
   const auto spent = file.metadata.find("spent");
-  if (spent != file.metadata.end()) clock.spent = std::atof(spent->second.c_str());
+  if (spent == file.metadata.end()) {
+    throw Error(ErrorCode::kDamagedFile, "The checkpoint \"" + path.string() +
+                                             "\" does not say what time it took; remove it.");
+  }
+  clock.spent = std::atof(spent->second.c_str());
   return true;
 }
 
@@ -285,7 +289,8 @@ bool Run::fill_pool() {
   constexpr int64_t kFewest = 8;
   // What is encoded is not kept from session to session: each one sees other pieces.
   const auto unet = checkpoint(options_, kUNet);
-  reseed(Stage::kPool, fs::exists(unet) ? steps_of(model::open_tensor_file(unet).tensors) : 0);
+  reseed(Stage::kPool,
+         fs::exists(unet) ? steps_of(model::open_tensor_file(unet).tensors, unet.string()) : 0);
   const auto begin = Clock::now();
   const double most = std::min(options_.minutes * 60 * options_.shares.pool,
                                std::max(session_seconds(), 0.0) * kMostOfSession);

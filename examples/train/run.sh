@@ -64,11 +64,10 @@ number_in() {  # the number that a JSON file has under a name, or nothing
     die "$1 is damaged: make its folder anew"
 }
 for ((i = 0; i + 1 < ${#more[@]}; i += 2)); do
-  config=${more[i + 1]}/config.json
-  if [ "${more[i]}" = --init ] && [ -f "$config" ]; then
-    edge=$(number_in "$config" resolution)  # its shape counts, not the preset's
-    edge=${edge:-128}
-  fi
+  [ "${more[i]}" = --init ] || continue
+  config=${more[i + 1]}/config.json edge=''  # its shape counts, not the preset's
+  [ ! -f "$config" ] || edge=$(number_in "$config" resolution)
+  edge=${edge:-512}  # the published models'
 done
 check_edge() {  # FOLDER, what to do where it is of another edge
   local its

@@ -48,6 +48,7 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
       {{"--data", "set", "--slots", "4"}, "from 8 to"},
       {{"--data", "set", "--unet-type", "half"}, "float32 or bfloat16"},
+      {{"--data", "set", "--device", "auto"}, "cpu, cuda or cuda:N, not \"auto\""},
   };
   for (const auto& [arguments, says] : kCases) {
     try {

@@ -63,12 +63,15 @@ TEST(TrainRun, ASecondSessionGoesOn) {
   auto options = small_run(folder);
   options.session_minutes = 0.03;
   const auto state = folder / "out" / "state";
+  const auto steps_in = [&](const model::TensorFile& file) {
+    return steps_of(file.tensors, "the checkpoint");
+  };
   const auto after_sessions_of_more_than = [&](int64_t steps) {
     model::TensorFile file;
     for (int session = 0; session < 30; ++session) {  // a slow machine's first ones have no step
       EXPECT_FALSE(run(options));
       file = model::open_tensor_file(state / "audio.safetensors");
-      if (steps_of(file.tensors) > steps) break;
+      if (steps_in(file) > steps) break;
     }
     return file;
   };
@@ -77,19 +80,18 @@ TEST(TrainRun, ASecondSessionGoesOn) {
   options.session_minutes = 1e-6;
   EXPECT_FALSE(run(options));
   const auto unchanged = model::open_tensor_file(state / "audio.safetensors");
-  EXPECT_EQ(steps_of(unchanged.tensors), steps_of(first.tensors));
+  EXPECT_EQ(steps_in(unchanged), steps_in(first));
   EXPECT_EQ(unchanged.metadata.at("spent"), first.metadata.at("spent"));
   options.session_minutes = 0.03;
-  const auto second = after_sessions_of_more_than(steps_of(first.tensors));
-  EXPECT_GT(steps_of(first.tensors), 0);
-  EXPECT_GT(steps_of(second.tensors), steps_of(first.tensors));
+  const auto second = after_sessions_of_more_than(steps_in(first));
+  EXPECT_GT(steps_in(first), 0);
+  EXPECT_GT(steps_in(second), steps_in(first));
   EXPECT_GT(std::stod(second.metadata.at("spent")), std::stod(first.metadata.at("spent")));
   EXPECT_FALSE(std::filesystem::exists(state / "finished"));
 
   write_text(state / "finished", "");
   EXPECT_TRUE(run(options));
-  EXPECT_EQ(steps_of(model::open_tensor_file(state / "audio.safetensors").tensors),
-            steps_of(second.tensors));
+  EXPECT_EQ(steps_in(model::open_tensor_file(state / "audio.safetensors")), steps_in(second));
 }
 
 // What cannot work is refused before anything is trained.
