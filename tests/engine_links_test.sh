@@ -1,6 +1,6 @@
 #!/bin/sh
 # Proves that the engine library needs LibTorch's CUDA part where the build has it (the linker drops what nothing calls
-# by symbol), needs neither Python nor GLib, and that the loader finds all it needs.
+# by symbol), needs neither Python nor GLib, has parallel loops, and that the loader finds all it needs.
 #
 #     engine_links_test.sh ENGINE cuda|cpu
 engine=$1
@@ -18,5 +18,8 @@ case $part in
 esac
 echo "$needed" | grep -qE 'libtorch_cpu\.so' || fail 'libtorch_cpu.so is not needed'
 echo "$needed" | grep -qE 'python|glib|gobject|libgst' && fail 'Python, GLib or GStreamer is needed'
+# Without OpenMP at::parallel_for is a plain loop; with two of its libraries there are two sets of threads.
+readelf -Ws "$engine" | grep -q ' UND GOMP_parallel' || fail 'its loops have one thread: it is compiled without OpenMP'
+[ "$(ldd "$engine" | grep -c 'gomp\|libomp\|libiomp')" = 1 ] || fail "not one OpenMP library: $(ldd "$engine" | grep 'omp')"
 lost=$(ldd "$engine" | grep 'not found') && fail "not found: $lost"
 exit 0
