@@ -124,8 +124,8 @@ AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, con
   head_->to(encoder_->device(), encoder_->dtype());
   both_->register_module("encoder", encoder_);
   both_->register_module("head", head_);
-  optimiser_ = std::make_unique<AdamW>(
-      *both_, AdamWOptions{.beta2 = 0.98, .weight_decay = 0.05, .average = options_.average});
+  optimiser_ = std::make_unique<Optimiser>(
+      *both_, OptimiserOptions{.beta2 = 0.98, .weight_decay = 0.05, .average = options_.average});
 }
 
 double AudioTraining::step(double learning_rate, Random& random) {

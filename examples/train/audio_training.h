@@ -44,7 +44,7 @@ class AudioTraining {
   /// in its middle, with the averaged weights.
   double opening_correlation(const std::vector<const Clip*>& clips);
 
-  AdamW& optimiser() { return *optimiser_; }
+  Optimiser& optimiser() { return *optimiser_; }
 
  private:
   std::shared_ptr<audio::WhisperEncoder> encoder_;
@@ -54,7 +54,7 @@ class AudioTraining {
   ClipSampler sampler_;
   AudioWindows windows_;
   AudioTrainingOptions options_;
-  std::unique_ptr<AdamW> optimiser_;
+  std::unique_ptr<Optimiser> optimiser_;
 };
 
 /// Pearson's correlation of two sequences of one length, the second one shifted by each of -LAG to

@@ -12,6 +12,7 @@
 #include <ATen/ops/grid_sampler_2d.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/replication_pad2d.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
@@ -64,8 +65,9 @@ at::Tensor blurred(const at::Tensor& images, double deviation) {
   const auto taps = 2 * reach + 1;
   const auto across = kernel.view({1, 1, 1, taps}).expand({3, 1, 1, taps}).contiguous();
   const auto along = kernel.view({1, 1, taps, 1}).expand({3, 1, taps, 1}).contiguous();
-  const auto first = at::conv2d(images, across, {}, 1, at::IntArrayRef({0, reach}), 1, 3);
-  return at::conv2d(first, along, {}, 1, at::IntArrayRef({reach, 0}), 1, 3);
+  const auto framed = at::replication_pad2d(images, {reach, reach, reach, reach});
+  const auto once = at::conv2d(framed, across, {}, 1, at::IntArrayRef(0), 1, 3);
+  return at::conv2d(once, along, {}, 1, at::IntArrayRef(0), 1, 3);
 }
 
 // [1, 3, side, side], parts of the range

@@ -37,14 +37,14 @@ class CriticTraining {
   /// What the generator is to make small.
   at::Tensor displeasure(const at::Tensor& made, const at::Tensor& reference);
 
-  AdamW& optimiser() { return optimiser_; }
+  Optimiser& optimiser() { return optimiser_; }
 
  private:
   at::Tensor judge(const at::Tensor& latents, const at::Tensor& reference);
 
   std::shared_ptr<Critic> critic_;
   at::Tensor weights_;  // [h / 2, w / 2], of sum 1
-  AdamW optimiser_;
+  Optimiser optimiser_;
 };
 
 }  // namespace latentsync::train

@@ -34,14 +34,14 @@ class ReaderTraining {
   /// POOL stays as it is meanwhile. Errors: kInvalidArgument where all its pieces are mirrored.
   ReaderTraining(std::shared_ptr<MouthReader> reader, const LatentPool& pool, c10::Device device);
   double step(double learning_rate, Random& random);
-  AdamW& optimiser() { return optimiser_; }
+  Optimiser& optimiser() { return optimiser_; }
 
  private:
   std::shared_ptr<MouthReader> reader_;
   const LatentPool& pool_;
   c10::Device device_;
   std::vector<int64_t> slots_;  // the lips' components know left from right: not the mirrored ones
-  AdamW optimiser_;
+  Optimiser optimiser_;
 };
 
 }  // namespace latentsync::train

@@ -90,7 +90,7 @@ std::string usage() {
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.15)
-  --windows-from N         part of the UNet's time after which windows follow single frames (0.75)
+  --windows-from N         part of the UNet's time after which windows follow single frames (0.8)
   --critic-from N          the same, after which a critic judges what is made (0.5)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)

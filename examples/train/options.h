@@ -18,10 +18,10 @@ struct Preset {
   ModelShape shape;
   AudioTrainingOptions audio;
   UNetTrainingOptions unet;
-  int64_t pool_slots = 600;     ///< in memory
-  double refresh_share = 0.25;  ///< of the UNet's time, spent on encoding frames and sounds anew
-  int64_t sound_versions = 3;   ///< of each clip in memory
-  double audio_rate = 3e-3;     ///< largest learning rates
+  int64_t pool_slots = 600;    ///< in memory
+  double refresh_share = 0.2;  ///< of the UNet's time, spent on encoding frames and sounds anew
+  int64_t sound_versions = 3;  ///< of each clip in memory
+  double audio_rate = 3e-3;    ///< largest learning rates
   double unet_rate = 1e-3;
 };
 
@@ -31,8 +31,8 @@ struct Shares {
   double pool = 0.1;  ///< at most, for the first filling
   double reader = 0.03;
   double unet = 0.69;
-  double windows_from = 0.75;  ///< of the UNet's part: from here on windows, before single frames
-  double critic_from = 0.5;    ///< likewise, the critic
+  double windows_from = 0.8;  ///< of the UNet's part: from here on windows, before single frames
+  double critic_from = 0.5;   ///< likewise, the critic
 };
 
 struct Options {

@@ -1,9 +1,13 @@
 #include "examples/train/parted_pass.h"
 
 #include <algorithm>
+#include <exception>
+#include <omp.h>
+#include <thread>
+#include <vector>
 
 #include <ATen/Parallel.h>
-#include <ATen/core/grad_mode.h>
+#include <ATen/ThreadLocalState.h>
 #include <ATen/ops/cat.h>
 
 namespace latentsync::train {
@@ -12,12 +16,27 @@ void for_parts(c10::Device device, int64_t count,
                const std::function<void(int64_t, int64_t)>& body) {
   const int64_t parts = device.is_cpu() ? std::min<int64_t>(at::get_num_threads(), count) : 1;
   if (parts < 2) return body(0, count);
-  const bool gradients = at::GradMode::is_enabled();
-  at::parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {
-    const at::AutoGradMode mode(gradients);
-    const auto begin = first * count / parts, end = last * count / parts;
-    body(begin, end - begin);
-  });
+  const at::ThreadLocalState state;
+  std::vector<std::exception_ptr> errors(static_cast<size_t>(parts));
+  {
+    std::vector<std::jthread> threads;
+    for (int64_t part = 0; part < parts; ++part) {
+      threads.emplace_back([&, part] {
+        const at::ThreadLocalStateGuard guard(state);
+        at::internal::lazy_init_num_threads();  // else a first operator would undo the next line
+        omp_set_num_threads(1);
+        try {
+          const auto begin = part * count / parts, end = (part + 1) * count / parts;
+          body(begin, end - begin);
+        } catch (...) {
+          errors[static_cast<size_t>(part)] = std::current_exception();
+        }
+      });
+    }
+  }
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
 }
 
 PartedPass::PartedPass(c10::Device device, int64_t count,

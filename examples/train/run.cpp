@@ -29,12 +29,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Rises over the first steps, then falls as a cosine to a hundredth.
+/// Rises over the first steps, then falls evenly to a hundredth.
 double learning_rate(double highest, double progress, int64_t step) {
-  constexpr double kWarmUp = 100;
+  constexpr double kWarmUp = 100, kLowest = 0.01;
   const double rise = std::min(1.0, (static_cast<double>(step) + 1) / kWarmUp);
-  const double fall = 0.5 + 0.5 * std::cos(M_PI * std::clamp(progress, 0.0, 1.0));
-  return highest * rise * (0.01 + 0.99 * fall);
+  return highest * rise * std::lerp(1.0, kLowest, std::clamp(progress, 0.0, 1.0));
 }
 
 /// Losses on their way: a mean every so often goes to the terminal and to losses.csv.
@@ -138,8 +137,8 @@ class Run {
   void preview(bool with_sheet);
   void write() const;
 
-  void save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const;
-  bool load(AdamW& optimiser, const std::string& name, StageClock& clock);
+  void save(const Optimiser& optimiser, const std::string& name, const StageClock& clock) const;
+  bool load(Optimiser& optimiser, const std::string& name, StageClock& clock);
   void reseed(Stage stage, int64_t steps);
   // A checkpoint is written now and then, not after every step.
   bool time_to_save() {
@@ -218,12 +217,12 @@ void Run::reseed(Stage stage, int64_t steps) {
   here.set_current_seed(random_());
 }
 
-void Run::save(const AdamW& optimiser, const std::string& name, const StageClock& clock) const {
+void Run::save(const Optimiser& optimiser, const std::string& name, const StageClock& clock) const {
   write_safetensors(checkpoint(options_, name), optimiser.save(),
                     {{"spent", std::to_string(clock.spent)}});
 }
 
-bool Run::load(AdamW& optimiser, const std::string& name, StageClock& clock) {
+bool Run::load(Optimiser& optimiser, const std::string& name, StageClock& clock) {
   const auto path = checkpoint(options_, name);
   if (!fs::exists(path)) return false;
   const auto file = model::open_tensor_file(path);

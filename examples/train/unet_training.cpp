@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -34,6 +35,11 @@ std::shared_ptr<Critic> new_critic(int64_t seed, c10::Device device) {
   nn::initialise_parameters(*critic, seed);
   critic->to(device, at::kFloat);
   return critic;
+}
+
+// All but the first and the last convolution, whose few channels each have a meaning of their own.
+bool is_inner(const std::string& name) {
+  return !name.starts_with("conv_in.") && !name.starts_with("conv_out.");
 }
 
 }  // namespace
@@ -105,7 +111,7 @@ UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& p
       alphas_(diffusion::DdimScheduler(options.inference_steps).alphas_cumprod()),
       first_timestep_(diffusion::DdimScheduler(options.inference_steps).timesteps().front()),
       critic_(new_critic(seed, coder.latent_mask().device()), 1 - coder.latent_mask()),
-      optimiser_(*unet_, AdamWOptions{.average = options.average}) {}
+      optimiser_(*unet_, {.average = options.average, .orthogonal = is_inner}) {}
 
 at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
   const auto side = coder_.latent_mask().size(0);

@@ -14,8 +14,8 @@
 namespace latentsync::train {
 
 struct UNetTrainingOptions {
-  int64_t frames = 32;          ///< single frames in a step
-  int64_t windows = 4;          ///< in a step with motion modules
+  int64_t frames = 12;          ///< single frames in a step
+  int64_t windows = 2;          ///< in a step with motion modules
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
@@ -83,8 +83,8 @@ class UNetTraining {
   };
   UNetLoss step(const Step& how, Random& random);
 
-  AdamW& optimiser() { return optimiser_; }
-  AdamW& critic_optimiser() { return critic_.optimiser(); }
+  Optimiser& optimiser() { return optimiser_; }
+  Optimiser& critic_optimiser() { return critic_.optimiser(); }
 
  private:
   struct Batch {
@@ -120,7 +120,7 @@ class UNetTraining {
   at::Tensor alphas_;       // [1000] float32, on the CPU
   int64_t first_timestep_;  // of sampling
   CriticTraining critic_;
-  AdamW optimiser_;
+  Optimiser optimiser_;
 };
 
 }  // namespace latentsync::train

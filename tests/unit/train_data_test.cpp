@@ -18,6 +18,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
@@ -77,6 +78,13 @@ TEST(TrainAugment, LipsFollowThePicture) {
     EXPECT_NEAR(lips[0].item<double>(), seen_x, 1.0 / kEdge) << round;
     EXPECT_NEAR(lips[1].item<double>(), seen_y, 1.0 / kEdge) << round;
   }
+}
+
+// What is blurred at the border is blurred with itself: an even crop stays even.
+TEST(TrainAugment, BlurDoesNotDarkenTheBorder) {
+  const auto clip = grey_clip(1);
+  const auto crops = augmented_crops({kEdge, kMargin, {}}, clip, {.blur = 1.5}, c10::kCPU);
+  EXPECT_TRUE(test::close(crops, at::full_like(crops, 40 / 127.5 - 1), {.max_abs = 1e-4}));
 }
 
 // One face gets another's colours, however its own frames differ; what is finer than asked for is

@@ -6,11 +6,16 @@
 
 #include <cmath>
 #include <memory>
+#include <string>
+#include <tuple>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/linalg_svd.h>
+#include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 namespace latentsync::train {
@@ -23,10 +28,10 @@ std::shared_ptr<nn::Linear> small_network(int64_t seed = 3) {
 }
 
 // The first step moves every weight by the learning rate against its gradient's sign, after the
-// decay of matrices: what AdamW's formula comes to when both moments hold one gradient.
+// decay of matrices: what Optimiser's formula comes to when both moments hold one gradient.
 TEST(TrainOptimiser, TheFirstStepIsTheLearningRate) {
   const auto network = small_network();
-  AdamW optimiser(*network, {.weight_decay = 0.5, .largest_gradient = 1e9});
+  Optimiser optimiser(*network, {.weight_decay = 0.5, .largest_gradient = 1e9});
   const auto weight = network->weight.detach().clone();
   const auto bias = network->bias.detach().clone();
   optimiser.zero_gradients();
@@ -39,11 +44,42 @@ TEST(TrainOptimiser, TheFirstStepIsTheLearningRate) {
   EXPECT_TRUE(test::close(network->bias.detach(), bias + kRate, {.max_abs = 1e-6}));
 }
 
+// An orthogonal step moves a matrix alike in all directions of its gradient, however much steeper
+// one is, wide or tall; what is not named, or has one dimension, takes AdamW's.
+TEST(TrainOptimiser, OrthogonalStepsMoveAllDirectionsAlike) {
+  for (const bool tall : {false, true}) {
+    const int64_t in = tall ? 4 : 48, out = tall ? 48 : 4;
+    auto network = std::make_shared<nn::Linear>(in, out);
+    nn::initialise_parameters(*network, 3);
+    Optimiser optimiser(
+        *network,
+        {.weight_decay = 0, .largest_gradient = 1e9, .orthogonal = [](const std::string& name) {
+           return name == "weight" || name == "bias";
+         }});
+    const auto weight = network->weight.detach().clone();
+    const auto bias = network->bias.detach().clone();
+    const auto steeper = at::tensor({1.F, 3.F, 10.F, 30.F});
+    const auto slopes = at::randn({out, in}) * (tall ? steeper.view({1, 4}) : steeper.view({4, 1}));
+    optimiser.zero_gradients();
+    ((network->weight * slopes).sum() + network->bias.sum()).backward();
+    constexpr double kRate = 0.01;
+    optimiser.step(kRate);
+    const auto moved = (weight - network->weight.detach()) / (kRate * 0.2 * std::sqrt(48.));
+    const auto heights = std::get<1>(at::linalg_svd(moved));
+    EXPECT_GT(heights.min().item<double>(), 0.6);
+    EXPECT_LT(heights.max().item<double>(), 1.3);
+    // Of all such moves the one that goes down most is the gradient's own polar factor.
+    const auto most = at::linalg_svdvals(slopes).sum().item<double>();
+    EXPECT_GT((moved * slopes).sum().item<double>(), 0.7 * most);
+    EXPECT_TRUE(test::close(network->bias.detach(), bias - kRate, {.max_abs = 1e-6}));
+  }
+}
+
 // Steps lead to the minimum of a convex problem, and the averaged weights follow.
 TEST(TrainOptimiser, FindsTheMinimum) {
   const auto network = small_network();
   const auto wanted = at::randn({3, 4});
-  AdamW optimiser(*network, {.weight_decay = 0, .average = 0.9});
+  Optimiser optimiser(*network, {.weight_decay = 0, .average = 0.9});
   for (int i = 0; i < 600; ++i) {
     optimiser.zero_gradients();
     ((network->weight - wanted).square().sum() + network->bias.square().sum()).backward();
@@ -58,7 +94,7 @@ TEST(TrainOptimiser, FindsTheMinimum) {
 TEST(TrainOptimiser, TheAverageGrowsWithTheRun) {
   const auto network = small_network();
   const auto start = network->bias.detach().clone();
-  AdamW optimiser(*network, {.weight_decay = 0, .largest_gradient = 1e9, .average = 0.9999});
+  Optimiser optimiser(*network, {.weight_decay = 0, .largest_gradient = 1e9, .average = 0.9999});
   constexpr int kSteps = 1000;
   for (int i = 0; i < kSteps; ++i) {
     optimiser.zero_gradients();
@@ -71,7 +107,7 @@ TEST(TrainOptimiser, TheAverageGrowsWithTheRun) {
 
 // A run that is stopped, saved and loaded goes on bit for bit as one that is not.
 TEST(TrainOptimiser, GoesOnWhereItWasStopped) {
-  const auto train = [](AdamW& optimiser, nn::Linear& network, int steps) {
+  const auto train = [](Optimiser& optimiser, nn::Linear& network, int steps) {
     for (int i = 0; i < steps; ++i) {
       optimiser.zero_gradients();
       (network.weight.square().sum() + network.bias.sum()).backward();
@@ -79,14 +115,14 @@ TEST(TrainOptimiser, GoesOnWhereItWasStopped) {
     }
   };
   const auto whole = small_network();
-  AdamW whole_optimiser(*whole, {});
+  Optimiser whole_optimiser(*whole, {});
   train(whole_optimiser, *whole, 7);
 
   const auto first = small_network();
-  AdamW first_optimiser(*first, {});
+  Optimiser first_optimiser(*first, {});
   train(first_optimiser, *first, 4);
   const auto second = small_network(99);
-  AdamW second_optimiser(*second, {});
+  Optimiser second_optimiser(*second, {});
   second_optimiser.load(first_optimiser.save(), "checkpoint");
   EXPECT_EQ(second_optimiser.steps(), 4);
   train(second_optimiser, *second, 3);
@@ -99,7 +135,7 @@ TEST(TrainOptimiser, GoesOnWhereItWasStopped) {
 TEST(TrainOptimiser, SmallStepsAddUpInShortTypes) {
   const auto network = small_network();
   network->to(at::kBFloat16);
-  AdamW optimiser(*network, {.weight_decay = 0});
+  Optimiser optimiser(*network, {.weight_decay = 0});
   const auto before = network->weight.detach().to(at::kFloat).clone();
   for (int i = 0; i < 100; ++i) {
     optimiser.zero_gradients();
@@ -114,7 +150,7 @@ TEST(TrainOptimiser, SmallStepsAddUpInShortTypes) {
 // A gradient that is not finite changes nothing.
 TEST(TrainOptimiser, SkipsGradientsThatAreNotFinite) {
   const auto network = small_network();
-  AdamW optimiser(*network, {});
+  Optimiser optimiser(*network, {});
   const auto before = network->weight.detach().clone();
   (network->weight.sum() * INFINITY).backward();
   EXPECT_FALSE(std::isfinite(optimiser.step(0.1)));
@@ -127,7 +163,7 @@ TEST(TrainOptimiser, RefusesAnotherNetworksCheckpoint) {
   const auto network = small_network();
   auto other = std::make_shared<nn::Linear>(5, 3);
   nn::initialise_parameters(*other, 1);
-  AdamW optimiser(*network, {}), foreign(*other, {});
+  Optimiser optimiser(*network, {}), foreign(*other, {});
   auto uncounted = optimiser.save();
   uncounted.erase("steps");
   for (const auto& state : {foreign.save(), uncounted}) {
