@@ -28,7 +28,7 @@ std::shared_ptr<nn::Linear> small_network(int64_t seed = 3) {
 }
 
 // The first step moves every weight by the learning rate against its gradient's sign, after the
-// decay of matrices: what Optimiser's formula comes to when both moments hold one gradient.
+// decay of matrices: what AdamW's formula comes to when both moments hold one gradient.
 TEST(TrainOptimiser, TheFirstStepIsTheLearningRate) {
   const auto network = small_network();
   Optimiser optimiser(*network, {.weight_decay = 0.5, .largest_gradient = 1e9});

@@ -160,7 +160,7 @@ TEST(TrainUNet, FromNoiseOneStepLeadsToThePicture) {
 TEST(TrainUNet, PartsAddUpToTheWhole) {
   const int threads = at::get_num_threads();
   at::set_num_threads(2);
-  // As wide as the UNet's: within an OpenMP region oneDNN never came back from its backward pass.
+  // As wide as the UNet's: within an OpenMP region oneDNN's gradients of such weights are wrong.
   const auto network = std::make_shared<nn::Conv2d>(64, 64);
   nn::initialise_parameters(*network, 2);
   for (auto& parameter : network->parameters()) parameter.requires_grad_(true);
