@@ -11,8 +11,9 @@ namespace latentsync::train {
 
 /// Calls BODY(begin, length) for the parts of COUNT entries: on a CPU one part for each thread, at
 /// the same time, because operators this small do not keep several threads busy; else all at once.
-/// Each part has a thread that OpenMP gives no others: within an OpenMP region oneDNN's convolutions
-/// count on threads that they do not get, and their weights' gradients are wrong or never come.
+/// Each part has a thread that OpenMP gives no others: within an OpenMP region oneDNN's
+/// convolutions count on threads that they do not get, and their weights' gradients are wrong or
+/// never come.
 void for_parts(c10::Device device, int64_t count,
                const std::function<void(int64_t, int64_t)>& body);
 
