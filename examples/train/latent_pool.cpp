@@ -15,8 +15,12 @@
 #include <string>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/replication_pad2d.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/zeros.h>
 
 namespace latentsync::train {
@@ -47,15 +51,20 @@ c10::ScalarType quick_type(c10::Device device) {
   return nn::packed::available(device, at::kBFloat16) ? at::kBFloat16 : at::kFloat;
 }
 
+// Each place with its neighbours: a mean over 3 x 3.
+at::Tensor averaged_about(const at::Tensor& x) {
+  return at::avg_pool2d(at::replication_pad2d(x, {1, 1, 1, 1}), 3, 1);
+}
+
 }  // namespace
 
 std::vector<int64_t> choose_frames(int64_t most, Choice choice, Random& random) {
-  constexpr auto kRun = LatentPool::kRun;
+  constexpr auto kRun = LatentPool::kRun, kSpreadFrames = LatentPool::kSpreadFrames;
   std::vector<int64_t> frames;
   if (choice == Choice::kSpread) {
     std::vector<int64_t> all(static_cast<size_t>(most));
     std::iota(all.begin(), all.end(), 0);
-    std::sample(all.begin(), all.end(), std::back_inserter(frames), kRun, random);
+    std::sample(all.begin(), all.end(), std::back_inserter(frames), kSpreadFrames, random);
     return frames;
   }
   const auto first = below(most - 2 * kRun + 1, random);
@@ -94,6 +103,17 @@ at::Tensor ImageCoder::decode(const at::Tensor& latents) {
   return network_->decode_latents(latents.to(dtype_), kBatch).to(at::kFloat).contiguous();
 }
 
+at::Tensor ImageCoder::colour_correction(const at::Tensor& images) {
+  const at::NoGradGuard no_grad;
+  constexpr int64_t kPlace = 2;  // latents
+  const auto latents = encode(images);
+  const auto lost = images - decode(latents);
+  const auto side = images.size(3), across = kPlace * side / latents.size(3);
+  const auto coarse = averaged_about(at::avg_pool2d(lost, across));
+  const auto smooth = at::upsample_bilinear2d(coarse, {side, side}, false);
+  return averaged_about(encode(images + smooth) - latents).mean(0, true);
+}
+
 LatentPool::LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots, c10::Device device)
     : dataset_(dataset),
       coder_(coder),
@@ -111,6 +131,7 @@ LatentPool::LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots,
   const auto options = at::TensorOptions(device);
   plain_ = at::zeros({slots * 2 * kRun, 4, side, side}, options.dtype(at::kHalf));
   masked_ = at::zeros_like(plain_);
+  correction_ = at::zeros({slots, 4, side, side}, options.dtype(at::kHalf));
   lips_ = at::zeros({slots * 2 * kRun, 4}, options.dtype(at::kFloat));
 }
 
@@ -136,6 +157,8 @@ void LatentPool::refresh(Choice choice, Random& random) {
   const auto place = [&](at::Tensor& pool) { return pool.narrow(0, next_ * 2 * kRun, count); };
   place(plain_).copy_(coder_.encode(images));
   place(masked_).copy_(coder_.encode(images * coder_.mask()));
+  const auto ends = at::stack({images[0], images[count - 1]});
+  correction_[next_].copy_(coder_.colour_correction(ends).squeeze(0));
   place(lips_).copy_(augmented_lips(dataset_, part, change));
   next_ = (next_ + 1) % static_cast<int64_t>(slots_.size());
   filled_ = std::min(filled_ + 1, static_cast<int64_t>(slots_.size()));
@@ -156,7 +179,9 @@ LatentFrames LatentPool::take(const std::vector<int64_t>& slot,
   std::vector<int64_t> places;
   for (size_t i = 0; i < slot.size(); ++i) places.push_back(slot[i] * 2 * kRun + frame[i]);
   const auto index = at::tensor(places, at::kLong).to(device_);
-  return {plain_.index_select(0, index).to(at::kFloat),
+  const auto slots = at::tensor(slot, at::kLong).to(device_);
+  const auto plain = plain_.index_select(0, index).to(at::kFloat);
+  return {plain, plain + correction_.index_select(0, slots),
           masked_.index_select(0, index).to(at::kFloat), lips_.index_select(0, index)};
 }
 

@@ -19,6 +19,11 @@ class ImageCoder {
   at::Tensor encode(const at::Tensor& images);
   at::Tensor decode(const at::Tensor& latents);
 
+  /// What to add to encode()'s latents for decode() to give the colours of IMAGES, whose own are a
+  /// little off by as much all over a face. Smooth, one for all of them: float32
+  /// [1, 4, edge / 8, edge / 8].
+  at::Tensor colour_correction(const at::Tensor& images);
+
   const at::Tensor& mask() const { return mask_; }                ///< [edge, edge], 1: kept
   const at::Tensor& latent_mask() const { return latent_mask_; }  ///< [edge / 8, edge / 8]
 
@@ -30,14 +35,15 @@ class ImageCoder {
 
 /// Frames of a training batch.
 struct LatentFrames {
-  at::Tensor plain;   ///< float32 [N, 4, h, w]
+  at::Tensor plain;   ///< float32 [N, 4, h, w], as at inference
+  at::Tensor wanted;  ///< the same with the colour correction: what is to be generated
   at::Tensor masked;  ///< the same with the mask's grey in the images
   at::Tensor lips;    ///< float32 [N, 4] as augmented_lips() has them
 };
 
 /// Which frames of its clip a slot holds.
 enum class Choice {
-  kSpread,  ///< kRun frames from all over the clip, in order
+  kSpread,  ///< kSpreadFrames from all over the clip, in order
   kRuns,    ///< two runs of kRun frames, as far apart as chance and the clip let them be
 };
 
@@ -49,7 +55,7 @@ std::vector<int64_t> choose_frames(int64_t most, Choice choice, Random& random);
 /// out the speakers, so every slot counts alike; a slot can be filled anew at any time.
 class LatentPool {
  public:
-  static constexpr int64_t kRun = 16;
+  static constexpr int64_t kRun = 16, kSpreadFrames = 8;
 
   struct Slot {
     const Clip* clip = nullptr;
@@ -80,6 +86,7 @@ class LatentPool {
   std::vector<Slot> slots_;
   int64_t filled_ = 0, next_ = 0;
   at::Tensor plain_, masked_;  // float16 [slots * 2 kRun, 4, h, w]
+  at::Tensor correction_;      // float16 [slots, 4, h, w]
   at::Tensor lips_;            // float32 [slots * 2 kRun, 4]
 };
 

@@ -22,6 +22,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
@@ -36,14 +37,15 @@ using nlohmann::json;
 using Values = std::map<std::string, std::string>;
 
 constexpr int64_t kLag = 3;
-constexpr char kTests[] = "rotated,unseen-faces,unseen-voices,plain,silence,self";
+constexpr char kTests[] = "rotated,unseen-faces,unseen-voices,plain,silence,self,autoencoder";
 
 constexpr char kUsage[] =
     R"(latentsync-measure --model FOLDER --data FOLDER [options]
 
   --data FOLDER     what `prepare.py unpack` left
   --faces FOLDER    the face networks (models/face)
-  --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self (all)
+  --taesd FOLDER    of TAESD's two files (models/taesd)
+  --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self, autoencoder (all)
   --pairs N         at most so many pairs a test (8)
   --out FOLDER      measures.json, measures.md and sheet.png (measure-out)
   --frames FOLDER   keep what was rendered, for mouths.py
@@ -53,6 +55,7 @@ constexpr char kUsage[] =
 
 Values parse(int count, char** arguments) {
   Values values = {{"--faces", "models/face"},
+                   {"--taesd", "models/taesd"},
                    {"--pairs", "8"},
                    {"--out", "measure-out"},
                    {"--frames", ""},
@@ -101,6 +104,7 @@ class Measurement {
              const std::vector<const Clip*>& drivers, bool rotate);
   void silence(const std::vector<const Clip*>& faces, const std::vector<const Clip*>& drivers);
   void self(const std::vector<const Clip*>& faces);
+  void autoencoder(const std::vector<const Clip*>& faces);
   void add(const std::string& test, const json& figures);
   void keep_frames(const std::string& test, const Clip& face, const Clip& driver,
                    const at::Tensor& edited);
@@ -312,6 +316,27 @@ void Measurement::self(const std::vector<const Clip*>& faces) {
   }
 }
 
+// What TAESD alone leaves of pictures: no network that generates latents can do better, unless its
+// latents are better than the encoder's. At the edge of the data set.
+void Measurement::autoencoder(const std::vector<const Clip*>& faces) {
+  constexpr int64_t kFrames = 8;
+  ImageCoder coder(options_["--taesd"], dataset_.edge, at::kCPU);
+  for (const auto* face : faces) {
+    const auto images = augmented_crops(dataset_, *face, {}, at::kCPU)
+                            .slice(0, 0, {}, std::max<int64_t>(1, face->frames() / kFrames));
+    const auto latents = coder.encode(images);
+    const auto ends = at::stack({images[0], images[images.size(0) - 1]});
+    const auto correction = coder.colour_correction(ends);
+    const auto psnr = [&](const at::Tensor& of) {
+      const auto bytes = kernels::pixel_bytes(coder.decode(of));
+      return psnr_inside(bytes.to(at::kFloat) / 255, images / 2 + 0.5, coder.mask());
+    };
+    add("autoencoder", {{"face", face->name},
+                        {"psnr", psnr(latents)},
+                        {"psnr_corrected", psnr(latents + correction)}});
+  }
+}
+
 // Eight frames of three clips below each other, at one size.
 void Measurement::keep_sheet(const at::Tensor& driver, const at::Tensor& face,
                              const at::Tensor& made) {
@@ -400,6 +425,11 @@ void Measurement::all() {
   write();
   if (possible("rotated", faces, drivers)) cross("rotated", faces, drivers, true);
   if (possible("self", faces, faces)) self(faces);
+  if (possible("autoencoder", faces, faces)) {
+    auto all = faces;
+    all.insert(all.end(), others.begin(), others.end());
+    autoencoder(all);
+  }
   if (possible("plain", faces, drivers)) cross("plain", faces, drivers, false);
   if (possible("unseen-faces", others, drivers)) cross("unseen-faces", others, drivers, true);
   if (possible("unseen-voices", faces, others)) cross("unseen-voices", faces, others, true);

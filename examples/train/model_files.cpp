@@ -7,6 +7,8 @@
 #include "core/model/state_dict.h"
 #include "examples/train/storage.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace latentsync::train {
@@ -14,6 +16,16 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+// The levels' scales, of those whose up blocks have motion modules.
+json motion_resolutions(const nn::UNet3DConfig& config) {
+  json resolutions = json::array();
+  const auto levels = config.motion_up_blocks.size();
+  for (size_t level = 0; level < levels; ++level) {
+    if (config.motion_up_blocks[levels - 1 - level]) resolutions.push_back(1 << level);
+  }
+  return resolutions;
+}
 
 json unet_json(const nn::UNet3DConfig& config) {
   json down = json::array(), up = json::array();
@@ -49,9 +61,9 @@ json unet_json(const nn::UNet3DConfig& config) {
           {"norm_num_groups", config.norm_groups},
           {"resnet_time_scale_shift", "default"},
           {"use_motion_module", true},
-          {"motion_module_resolutions", {1, 2, 4, 8}},
+          {"motion_module_resolutions", motion_resolutions(config)},
           {"motion_module_mid_block", config.motion_mid_block},
-          {"motion_module_decoder_only", !config.motion_down_blocks.front()},
+          {"motion_module_decoder_only", std::ranges::count(config.motion_down_blocks, true) == 0},
           {"motion_module_type", "Vanilla"},
           {"motion_module_kwargs", motion}};
 }

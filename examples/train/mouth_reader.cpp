@@ -58,7 +58,7 @@ double ReaderTraining::step(double learning_rate, Random& random) {
     frames.push_back(frame);
     mouths.push_back(slot.clip->mouth[slot.frames[static_cast<size_t>(frame)]]);
   }
-  const auto latents = pool_.take(slots, frames).plain;
+  const auto latents = pool_.take(slots, frames).wanted;
   const auto noise = at::rand({kBatch, 1, 1, 1}, latents.options()) * kMostNoise;
   optimiser_.zero_gradients();
   const auto read = reader_->forward(latents + noise * at::randn_like(latents));

@@ -44,7 +44,10 @@ nn::UNet3DConfig small_unet(std::vector<int64_t> widths, int64_t layers, int64_t
   config.layers_per_block = layers;
   config.attention_heads = heads;
   config.cross_attention_dim = audio;
+  // Most of the latents are in the outermost level, and attention costs their square.
+  config.cross_attention_blocks = {false, true, true, true};
   config.motion_down_blocks = {false, false, false, false};
+  config.motion_up_blocks = {true, true, true, false};
   config.motion_heads = heads;
   return config;
 }
@@ -53,14 +56,14 @@ Preset cpu_small() {
   Preset preset;
   preset.shape.unet = small_unet({64, 64, 96, 96}, 1, 2, 128);
   preset.shape.whisper = {.n_audio_state = 128, .n_audio_head = 4, .n_audio_layer = 3};
-  preset.shape.edge = 128;
+  preset.shape.edge = 256;
   return preset;
 }
 
 // Under 24 MB with TAESD, and at least a frame a second on two CPU cores.
 Preset h200() {
   Preset preset;
-  preset.shape.unet = small_unet({64, 64, 96, 128}, 1, 4, 192);
+  preset.shape.unet = small_unet({64, 96, 96, 96}, 1, 4, 192);
   preset.shape.whisper = {.n_audio_state = 192, .n_audio_head = 6, .n_audio_layer = 4};
   preset.shape.edge = 256;
   preset.audio.windows = 16;
@@ -81,7 +84,7 @@ std::string usage() {
 
   --data FOLDER            what `prepare.py unpack` left
   --out FOLDER             checkpoints, curves, previews and the model (train-out); a second run goes on from there
-  --preset NAME            cpu-small (crop 128) or h200 (crop 256)
+  --preset NAME            cpu-small or h200
   --init FOLDER            go on from this model: its shape, its weights
   --name NAME              what config.json calls the model (latentsync-demo; with --init, what it was called)
   --taesd FOLDER           of TAESD's two files (models/taesd)
@@ -90,11 +93,11 @@ std::string usage() {
   --minutes N              time for everything (30)
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.15)
-  --windows-from N         part of the UNet's time after which windows follow single frames (0.8)
-  --critic-from N          the same, after which a critic judges what is made (0.5)
+  --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
+  --critic-from N          the same, after which a critic judges what is made (0.4)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
-  --critic N               what the critic's wishes count beside all the rest (0.2)
+  --critic N               what the critic's wishes count beside all the rest (0.3)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N

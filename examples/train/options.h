@@ -31,8 +31,8 @@ struct Shares {
   double pool = 0.1;  ///< at most, for the first filling
   double reader = 0.03;
   double unet = 0.69;
-  double windows_from = 0.8;  ///< of the UNet's part: from here on windows, before single frames
-  double critic_from = 0.5;   ///< likewise, the critic
+  double windows_from = 0.85;  ///< of the UNet's part: from here on windows, before single frames
+  double critic_from = 0.4;    ///< likewise, the critic
 };
 
 struct Options {

@@ -149,8 +149,8 @@ class Run {
   }
 
   bool time_to_look() {
-    constexpr double kSeconds = 300;
-    if (seconds_since(looked_) < kSeconds) return false;
+    constexpr double kTimesARun = 6;
+    if (seconds_since(looked_) < options_.minutes * 60 / kTimesARun) return false;
     looked_ = Clock::now();
     return true;
   }
@@ -342,7 +342,7 @@ bool Run::train_unet() {
   load(training.optimiser(), kUNet, clock);
   reseed(Stage::kUNet, training.optimiser().steps());
   // Runs are encoded a little before windows are drawn from them.
-  constexpr double kBefore = 0.1;
+  constexpr double kBefore = 0.15;
   constexpr int64_t kFewestRuns = 24;
   double refreshing = 0, stepping = 0;
   while (!clock.over() && !session_over()) {

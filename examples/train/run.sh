@@ -45,9 +45,8 @@ done
 # --- what cannot work is said before anything is made
 number='^[0-9]+(\.[0-9]+)?$'
 case $preset in
-  cpu-small) edge=128 ;;
-  h200) edge=256 ;;
-  *) die "there is no preset \"$preset\": cpu-small (128 pixels) and h200 (256 pixels)" 2 ;;
+  cpu-small | h200) edge=256 ;;
+  *) die "there is no preset \"$preset\": cpu-small or h200" 2 ;;
 esac
 [[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || die "there is no device \"$device\": cpu, cuda, cuda:N" 2
 [[ $minutes =~ $number ]] || die "--minutes takes a number, not \"$minutes\"" 2

@@ -157,15 +157,15 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& ra
   const auto audible =
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
-  return {target.plain, target.masked, pool_.take(slots, references).plain, weights_of(target.lips),
-          tokens};
+  return {target.wanted, target.masked, pool_.take(slots, references).plain,
+          weights_of(target.lips), tokens};
 }
 
 UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
   const auto run = windows ? LatentPool::kRun : 1;
   const auto entries = windows ? options_.windows : options_.frames;
   Task task{.batch = draw(entries, windows, random), .entries = entries, .run = run};
-  const auto& x0 = task.batch.plain;
+  const auto& x0 = task.batch.wanted;
   const auto device = x0.device();
 
   const auto from_noise = at::rand({entries}, at::kFloat) < options_.from_noise;
@@ -217,14 +217,14 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
     value = term.item<double>();
   };
   if (options_.detail > 0) {
-    add((batch.weights * trust * (guess - batch.plain).abs()).mean() * options_.detail,
+    add((batch.weights * trust * (guess - batch.wanted).abs()).mean() * options_.detail,
         values.detail);
   }
   if (reader_ && options_.sync > 0) {
     at::Tensor wanted;
     {
       const at::NoGradGuard no_grad;
-      wanted = reader_->forward(batch.plain);
+      wanted = reader_->forward(batch.wanted);
     }
     const auto error = (reader_->forward(guess) - wanted).abs().clamp_max(3);
     add((error * trust.view({-1, 1})).mean() * options_.sync, values.sync);
@@ -237,7 +237,7 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
       return frames(x).narrow(1, 1, task.run - 1) - frames(x).narrow(1, 0, task.run - 1);
     };
     const auto weight = frames(batch.weights * trust).narrow(1, 1, task.run - 1);
-    add(((change(guess) - change(batch.plain)).abs() * weight).mean() * options_.temporal,
+    add(((change(guess) - change(batch.wanted)).abs() * weight).mean() * options_.temporal,
         values.temporal);
   }
   return loss;
@@ -247,10 +247,10 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, 
   const auto judged = task.begins.flatten().nonzero().flatten();
   if (judged.numel() == 0) return {};
   // What is kept is the original: nothing to be judged there.
-  const auto composed = at::where(coder_.latent_mask() > 0.5, task.batch.plain, guess);
+  const auto composed = at::where(coder_.latent_mask() > 0.5, task.batch.wanted, guess);
   const auto of = [&](const at::Tensor& x) { return x.index_select(0, judged); };
   const auto made = of(composed), reference = of(task.batch.reference);
-  values.critic = critic_.step(made, of(task.batch.plain), reference, kCriticRate);
+  values.critic = critic_.step(made, of(task.batch.wanted), reference, kCriticRate);
   if (critic_.optimiser().steps() <= kCriticAlone) return {};
   return critic_.displeasure(made, reference);
 }

@@ -22,7 +22,7 @@ struct UNetTrainingOptions {
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double detail = 0.15;         ///< weight of the guess's absolute error
-  double critic = 0.2;          ///< what pleases the critic, over all the rest: gradients' norms
+  double critic = 0.3;          ///< what pleases the critic, over all the rest: gradients' norms
   double average = 0.9998;
 };
 
@@ -88,9 +88,9 @@ class UNetTraining {
 
  private:
   struct Batch {
-    at::Tensor plain, masked, reference;  // [N, 4, h, w]
-    at::Tensor weights;                   // [N, 1, h, w]
-    at::Tensor tokens;                    // [N, S, width]
+    at::Tensor wanted, masked, reference;  // [N, 4, h, w]
+    at::Tensor weights;                    // [N, 1, h, w]
+    at::Tensor tokens;                     // [N, S, width]
   };
   /// What one step is about: N = entries * run frames.
   struct Task {

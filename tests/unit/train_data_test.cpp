@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <utility>
@@ -17,10 +18,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -107,13 +111,13 @@ TEST(TrainAugment, AFaceLooksLikeAnother) {
 // Pieces are of different frames in order, runs of neighbours do not overlap, and both reach all
 // over the clip.
 TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
-  constexpr int64_t kMost = 40, kRun = LatentPool::kRun;
+  constexpr int64_t kMost = 40, kRun = LatentPool::kRun, kSpread = LatentPool::kSpreadFrames;
   Random random(3);
   std::map<Choice, std::vector<int>> seen;
   for (int round = 0; round < 200; ++round) {
     for (const auto choice : {Choice::kSpread, Choice::kRuns}) {
       const auto frames = choose_frames(kMost, choice, random);
-      ASSERT_EQ(static_cast<int64_t>(frames.size()), choice == Choice::kRuns ? 2 * kRun : kRun);
+      ASSERT_EQ(static_cast<int64_t>(frames.size()), choice == Choice::kRuns ? 2 * kRun : kSpread);
       seen[choice].resize(kMost);
       for (size_t i = 0; i < frames.size(); ++i) {
         ++seen[choice].at(static_cast<size_t>(frames[i]));
@@ -125,7 +129,31 @@ TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
     }
   }
   for (const auto& [choice, counts] : seen) EXPECT_GT(*std::ranges::min_element(counts), 5);
-  EXPECT_EQ(choose_frames(9, Choice::kSpread, random).size(), 9);
+  EXPECT_EQ(choose_frames(5, Choice::kSpread, random).size(), 5);
+}
+
+// TAESD's colours are a little off; corrected latents, of other frames of the same face, are not.
+TEST(TrainImageCoder, ColoursAreCorrected) {
+  constexpr int64_t kSide = 128;
+  ImageCoder coder(std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "taesd", kSide, at::kCPU);
+  const auto places = at::linspace(-1, 1, kSide);
+  const auto disc = (places.view({1, -1}).square() + places.view({-1, 1}).square() < 0.5)
+                        .to(at::kFloat)
+                        .expand({1, 3, -1, -1});
+  const auto skin = at::tensor({0.55, 0.1, -0.15}, at::kFloat).view({1, 3, 1, 1});
+  const auto wall = at::tensor({-0.6, 0.2, 0.5}, at::kFloat).view({1, 3, 1, 1});
+  const auto face = disc * skin + (1 - disc) * wall;
+  const auto correction = coder.colour_correction(at::cat({face, face.roll(2, 3)}));
+  ASSERT_EQ(correction.sizes(), at::IntArrayRef({1, 4, kSide / 8, kSide / 8}));
+
+  const auto other = face.roll(1, 2);
+  const auto latents = coder.encode(other);
+  const auto error = [&](const at::Tensor& of) {
+    return ((coder.decode(of) - other) * disc).mean({2, 3}).abs().max().item<double>();
+  };
+  const double before = error(latents), after = error(latents + correction);
+  EXPECT_GT(before, 0.01);
+  EXPECT_LT(after, before / 2);
 }
 
 // The best lag is found, and what does not change has no correlation.

@@ -29,7 +29,7 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
   EXPECT_EQ(options.unet_type, c10::kBFloat16);
   // What the audio encoder does not get, the UNet does.
   EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
-  EXPECT_EQ(parsed({"--data", "set"}).preset.shape.edge, 128);
+  EXPECT_EQ(parsed({"--data", "set"}).preset.shape.edge, 256);
 }
 
 // What is wrong is named, and what would be right.

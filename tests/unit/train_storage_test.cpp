@@ -62,7 +62,9 @@ TEST(TrainStorage, AModelFolderComesBack) {
   shape.unet.attention_heads = 2;
   shape.unet.motion_heads = 4;
   shape.unet.cross_attention_dim = 48;
+  shape.unet.cross_attention_blocks = {false, true, true, true};
   shape.unet.motion_down_blocks = {false, false, false, false};
+  shape.unet.motion_up_blocks = {true, true, true, false};
   shape.whisper = {.n_audio_ctx = 50, .n_audio_state = 48, .n_audio_head = 3, .n_audio_layer = 2};
   shape.edge = 192;
   shape.inference_steps = 5;
