@@ -97,7 +97,7 @@ std::string usage() {
   --critic-from N          the same, after which a critic judges what is made (0.4)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
-  --critic N               what the critic's wishes count beside all the rest (0.3)
+  --critic N               what the critic's wishes count beside all the rest (1)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N

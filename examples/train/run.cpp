@@ -190,6 +190,7 @@ Run::Run(const Options& options)
   coder_ = std::make_unique<ImageCoder>(options_.taesd, dataset_.edge, device_);
   pool_ = std::make_unique<LatentPool>(dataset_, *coder_, options_.preset.pool_slots, device_);
   options_.preset.unet.inference_steps = shape.inference_steps;
+  options_.preset.unet.guidance = shape.guidance;
   unet_ = std::make_shared<nn::UNet3D>(shape.unet);
   encoder_ = std::make_shared<audio::WhisperEncoder>(shape.whisper);
   if (options_.init) {

@@ -15,6 +15,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace latentsync::train {
@@ -23,12 +24,18 @@ namespace {
 constexpr double kOutsideWeight = 0.3;
 constexpr double kLipsWeight = 3;
 constexpr int64_t kNearestReference = 6;  // frames; at inference it is the frame itself
-constexpr double kCriticRate = 3e-4;
+constexpr double kCriticRate = 6e-4;
+constexpr int64_t kJudged = 6;        // frames of a step, or one window
 constexpr int64_t kCriticAlone = 50;  // steps
 constexpr double kLowestSnr = 0.3, kHighestSnr = 5;
 
 // [N] -> [N, 1, 1, 1]
 at::Tensor per_image(const at::Tensor& x) { return x.view({-1, 1, 1, 1}); }
+
+// The latents that PREDICTED noise leaves of a sample.
+at::Tensor clean(const at::Tensor& sample, const at::Tensor& alpha, const at::Tensor& predicted) {
+  return (sample - (1 - alpha).sqrt() * predicted) / alpha.sqrt();
+}
 
 std::shared_ptr<Critic> new_critic(int64_t seed, c10::Device device) {
   auto critic = std::make_shared<Critic>();
@@ -191,17 +198,34 @@ UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
   return task;
 }
 
-PartedPass UNetTraining::predict(const Task& task) const {
-  return {task.sample.device(), task.entries, [&](int64_t begin, int64_t length) {
+PartedPass UNetTraining::predict(const at::Tensor& sample, const at::Tensor& timesteps,
+                                 const at::Tensor& tokens) const {
+  const bool history = at::GradMode::is_enabled();
+  const auto run = sample.size(2);
+  return {sample.device(), sample.size(0), [&](int64_t begin, int64_t length) {
+            const at::AutoGradMode mode(history);  // each thread has its own
             return unet_
-                ->forward_each(task.sample.narrow(0, begin, length),
-                               task.timesteps.narrow(0, begin, length),
-                               task.batch.tokens.narrow(0, begin * task.run, length * task.run),
-                               nn::AttentionMode::kFlex, task.run > 1)
+                ->forward_each(sample.narrow(0, begin, length), timesteps.narrow(0, begin, length),
+                               tokens.narrow(0, begin * run, length * run),
+                               nn::AttentionMode::kFlex, run > 1)
                 .to(at::kFloat)
                 .transpose(1, 2)
                 .flatten(0, 1);
           }};
+}
+
+at::Tensor UNetTraining::guided(const Task& task, const at::Tensor& entries,
+                                const at::Tensor& predicted) const {
+  at::Tensor silent;
+  {
+    const at::NoGradGuard no_history;
+    const auto tokens = at::zeros_like(task.batch.tokens.narrow(0, 0, entries.size(0) * task.run));
+    silent = predict(task.sample.index_select(0, entries),
+                     task.timesteps.index_select(0, entries.to(at::kCPU)), tokens)
+                 .output()
+                 .detach();
+  }
+  return silent + options_.guidance * (predicted - silent);
 }
 
 at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
@@ -243,14 +267,24 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
   return loss;
 }
 
-at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values) {
-  const auto judged = task.begins.flatten().nonzero().flatten();
+at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predicted,
+                                     UNetLoss& values) {
+  const auto judged = task.begins.unflatten(0, {task.entries, task.run})
+                          .flatten(1)
+                          .select(1, 0)
+                          .nonzero()
+                          .flatten()
+                          .slice(0, 0, std::max<int64_t>(1, kJudged / task.run));
   if (judged.numel() == 0) return {};
+  const auto of = [&](const at::Tensor& x) {
+    return x.unflatten(0, {task.entries, task.run}).index_select(0, judged).flatten(0, 1);
+  };
+  const auto wanted = of(task.batch.wanted), reference = of(task.batch.reference);
+  const auto guess =
+      clean(of(task.noisy.sample), of(task.alpha), guided(task, judged, of(predicted)));
   // What is kept is the original: nothing to be judged there.
-  const auto composed = at::where(coder_.latent_mask() > 0.5, task.batch.wanted, guess);
-  const auto of = [&](const at::Tensor& x) { return x.index_select(0, judged); };
-  const auto made = of(composed), reference = of(task.batch.reference);
-  values.critic = critic_.step(made, of(task.batch.wanted), reference, kCriticRate);
+  const auto made = at::where(coder_.latent_mask() > 0.5, wanted, guess);
+  values.critic = critic_.step(made, wanted, reference, kCriticRate);
   if (critic_.optimiser().steps() <= kCriticAlone) return {};
   return critic_.displeasure(made, reference);
 }
@@ -258,9 +292,9 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, 
 UNetLoss UNetTraining::step(const Step& how, Random& random) {
   const auto task = make_task(how.windows, random);
   optimiser_.zero_gradients();
-  auto pass = predict(task);
+  auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
-  const auto guess = (task.noisy.sample - (1 - task.alpha).sqrt() * output) / task.alpha.sqrt();
+  const auto guess = clean(task.noisy.sample, task.alpha, output);
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };
@@ -268,7 +302,7 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
   UNetLoss values;
   auto gradient = gradient_of(loss_of(task, output, guess, values));
   if (how.criticised && options_.critic > 0) {
-    if (const auto wish = displeasure(task, guess, values); wish.defined()) {
+    if (const auto wish = displeasure(task, output, values); wish.defined()) {
       const auto direction = gradient_of(wish);
       gradient =
           gradient + direction * (options_.critic * gradient.norm() / (direction.norm() + 1e-12));

@@ -1,15 +1,24 @@
 #include "core/error.h"
 #include "core/model/tensor_file.h"
+#include "core/nn/prepare.h"
+#include "examples/train/audio_store.h"
+#include "examples/train/latent_pool.h"
+#include "examples/train/mouth_reader.h"
 #include "examples/train/optimiser.h"
 #include "examples/train/preview.h"
 #include "examples/train/run.h"
 #include "examples/train/storage.h"
+#include "examples/train/unet_training.h"
 #include "tests/support/temporary_folder.h"
 
 #include <cmath>
 #include <filesystem>
+#include <memory>
+#include <numeric>
 #include <string>
+#include <vector>
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
@@ -92,6 +101,49 @@ TEST(TrainRun, ASecondSessionGoesOn) {
   write_text(state / "finished", "");
   EXPECT_TRUE(run(options));
   EXPECT_EQ(steps_in(model::open_tensor_file(state / "audio.safetensors")), steps_in(second));
+}
+
+// Single frames, then windows, with the critic from the first step on: every term of the loss is
+// there, and the network learns from it.
+TEST(TrainSteps, EveryTermCounts) {
+  const test::TemporaryFolder folder;
+  const auto options = small_run(folder);
+  const auto dataset = read_dataset(options.data);
+  Random random(1);
+  at::manual_seed(1);
+  ImageCoder coder(options.taesd, kEdge, at::kCPU);
+  LatentPool pool(dataset, coder, 4, at::kCPU);
+  for (int piece = 0; piece < 4; ++piece) {
+    pool.refresh(piece < 2 ? Choice::kSpread : Choice::kRuns, random);
+  }
+  const auto& shape = options.preset.shape;
+  audio::WhisperEncoder encoder(shape.whisper);
+  nn::initialise_parameters(encoder, 1);
+  const AudioStore audio(dataset, encoder, 1, random);
+  const auto unet = std::make_shared<nn::UNet3D>(shape.unet);
+  initialise_unet(*unet, 2, first_alpha(shape.inference_steps));
+  auto reader = std::make_shared<MouthReader>(kEdge / 8);
+  nn::initialise_parameters(*reader, 3);
+  UNetTraining training(unet, pool, audio, reader, coder, {.frames = 3, .windows = 1}, 4);
+
+  constexpr int kSingle = 60;  // the critic is heard after fifty
+  std::vector<double> noise;
+  for (int step = 0; step < kSingle + 3; ++step) {
+    const bool windows = step >= kSingle;
+    const auto loss =
+        training.step({.learning_rate = 1e-3, .windows = windows, .criticised = true}, random);
+    for (const double term : {loss.noise, loss.detail, loss.sync}) {
+      EXPECT_TRUE(std::isfinite(term) && term > 0) << "step " << step;
+    }
+    EXPECT_EQ(loss.temporal > 0, windows);
+    EXPECT_TRUE(loss.critic >= 0 && loss.critic < 20) << loss.critic;
+    noise.push_back(loss.noise);
+  }
+  const auto mean = [&](int64_t begin, int64_t end) {
+    return std::accumulate(noise.begin() + begin, noise.begin() + end, 0.0) /
+           static_cast<double>(end - begin);
+  };
+  EXPECT_LT(mean(kSingle - 20, kSingle), mean(0, 20));
 }
 
 // What cannot work is refused before anything is trained.
