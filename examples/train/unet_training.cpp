@@ -25,7 +25,6 @@ constexpr double kOutsideWeight = 0.3;
 constexpr double kLipsWeight = 3;
 constexpr int64_t kNearestReference = 6;  // frames; at inference it is the frame itself
 constexpr double kCriticRate = 6e-4;
-constexpr int64_t kJudged = 6;        // frames of a step, or one window
 constexpr int64_t kCriticAlone = 50;  // steps
 constexpr double kLowestSnr = 0.3, kHighestSnr = 5;
 
@@ -269,12 +268,13 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
 
 at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predicted,
                                      UNetLoss& values) {
+  // Half of the entries at most: each is another evaluation.
   const auto judged = task.begins.unflatten(0, {task.entries, task.run})
                           .flatten(1)
                           .select(1, 0)
                           .nonzero()
                           .flatten()
-                          .slice(0, 0, std::max<int64_t>(1, kJudged / task.run));
+                          .slice(0, 0, std::max<int64_t>(1, task.entries / 2));
   if (judged.numel() == 0) return {};
   const auto of = [&](const at::Tensor& x) {
     return x.unflatten(0, {task.entries, task.run}).index_select(0, judged).flatten(0, 1);
