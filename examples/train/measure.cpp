@@ -3,6 +3,7 @@
 #include "core/lipsync/mask_picture.h"
 #include "examples/train/audio_training.h"
 #include "examples/train/dataset.h"
+#include "examples/train/measure_options.h"
 #include "examples/train/measures.h"
 #include "examples/train/preview.h"
 #include "examples/train/render.h"
@@ -10,7 +11,6 @@
 #include "kernels/reference/face_mask.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -34,54 +34,7 @@ namespace {
 
 using nlohmann::json;
 
-using Values = std::map<std::string, std::string>;
-
 constexpr int64_t kLag = 3;
-constexpr char kTests[] = "rotated,unseen-faces,unseen-voices,plain,silence,self,autoencoder";
-
-constexpr char kUsage[] =
-    R"(latentsync-measure --model FOLDER --data FOLDER [options]
-
-  --data FOLDER     what `prepare.py unpack` left
-  --faces FOLDER    the face networks (models/face)
-  --taesd FOLDER    of TAESD's two files (models/taesd)
-  --tests LIST      of rotated, unseen-faces, unseen-voices, plain, silence, self, autoencoder (all)
-  --pairs N         at most so many pairs a test (8)
-  --out FOLDER      measures.json, measures.md and sheet.png (measure-out)
-  --frames FOLDER   keep what was rendered, for mouths.py
-  --device, --precision, --attention, --steps, --guidance, --feature-cache, --seed
-                    as the element's properties
-)";
-
-Values parse(int count, char** arguments) {
-  Values values = {{"--faces", "models/face"},
-                   {"--taesd", "models/taesd"},
-                   {"--pairs", "8"},
-                   {"--out", "measure-out"},
-                   {"--frames", ""},
-                   {"--device", "auto"},
-                   {"--precision", "auto"},
-                   {"--attention", "flex"},
-                   {"--steps", "0"},
-                   {"--feature-cache", "-1"},
-                   {"--guidance", "1.5"},
-                   {"--seed", "1247"},
-                   {"--tests", kTests},
-                   {"--model", ""},
-                   {"--data", ""}};
-  for (int i = 1; i < count; i += 2) {
-    if (i + 1 >= count || !values.contains(arguments[i])) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  std::string(arguments[i]) + " is no option, or lacks its value");
-    }
-    values[arguments[i]] = arguments[i + 1];
-  }
-  if (values["--model"].empty() || values["--data"].empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "--model and --data are needed");
-  }
-  return values;
-}
-
 // A clip as it is measured: the whole frames with what is found in them.
 struct Seen {
   const Clip* clip = nullptr;
@@ -93,7 +46,7 @@ std::string made_of(const Clip& face) { return "what was made of " + face.name; 
 
 class Measurement {
  public:
-  explicit Measurement(Values options);
+  explicit Measurement(MeasureOptions options);
   void all();
 
  private:
@@ -111,96 +64,27 @@ class Measurement {
   void keep_sheet(const at::Tensor& driver, const at::Tensor& face, const at::Tensor& made);
   void write();
 
-  Values options_;
+  MeasureOptions options_;
   Dataset dataset_;
   face::FaceTracker tracker_;
   ClipRenderer renderer_;
-  RenderSettings settings_, resolved_;
   int64_t edge_;
   at::Tensor mask_;
-  size_t most_;
-  std::set<std::string> wanted_;
+  RenderSettings resolved_;
   std::map<const Clip*, Seen> seen_;
   json tests_ = json::object();
   int64_t kept_ = 0;
   std::vector<at::Tensor> sheets_;
 };
 
-[[noreturn]] void refuse(const Values& options, const std::string& name,
-                         const std::string& wanted) {
-  throw Error(ErrorCode::kInvalidArgument,
-              name + " takes " + wanted + ", not \"" + options.at(name) + "\"");
-}
-
-double number(const Values& options, const std::string& name) {
-  const auto& text = options.at(name);
-  double value = 0;
-  const auto end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, value);
-  if (read.ec != std::errc() || read.ptr != end) refuse(options, name, "a number");
-  return value;
-}
-
-int64_t whole_number(const Values& options, const std::string& name, int64_t least) {
-  const auto& text = options.at(name);
-  int64_t value = 0;
-  const auto end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, value);
-  if (read.ec != std::errc() || read.ptr != end || value < least) {
-    refuse(options, name, "a whole number from " + std::to_string(least) + " on");
-  }
-  return value;
-}
-
-template <typename Value>
-Value one_of(const Values& options, const std::string& name,
-             const std::map<std::string, Value>& known) {
-  const auto found = known.find(options.at(name));
-  if (found != known.end()) return found->second;
-  std::string names;
-  for (const auto& [known_name, value] : known) names += (names.empty() ? "" : ", ") + known_name;
-  refuse(options, name, names);
-}
-
-std::set<std::string> chosen_tests(const Values& options) {
-  std::istringstream all(kTests), list(options.at("--tests"));
-  std::set<std::string> known, chosen;
-  for (std::string test; std::getline(all, test, ',');) known.insert(test);
-  for (std::string test; std::getline(list, test, ',');) {
-    if (!known.contains(test)) refuse(options, "--tests", std::string("some of ") + kTests);
-    chosen.insert(test);
-  }
-  return chosen;
-}
-
-ModelSettings model_settings(const Values& options) {
-  static const std::map<std::string, Precision> precisions = {{"auto", Precision::kAuto},
-                                                              {"float32", Precision::kFloat32},
-                                                              {"bfloat16", Precision::kBfloat16},
-                                                              {"float16", Precision::kFloat16}};
-  return {.folder = options.at("--model"),
-          .face_folder = options.at("--faces"),
-          .device = options.at("--device"),
-          .precision = one_of(options, "--precision", precisions)};
-}
-
-Measurement::Measurement(Values options)
+Measurement::Measurement(MeasureOptions options)
     : options_(std::move(options)),
-      dataset_(read_dataset(options_.at("--data"))),
-      tracker_(face::load_face_tracker(options_.at("--faces"))),
-      renderer_(model_settings(options_)),
+      dataset_(read_dataset(options_.data)),
+      tracker_(face::load_face_tracker(options_.model.face_folder)),
+      renderer_(options_.model),
       edge_(renderer_.info().resolution),
       mask_(kernels::face_mask(lipsync::mask_picture(), edge_)),
-      most_(static_cast<size_t>(whole_number(options_, "--pairs", 1))),
-      wanted_(chosen_tests(options_)) {
-  static const std::map<std::string, Attention> attentions = {
-      {"flex", Attention::kFlex}, {"flash", Attention::kFlash}, {"standard", Attention::kStandard}};
-  settings_.attention = one_of(options_, "--attention", attentions);
-  settings_.inference_steps = whole_number(options_, "--steps", 0);
-  settings_.guidance_scale = number(options_, "--guidance");
-  settings_.feature_cache = whole_number(options_, "--feature-cache", -1);
-  settings_.seed = whole_number(options_, "--seed", -1);
-  resolved_ = renderer_.resolved(settings_);
+      resolved_(renderer_.resolved(options_.render)) {
   for (const auto& clip : dataset_.clips) {
     if (clip.part != Part::kTrain && !clip.whole.defined()) {
       throw Error(
@@ -222,7 +106,7 @@ const Seen& Measurement::seen(const Clip& clip) {
 
 at::Tensor Measurement::render(const Clip& face, const at::Tensor& sound) {
   const auto count = std::min(face.frames(), sound.size(0) / Clip::kSamplesPerFrame);
-  return renderer_.render(face.whole.narrow(0, 0, count), sound, settings_);
+  return renderer_.render(face.whole.narrow(0, 0, count), sound, options_.render);
 }
 
 void Measurement::add(const std::string& test, const json& figures) {
@@ -234,19 +118,19 @@ void Measurement::add(const std::string& test, const json& figures) {
 
 void Measurement::keep_frames(const std::string& test, const Clip& face, const Clip& driver,
                               const at::Tensor& edited) {
-  if (options_["--frames"].empty()) return;
+  if (options_.frames.empty()) return;
   char number[16];
   std::snprintf(number, sizeof number, "%03lld", static_cast<long long>(kept_++));
-  write_safetensors(
-      std::filesystem::path(options_["--frames"]) / (number + ("-" + test + ".safetensors")),
-      {{"frames", edited}}, {{"test", test}, {"face", face.name}, {"driver", driver.name}});
+  write_safetensors(options_.frames / (number + ("-" + test + ".safetensors")),
+                    {{"frames", edited}},
+                    {{"test", test}, {"face", face.name}, {"driver", driver.name}});
 }
 
 // Every face with every driver, in an order that takes each of both as often as it can; no pair
 // comes twice.
 void Measurement::cross(const std::string& test, const std::vector<const Clip*>& faces,
                         const std::vector<const Clip*>& drivers, bool rotate) {
-  const auto total = std::min(most_, faces.size() * drivers.size());
+  const auto total = std::min(options_.pairs, faces.size() * drivers.size());
   const auto round = std::lcm(faces.size(), drivers.size());  // then the pairs would come again
   for (size_t i = 0; i < total; ++i) {
     const auto& face = *faces[i % faces.size()];
@@ -320,7 +204,7 @@ void Measurement::self(const std::vector<const Clip*>& faces) {
 // latents are better than the encoder's. At the edge of the data set.
 void Measurement::autoencoder(const std::vector<const Clip*>& faces) {
   constexpr int64_t kFrames = 8;
-  ImageCoder coder(options_["--taesd"], dataset_.edge, at::kCPU);
+  ImageCoder coder(options_.taesd, dataset_.edge, at::kCPU);
   for (const auto* face : faces) {
     const auto images = augmented_crops(dataset_, *face, {}, at::kCPU)
                             .slice(0, 0, {}, std::max<int64_t>(1, face->frames() / kFrames));
@@ -360,7 +244,6 @@ void Measurement::keep_sheet(const at::Tensor& driver, const at::Tensor& face,
 }
 
 void Measurement::write() {
-  const std::filesystem::path out = options_.at("--out");
   std::ostringstream table;
   for (auto& [test, content] : tests_.items()) {
     std::map<std::string, std::vector<double>> columns;
@@ -388,18 +271,18 @@ void Measurement::write() {
   const double rate =
       renderer_.seconds() > 0 ? static_cast<double>(renderer_.frames()) / renderer_.seconds() : 0;
   table << "Rendered " << renderer_.frames() << " frames, " << rate << " a second.\n";
-  const json whole = {{"model", options_.at("--model")},
+  const json whole = {{"model", options_.model.folder},
                       {"device", renderer_.info().device},
                       {"precision", renderer_.info().precision},
                       {"resolution", edge_},
-                      {"attention", options_.at("--attention")},
+                      {"attention", options_.attention},
                       {"feature_cache", resolved_.feature_cache},
                       {"inference_steps", resolved_.inference_steps},
                       {"frames_a_second", rate},
                       {"tests", tests_}};
-  write_text(out / "measures.json", whole.dump(1) + "\n");
-  write_text(out / "measures.md", table.str());
-  if (!sheets_.empty()) write_png(out / "sheet.png", stacked(sheets_));
+  write_text(options_.out / "measures.json", whole.dump(1) + "\n");
+  write_text(options_.out / "measures.md", table.str());
+  if (!sheets_.empty()) write_png(options_.out / "sheet.png", stacked(sheets_));
 }
 
 void Measurement::all() {
@@ -414,7 +297,7 @@ void Measurement::all() {
   using Clips = std::vector<const Clip*>;
   // What a test needs that the set has not is told: nothing is left out in silence.
   const auto possible = [&](const char* test, const Clips& those, const Clips& sounds) {
-    if (!wanted_.contains(test)) return false;
+    if (!options_.tests.contains(test)) return false;
     if (!those.empty() && !sounds.empty()) return true;
     std::fprintf(stderr,
                  "latentsync-measure: %s is left out: the set has no clips for it (`prepare.py "
@@ -443,11 +326,11 @@ int main(int count, char** arguments) {
   using namespace latentsync;
   try {
     if (count > 1 && std::string(arguments[1]) == "--help") {
-      std::fputs(train::kUsage, stdout);
+      std::fputs(train::measure_usage(), stdout);
       return 0;
     }
     const c10::InferenceMode inference;
-    train::Measurement(train::parse(count, arguments)).all();
+    train::Measurement(train::parse_measure_options(count, arguments)).all();
     return 0;
   } catch (...) {
     const auto error = current_error();

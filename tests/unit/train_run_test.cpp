@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ void write_clip(const std::filesystem::path& folder, const std::string& name) {
 }
 
 Options small_run(const test::TemporaryFolder& folder) {
+  at::manual_seed(1);
   write_clip(folder / "set", "one");
   write_clip(folder / "set", "two");
   write_clip(folder / "set", "left-out");
@@ -103,35 +105,52 @@ TEST(TrainRun, ASecondSessionGoesOn) {
   EXPECT_EQ(steps_in(model::open_tensor_file(state / "audio.safetensors")), steps_in(second));
 }
 
+// A small UNet and all that it is trained with.
+struct Studio {
+  explicit Studio(double guidance)
+      : options(small_run(folder)),
+        dataset(read_dataset(options.data)),
+        coder(options.taesd, kEdge, at::kCPU),
+        pool(dataset, coder, 4, at::kCPU),
+        encoder(options.preset.shape.whisper),
+        reader(std::make_shared<MouthReader>(kEdge / 8)),
+        unet(std::make_shared<nn::UNet3D>(options.preset.shape.unet)) {
+    nn::initialise_parameters(encoder, 1);
+    initialise_unet(*unet, 2, first_alpha(options.preset.shape.inference_steps));
+    nn::initialise_parameters(*reader, 3);
+    for (int piece = 0; piece < 4; ++piece) {
+      pool.refresh(piece < 2 ? Choice::kSpread : Choice::kRuns, random);
+    }
+    audio.emplace(dataset, encoder, 1, random);
+    const UNetTrainingOptions how{.frames = 3, .windows = 1, .guidance = guidance};
+    training.emplace(unet, pool, *audio, reader, coder, how, 4);
+  }
+  UNetLoss step(bool windows) {
+    return training->step({.learning_rate = 1e-3, .windows = windows, .criticised = true}, random);
+  }
+
+  test::TemporaryFolder folder;
+  Options options;
+  Random random{1};
+  Dataset dataset;
+  ImageCoder coder;
+  LatentPool pool;
+  audio::WhisperEncoder encoder;
+  std::shared_ptr<MouthReader> reader;
+  std::shared_ptr<nn::UNet3D> unet;
+  std::optional<AudioStore> audio;
+  std::optional<UNetTraining> training;
+};
+
 // Single frames, then windows, with the critic from the first step on: every term of the loss is
 // there, and the network learns from it.
 TEST(TrainSteps, EveryTermCounts) {
-  const test::TemporaryFolder folder;
-  const auto options = small_run(folder);
-  const auto dataset = read_dataset(options.data);
-  Random random(1);
-  at::manual_seed(1);
-  ImageCoder coder(options.taesd, kEdge, at::kCPU);
-  LatentPool pool(dataset, coder, 4, at::kCPU);
-  for (int piece = 0; piece < 4; ++piece) {
-    pool.refresh(piece < 2 ? Choice::kSpread : Choice::kRuns, random);
-  }
-  const auto& shape = options.preset.shape;
-  audio::WhisperEncoder encoder(shape.whisper);
-  nn::initialise_parameters(encoder, 1);
-  const AudioStore audio(dataset, encoder, 1, random);
-  const auto unet = std::make_shared<nn::UNet3D>(shape.unet);
-  initialise_unet(*unet, 2, first_alpha(shape.inference_steps));
-  auto reader = std::make_shared<MouthReader>(kEdge / 8);
-  nn::initialise_parameters(*reader, 3);
-  UNetTraining training(unet, pool, audio, reader, coder, {.frames = 3, .windows = 1}, 4);
-
+  Studio studio(1.5);
   constexpr int kSingle = 60;  // the critic is heard after fifty
   std::vector<double> noise;
   for (int step = 0; step < kSingle + 3; ++step) {
     const bool windows = step >= kSingle;
-    const auto loss =
-        training.step({.learning_rate = 1e-3, .windows = windows, .criticised = true}, random);
+    const auto loss = studio.step(windows);
     for (const double term : {loss.noise, loss.detail, loss.sync}) {
       EXPECT_TRUE(std::isfinite(term) && term > 0) << "step " << step;
     }
@@ -144,6 +163,18 @@ TEST(TrainSteps, EveryTermCounts) {
            static_cast<double>(end - begin);
   };
   EXPECT_LT(mean(kSingle - 20, kSingle), mean(0, 20));
+}
+
+// The critic sees what guidance makes: from one seed it judges otherwise where that is more.
+TEST(TrainSteps, TheCriticSeesWhatGuidanceMakes) {
+  const auto first_judgement = [](double guidance) {
+    Studio studio(guidance);
+    nn::initialise_parameters(*studio.unet, 5);  // the sound matters at once
+    return studio.step(false).critic;
+  };
+  const double without = first_judgement(1);
+  EXPECT_NEAR(first_judgement(1), without, 1e-3);
+  EXPECT_GT(std::abs(first_judgement(1e4) - without), 0.1);
 }
 
 // What cannot work is refused before anything is trained.
