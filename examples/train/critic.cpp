@@ -12,6 +12,12 @@ namespace {
 constexpr int64_t kWidth = 64;
 constexpr double kNoise = 0.1;  // latents are about 1
 
+// x: [N, 1, h / 2, w / 2], weights: [N, 1, h, w]
+at::Tensor weighted_mean(const at::Tensor& x, const at::Tensor& weights) {
+  const auto places = at::avg_pool2d(weights, 2);
+  return (x * places).sum() / places.sum();
+}
+
 }  // namespace
 
 Critic::Critic() {
@@ -30,29 +36,27 @@ at::Tensor Critic::forward(const at::Tensor& latents, const at::Tensor& referenc
   return out_->forward(x);
 }
 
-CriticTraining::CriticTraining(std::shared_ptr<Critic> critic, at::Tensor inside)
-    : critic_(std::move(critic)), optimiser_(*critic_, {.beta1 = 0.5, .largest_gradient = 10}) {
-  weights_ = at::avg_pool2d(inside.unsqueeze(0), 2).squeeze(0);
-  weights_ = weights_ / weights_.sum();
-}
+CriticTraining::CriticTraining(std::shared_ptr<Critic> critic)
+    : critic_(std::move(critic)), optimiser_(*critic_, {.beta1 = 0.5, .largest_gradient = 10}) {}
 
 at::Tensor CriticTraining::judge(const at::Tensor& latents, const at::Tensor& reference) {
   return critic_->forward(latents + kNoise * at::randn_like(latents), reference);
 }
 
 double CriticTraining::step(const at::Tensor& made, const at::Tensor& real,
-                            const at::Tensor& reference, double learning_rate) {
-  const auto mean = [&](const at::Tensor& x) { return (x * weights_).sum({1, 2, 3}).mean(); };
+                            const at::Tensor& reference, const at::Tensor& weights,
+                            double learning_rate) {
   optimiser_.zero_gradients();
-  const auto loss = mean((1 - judge(real, reference)).clamp_min(0)) +
-                    mean((1 + judge(made.detach(), reference)).clamp_min(0));
+  const auto loss = weighted_mean((1 - judge(real, reference)).clamp_min(0), weights) +
+                    weighted_mean((1 + judge(made.detach(), reference)).clamp_min(0), weights);
   loss.backward();
   optimiser_.step(learning_rate);
   return loss.item<double>();
 }
 
-at::Tensor CriticTraining::displeasure(const at::Tensor& made, const at::Tensor& reference) {
-  return -(judge(made, reference) * weights_).sum({1, 2, 3}).mean();
+at::Tensor CriticTraining::displeasure(const at::Tensor& made, const at::Tensor& reference,
+                                       const at::Tensor& weights) {
+  return -weighted_mean(judge(made, reference), weights);
 }
 
 }  // namespace latentsync::train

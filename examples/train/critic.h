@@ -28,14 +28,15 @@ class Critic : public torch::nn::Module {
 /// cannot be seen.
 class CriticTraining {
  public:
-  /// INSIDE: [h, w], 1 where frames are generated, outside of which nothing is judged.
-  CriticTraining(std::shared_ptr<Critic> critic, at::Tensor inside);
+  explicit CriticTraining(std::shared_ptr<Critic> critic);
 
-  /// One step; MADE is not followed back. Returns the loss, 2 where the critic knows nothing.
+  /// One step; MADE is not followed back. WEIGHTS: [N, 1, h, w], what places count. Returns the
+  /// loss, 2 where the critic knows nothing.
   double step(const at::Tensor& made, const at::Tensor& real, const at::Tensor& reference,
-              double learning_rate);
+              const at::Tensor& weights, double learning_rate);
   /// What the generator is to make small.
-  at::Tensor displeasure(const at::Tensor& made, const at::Tensor& reference);
+  at::Tensor displeasure(const at::Tensor& made, const at::Tensor& reference,
+                         const at::Tensor& weights);
 
   Optimiser& optimiser() { return optimiser_; }
 
@@ -43,7 +44,6 @@ class CriticTraining {
   at::Tensor judge(const at::Tensor& latents, const at::Tensor& reference);
 
   std::shared_ptr<Critic> critic_;
-  at::Tensor weights_;  // [h / 2, w / 2], of sum 1
   Optimiser optimiser_;
 };
 

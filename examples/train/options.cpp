@@ -94,11 +94,12 @@ std::string usage() {
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
-  --critic-from N          the same, after which a critic judges what is made (0.4)
+  --critic-from N          the same, after which a critic judges what is made (0.15)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (1)
   --from-noise N           part of the entries that begin as sampling does (0.85)
+  --others N               part of those that the critic judges that get another one's sound (0.5)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N
 )";
@@ -168,6 +169,7 @@ Options parse_options(int count, char** arguments) {
       {"--detail", real(preset.unet.detail, 0, 100)},
       {"--critic", real(preset.unet.critic, 0, 100)},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
+      {"--others", real(preset.unet.others, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},
       {"--seed", [&](auto& name, auto& text) { options.seed = whole_number(name, text, 0, 1e9); }},

@@ -32,7 +32,7 @@ struct Shares {
   double reader = 0.03;
   double unet = 0.69;
   double windows_from = 0.85;  ///< of the UNet's part: from here on windows, before single frames
-  double critic_from = 0.4;    ///< likewise, the critic
+  double critic_from = 0.15;   ///< likewise, the critic
 };
 
 struct Options {

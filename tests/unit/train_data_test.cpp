@@ -84,6 +84,44 @@ TEST(TrainAugment, LipsFollowThePicture) {
   }
 }
 
+// A mouth of another size: its middle stays, its lips are where the picture has them, and what is
+// far from it does not move.
+TEST(TrainAugment, AMouthOfAnotherSize) {
+  const Dataset dataset{kEdge, kMargin, {}};
+  auto clip = grey_clip(1);
+  constexpr int64_t kMiddleX = 38, kTop = 40, kBottom = 50, kWide = 12;
+  const std::vector<float> lips = {kMiddleX - kWide, 45,   kMiddleX + kWide, 45,
+                                   kMiddleX,         kTop, kMiddleX,         kBottom};
+  clip.lips = at::tensor(lips).view({1, 4, 2});
+  for (const int64_t row : {kTop, kBottom}) {
+    clip.crops.slice(1, row, row + 1).slice(2, kMiddleX - 4, kMiddleX + 5).fill_(255);
+  }
+  clip.crops.slice(1, kMargin + 2, kMargin + 3).fill_(255);  // far above
+  const auto rows_of = [&](const Augmentation& change) {
+    const auto image = augmented_crops(dataset, clip, change, c10::kCPU)[0].mean(0);
+    const auto column =
+        image.slice(1, kMiddleX - kMargin - 2, kMiddleX - kMargin + 3).mean(1) - image.min();
+    const auto places = (at::arange(kEdge, at::kFloat) + 0.5) / static_cast<double>(kEdge);
+    const auto centre = [&](int64_t from, int64_t to) {
+      const auto part = column.slice(0, from, to);
+      return ((part * places.slice(0, from, to)).sum() / part.sum()).item<double>();
+    };
+    return std::vector<double>{centre(0, 6), centre(12, 37), centre(37, kEdge)};
+  };
+  const auto before = rows_of({});
+  for (const double high : {0.65, 1.3}) {
+    const Augmentation change{.mouth_wide = 1.1, .mouth_high = high};
+    const auto found = augmented_lips(dataset, clip, change)[0];
+    const auto rows = rows_of(change);
+    EXPECT_NEAR(rows[0], before[0], 0.2 / kEdge);
+    const double height = (rows[2] - rows[1]) / (before[2] - before[1]);
+    EXPECT_TRUE(high < 1 ? height < 0.8 : height > 1.1) << height;
+    EXPECT_NEAR(found[1].item<double>(), (rows[1] + rows[2]) / 2, 0.5 / kEdge);
+    EXPECT_NEAR(found[3].item<double>(), (rows[2] - rows[1]) / 2, 0.5 / kEdge);
+    EXPECT_GT(found[2].item<double>(), 12.3 / kEdge);
+  }
+}
+
 // What is blurred at the border is blurred with itself: an even crop stays even.
 TEST(TrainAugment, BlurDoesNotDarkenTheBorder) {
   const auto clip = grey_clip(1);

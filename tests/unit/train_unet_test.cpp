@@ -198,17 +198,18 @@ TEST(TrainUNet, PartsAddUpToTheWhole) {
 TEST(TrainUNet, TheCriticTellsTrueFromMade) {
   const auto critic = std::make_shared<Critic>();
   nn::initialise_parameters(*critic, 4);
-  auto inside = at::full({16, 16}, 0, at::kFloat);
-  inside.slice(0, 8).fill_(1);
-  CriticTraining training(critic, inside);
+  auto inside = at::zeros({8, 1, 16, 16});
+  inside.slice(2, 0, 8).fill_(1);
+  CriticTraining training(critic);
   const auto reference = at::zeros({8, 4, 16, 16});
   const auto batch = [&] { return at::randn({8, 4, 16, 16}); };
   const auto smooth = [](const at::Tensor& x) { return (x + x.roll(1, 3) + x.roll(1, 2)) / 3; };
   double loss = 0;
-  for (int i = 0; i < 60; ++i) loss = training.step(smooth(batch()), batch(), reference, 2e-3);
+  for (int i = 0; i < 60; ++i)
+    loss = training.step(smooth(batch()), batch(), reference, inside, 2e-3);
   EXPECT_LT(loss, 0.5);
   const auto displeasure = [&](const at::Tensor& x) {
-    return training.displeasure(x, reference).item<double>();
+    return training.displeasure(x, reference, inside).item<double>();
   };
   EXPECT_GT(displeasure(smooth(batch())), displeasure(batch()) + 1);
   auto outside = batch();
