@@ -99,7 +99,6 @@ std::string usage() {
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (1)
   --from-noise N           part of the entries that begin as sampling does (0.85)
-  --others N               part of those that the critic judges that get another one's sound (0.5)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N
 )";
@@ -169,7 +168,6 @@ Options parse_options(int count, char** arguments) {
       {"--detail", real(preset.unet.detail, 0, 100)},
       {"--critic", real(preset.unet.critic, 0, 100)},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
-      {"--others", real(preset.unet.others, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},
       {"--seed", [&](auto& name, auto& text) { options.seed = whole_number(name, text, 0, 1e9); }},

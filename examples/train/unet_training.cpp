@@ -26,7 +26,6 @@ constexpr double kLipsWeight = 3;
 constexpr int64_t kNearestReference = 6;  // frames; at inference it is the frame itself
 constexpr double kCriticRate = 6e-4;
 constexpr int64_t kCriticAlone = 50;  // steps
-constexpr double kSyncOfOthers = 2;   // more than others': nothing else says what such a mouth is
 constexpr double kLowestSnr = 0.3, kHighestSnr = 5;
 
 // [N] -> [N, 1, 1, 1]
@@ -164,41 +163,18 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& ra
   const auto audible =
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
-  Batch batch{target.wanted, target.masked, pool_.take(slots, references).plain,
-              weights_of(target.lips), tokens};
-  batch.other = at::zeros({target.wanted.size(0), 1, 1, 1}, target.wanted.options());
-  if (reader_) {
-    const at::NoGradGuard no_grad;
-    batch.mouth = reader_->forward(batch.wanted);
-  }
-  return batch;
+  return {target.wanted, target.masked, pool_.take(slots, references).plain,
+          weights_of(target.lips), tokens};
 }
 
-void UNetTraining::let_others_speak(Task& task) const {
-  auto& batch = task.batch;
-  const auto chosen = task.judged.masked_select(at::rand(task.judged.sizes()) < options_.others);
-  const auto speaks = at::zeros({task.entries}, at::kFloat).index_fill_(0, chosen, 1);
-  batch.other = per_image(speaks.repeat_interleave(task.run).to(batch.wanted.device()));
-  const auto next_where_so = [&](const at::Tensor& x, at::IntArrayRef shape) {
-    return at::where(batch.other.view(shape) > 0.5, x.roll(-task.run, 0), x);
-  };
-  batch.tokens = next_where_so(batch.tokens, {-1, 1, 1});
-  batch.mouth = next_where_so(batch.mouth, {-1, 1});
-}
-
-UNetTraining::Task UNetTraining::make_task(const Step& how, Random& random) const {
-  const auto run = how.windows ? LatentPool::kRun : 1;
-  const auto entries = how.windows ? options_.windows : options_.frames;
-  Task task{.batch = draw(entries, how.windows, random), .entries = entries, .run = run};
+UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
+  const auto run = windows ? LatentPool::kRun : 1;
+  const auto entries = windows ? options_.windows : options_.frames;
+  Task task{.batch = draw(entries, windows, random), .entries = entries, .run = run};
   const auto& x0 = task.batch.wanted;
   const auto device = x0.device();
 
   const auto from_noise = at::rand({entries}, at::kFloat) < options_.from_noise;
-  if (how.criticised && options_.critic > 0) {
-    // Half of the entries at most: each is another evaluation.
-    task.judged = from_noise.nonzero().flatten().slice(0, 0, std::max<int64_t>(1, entries / 2));
-    if (reader_ && options_.sync > 0) let_others_speak(task);
-  }
   task.timesteps = (at::rand({entries}, at::kFloat).sqrt() * 999)
                        .to(at::kLong)
                        .masked_fill(from_noise, first_timestep_);
@@ -257,21 +233,24 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
   const auto snr = task.alpha / (1 - task.alpha);
   const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
   const auto trust = (task.alpha * 3).clamp_max(1);  // at high noise a guess is hardly a picture
-  // What a face looks like that says what it never said, nobody knows inside the mask.
-  const auto weights = batch.weights * (1 - batch.other * (1 - coder_.latent_mask()));
-  auto loss = (level * weights * (predicted - task.noisy.wanted_noise).square()).mean();
+  auto loss = (level * batch.weights * (predicted - task.noisy.wanted_noise).square()).mean();
   values.noise = loss.item<double>();
   const auto add = [&](const at::Tensor& term, double& value) {
     loss = loss + term;
     value = term.item<double>();
   };
   if (options_.detail > 0) {
-    add((weights * trust * (guess - batch.wanted).abs()).mean() * options_.detail, values.detail);
+    add((batch.weights * trust * (guess - batch.wanted).abs()).mean() * options_.detail,
+        values.detail);
   }
   if (reader_ && options_.sync > 0) {
-    const auto error = (reader_->forward(guess) - batch.mouth).abs().clamp_max(3);
-    const auto weight = (trust * (1 + kSyncOfOthers * batch.other)).view({-1, 1});
-    add((error * weight).mean() * options_.sync, values.sync);
+    at::Tensor wanted;
+    {
+      const at::NoGradGuard no_grad;
+      wanted = reader_->forward(batch.wanted);
+    }
+    const auto error = (reader_->forward(guess) - wanted).abs().clamp_max(3);
+    add((error * trust.view({-1, 1})).mean() * options_.sync, values.sync);
   }
   if (task.run > 1 && options_.temporal > 0) {
     const auto frames = [&](const at::Tensor& x) {
@@ -280,7 +259,7 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
     const auto change = [&](const at::Tensor& x) {
       return frames(x).narrow(1, 1, task.run - 1) - frames(x).narrow(1, 0, task.run - 1);
     };
-    const auto weight = frames(weights * trust).narrow(1, 1, task.run - 1);
+    const auto weight = frames(batch.weights * trust).narrow(1, 1, task.run - 1);
     add(((change(guess) - change(batch.wanted)).abs() * weight).mean() * options_.temporal,
         values.temporal);
   }
@@ -289,7 +268,14 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
 
 at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predicted,
                                      UNetLoss& values) {
-  const auto judged = task.judged.to(predicted.device());
+  // Half of the entries at most: each is another evaluation.
+  const auto judged = task.begins.unflatten(0, {task.entries, task.run})
+                          .flatten(1)
+                          .select(1, 0)
+                          .nonzero()
+                          .flatten()
+                          .slice(0, 0, std::max<int64_t>(1, task.entries / 2));
+  if (judged.numel() == 0) return {};
   const auto of = [&](const at::Tensor& x) {
     return x.unflatten(0, {task.entries, task.run}).index_select(0, judged).flatten(0, 1);
   };
@@ -305,7 +291,7 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predict
 }
 
 UNetLoss UNetTraining::step(const Step& how, Random& random) {
-  const auto task = make_task(how, random);
+  const auto task = make_task(how.windows, random);
   optimiser_.zero_gradients();
   auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
@@ -316,7 +302,7 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
 
   UNetLoss values;
   auto gradient = gradient_of(loss_of(task, output, guess, values));
-  if (task.judged.defined() && task.judged.numel() > 0) {
+  if (how.criticised && options_.critic > 0) {
     if (const auto wish = displeasure(task, output, values); wish.defined()) {
       const auto direction = gradient_of(wish);
       gradient =

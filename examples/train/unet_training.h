@@ -18,7 +18,6 @@ struct UNetTrainingOptions {
   int64_t windows = 2;          ///< in a step with motion modules
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
-  double others = 0.5;          ///< of those, which get another entry's sound
   int64_t inference_steps = 2;  ///< of the sampling that those begin
   double guidance = 1.5;        ///< of it; the critic judges what is made with it
   double sync = 0.1;            ///< weight of what the mouth reader says
@@ -69,10 +68,6 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// the picture in this one step. So few steps are enough, and what is learnt most is what decides
 /// where the mouth goes: from partly noisy latents it can be seen. What is made of them with
 /// guidance the critic judges, too.
-///
-/// Once it does, a part of those get the sound of another entry (others): what the plugin is for,
-/// and what no clip shows. Outside the mask they are to be what they were; inside, the reader must
-/// read the other's mouth, and the critic must believe it.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
@@ -97,8 +92,6 @@ class UNetTraining {
     at::Tensor wanted, masked, reference;  // [N, 4, h, w]
     at::Tensor weights;                    // [N, 1, h, w]
     at::Tensor tokens;                     // [N, S, width]
-    at::Tensor other;                      // [N, 1, 1, 1]: 1 where another entry speaks, else 0
-    at::Tensor mouth;                      // [N, 9]: whose sound it is, as the reader sees it
   };
   /// What one step is about: N = entries * run frames.
   struct Task {
@@ -108,12 +101,9 @@ class UNetTraining {
     at::Tensor alpha, begins;  // [N, 1, 1, 1]
     NoisyLatents noisy;        // [N, 4, h, w]
     at::Tensor sample;         // [entries, 13, run, h, w]
-    at::Tensor judged;         // entries that the critic judges, on the CPU; undefined: none
   };
   Batch draw(int64_t entries, bool windows, Random& random) const;
-  Task make_task(const Step& how, Random& random) const;
-  /// Gives some of the entries that are judged the sound of the next one.
-  void let_others_speak(Task& task) const;
+  Task make_task(bool windows, Random& random) const;
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
   PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& tokens) const;
