@@ -61,7 +61,7 @@ struct Shape {
 
   // Where the result has the PLACES [1, N, M, 2] of the stored face.
   at::Tensor undone(const at::Tensor& places) const {
-    constexpr int kTurns = 8;  // each leaves 0.6 of the error at most
+    constexpr int kTurns = 8;  // a mouth of 0.62 of its height leaves 0.6 of the error each time
     auto found = places;
     for (int turn = 0; turn < kTurns; ++turn) found = places - moves(found);
     return found;

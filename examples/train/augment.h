@@ -21,8 +21,8 @@ struct Augmentation {
   /// Moves of a grid of places over the crop, smooth between them: float32 [1, 2 (x, y), n, n],
   /// parts of the edge; undefined: none. A face of another shape.
   at::Tensor bend;
-  /// The mouth's size, about the middle of the clip's lips, fading out around them. A mouth that is
-  /// smaller opens less, too.
+  /// The mouth's size, about the middle of the lips in all frames, fading out around them. A mouth
+  /// that is smaller opens less, too.
   double mouth_wide = 1, mouth_high = 1;
   /// Added to the stored crops before all else: float32 [1, 3, side, side], in parts of the range;
   /// undefined: none. The skin, the beard and the light of someone else.

@@ -205,8 +205,9 @@ TEST(TrainUNet, TheCriticTellsTrueFromMade) {
   const auto batch = [&] { return at::randn({8, 4, 16, 16}); };
   const auto smooth = [](const at::Tensor& x) { return (x + x.roll(1, 3) + x.roll(1, 2)) / 3; };
   double loss = 0;
-  for (int i = 0; i < 60; ++i)
+  for (int i = 0; i < 60; ++i) {
     loss = training.step(smooth(batch()), batch(), reference, inside, 2e-3);
+  }
   EXPECT_LT(loss, 0.5);
   const auto displeasure = [&](const at::Tensor& x) {
     return training.displeasure(x, reference, inside).item<double>();
