@@ -6,6 +6,7 @@
 #include "core/model/tensor_file.h"
 #include "core/nn/packed_ops.h"
 #include "core/nn/prepare.h"
+#include "examples/train/morph.h"
 #include "examples/train/parted_pass.h"
 #include "kernels/reference/face_mask.h"
 
@@ -27,7 +28,9 @@ namespace latentsync::train {
 namespace {
 
 constexpr int64_t kBatch = 16;
-constexpr double kMixed = 0.5;                     // of slots are mixed with another clip's face
+// Of slots of spread frames, a face between two; of all others, one mixed with another's colours.
+constexpr double kMorphed = 0.5, kMixed = 0.5;
+constexpr double kLeastShare = -0.25;              // of the other one in a face between two
 constexpr double kFinest = 0.02, kCoarsest = 0.1;  // of what is taken from him, parts of the edge
 
 void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::Device device,
@@ -141,18 +144,17 @@ void LatentPool::refresh(Choice choice, Random& random) {
   while (choice == Choice::kRuns && clip->frames() < 2 * kRun) clip = &sampler_.draw(random);
   auto& slot = slots_[static_cast<size_t>(next_)];
   auto change = draw_augmentation(random, draw_strength(random));
-  if (uniform(random, 0, 1) < kMixed) {
-    const double share = uniform(random, 0, 1);
-    const double deviation = uniform(random, kFinest, kCoarsest);
-    const auto& other = sampler_.draw(random);
-    change.other = difference_of_faces(dataset_, *clip, other, deviation) * share;
-  }
   slot = {clip, choose_frames(clip->frames(), choice, random), choice, change.mirror};
   const auto count = static_cast<int64_t>(slot.frames.size());
-  const auto chosen = at::tensor(slot.frames, at::kLong);
-  Clip part = *clip;
-  part.crops = clip->crops.index_select(0, chosen);
-  part.lips = clip->lips.index_select(0, chosen);
+  const auto& other = sampler_.draw(random);
+  double share = 0;
+  if (choice == Choice::kSpread && uniform(random, 0, 1) < kMorphed) {
+    share = uniform(random, kLeastShare, 1);
+  } else if (uniform(random, 0, 1) < kMixed) {
+    const double deviation = uniform(random, kFinest, kCoarsest);
+    change.other = difference_of_faces(dataset_, *clip, other, deviation) * uniform(random, 0, 1);
+  }
+  const Clip part = morphed(*clip, slot.frames, other, share);
   const auto images = augmented_crops(dataset_, part, change, device_);
   const auto place = [&](at::Tensor& pool) { return pool.narrow(0, next_ * 2 * kRun, count); };
   place(plain_).copy_(coder_.encode(images));

@@ -117,15 +117,20 @@ model::TensorMap for_file(const model::TensorMap& weights, const torch::nn::Modu
 
 }  // namespace
 
+nn::WhisperConfig read_encoder_shape(const fs::path& folder) {
+  const auto files = model::find_model(folder);
+  const auto whisper = model::open_tensor_file(files.whisper);
+  return model::whisper_config(model::whisper_encoder_state(whisper), files.whisper.string(),
+                               whisper.integers, files.config);
+}
+
 ModelShape read_shape(const fs::path& folder) {
   const auto files = model::find_model(folder);
   const auto whole = model::model_config(files.config);
   const auto unet = model::open_tensor_file(files.unet);
-  const auto whisper = model::open_tensor_file(files.whisper);
   ModelShape shape;
   shape.unet = model::unet_config(model::unet_state(unet), files.unet.string(), files.config);
-  shape.whisper = model::whisper_config(model::whisper_encoder_state(whisper),
-                                        files.whisper.string(), whisper.integers, files.config);
+  shape.whisper = read_encoder_shape(folder);
   if (whole.scheduler != diffusion::DdimOptions()) {
     throw Error(ErrorCode::kUnsupported, "The trainer knows LatentSync's noise schedule only; \"" +
                                              files.config.origin() +
@@ -139,12 +144,16 @@ ModelShape read_shape(const fs::path& folder) {
   return shape;
 }
 
+void read_encoder(const fs::path& folder, audio::WhisperEncoder& encoder) {
+  const auto path = model::find_model(folder).whisper;
+  model::load_state(encoder, model::whisper_encoder_state(model::open_tensor_file(path)),
+                    path.string());
+}
+
 void read_weights(const fs::path& folder, nn::UNet3D& unet, audio::WhisperEncoder& encoder) {
-  const auto files = model::find_model(folder);
-  model::load_state(unet, model::unet_state(model::open_tensor_file(files.unet)),
-                    files.unet.string());
-  model::load_state(encoder, model::whisper_encoder_state(model::open_tensor_file(files.whisper)),
-                    files.whisper.string());
+  const auto path = model::find_model(folder).unet;
+  model::load_state(unet, model::unet_state(model::open_tensor_file(path)), path.string());
+  read_encoder(folder, encoder);
 }
 
 void write_model(const fs::path& folder, const ModelShape& shape, const model::TensorMap& unet,

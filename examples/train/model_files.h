@@ -29,6 +29,10 @@ ModelShape read_shape(const std::filesystem::path& folder);
 void read_weights(const std::filesystem::path& folder, nn::UNet3D& unet,
                   audio::WhisperEncoder& encoder);
 
+/// The same for its audio encoder alone.
+nn::WhisperConfig read_encoder_shape(const std::filesystem::path& folder);
+void read_encoder(const std::filesystem::path& folder, audio::WhisperEncoder& encoder);
+
 /// Writes a model folder that core/model loads: float16 weights of both networks (names as the
 /// modules have them, with their buffers), config.json, and copies of TAESD's files.
 void write_model(const std::filesystem::path& folder, const ModelShape& shape,

@@ -86,6 +86,7 @@ std::string usage() {
   --out FOLDER             checkpoints, curves, previews and the model (train-out); a second run goes on from there
   --preset NAME            cpu-small or h200
   --init FOLDER            go on from this model: its shape, its weights
+  --encoder FOLDER         take this model's audio encoder as it is; its part of the time goes to the UNet
   --name NAME              what config.json calls the model (latentsync-demo; with --init, what it was called)
   --taesd FOLDER           of TAESD's two files (models/taesd)
   --device NAME            cpu, cuda, cuda:N
@@ -98,6 +99,7 @@ std::string usage() {
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (1)
+  --guidance N             what config.json says to sample with, and what the critic sees (1.5)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N
@@ -144,6 +146,7 @@ Options parse_options(int count, char** arguments) {
       {"--out", path(options.out)},
       {"--taesd", path(options.taesd)},
       {"--init", [&](auto&, auto& text) { options.init = text; }},
+      {"--encoder", [&](auto&, auto& text) { options.encoder = text; }},
       {"--name", [&](auto&, auto& text) { options.name = text; }},
       {"--preset", [](auto&, auto&) {}},
       {"--device",
@@ -167,6 +170,8 @@ Options parse_options(int count, char** arguments) {
       {"--temporal", real(preset.unet.temporal, 0, 100)},
       {"--detail", real(preset.unet.detail, 0, 100)},
       {"--critic", real(preset.unet.critic, 0, 100)},
+      {"--guidance",
+       [&](auto& name, auto& text) { options.guidance = number(name, text, 1, 100); }},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},
@@ -182,6 +187,10 @@ Options parse_options(int count, char** arguments) {
     found->second(name, text);
   }
   if (options.data.empty()) refuse("--data is missing");
+  if (options.encoder) {
+    if (values.contains("--audio-share")) refuse("--encoder leaves nothing to --audio-share");
+    options.shares.audio = 0;
+  }
   options.shares.unet -= options.shares.audio - Shares{}.audio;
   return options;
 }

@@ -181,6 +181,17 @@ Run::Run(const Options& options)
   auto& shape = options_.preset.shape;
   if (options_.init) shape = read_shape(*options_.init);
   if (options_.name) shape.name = *options_.name;
+  shape.guidance = options_.guidance.value_or(shape.guidance);
+  if (options_.encoder) {
+    const auto whisper = read_encoder_shape(*options_.encoder);
+    if (whisper.n_audio_state != shape.unet.cross_attention_dim) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "The audio encoder of \"" + options_.encoder->string() + "\" is " +
+                      std::to_string(whisper.n_audio_state) + " wide, the UNet takes " +
+                      std::to_string(shape.unet.cross_attention_dim) + ": give another --preset.");
+    }
+    shape.whisper = whisper;
+  }
   if (dataset_.edge != shape.edge) {
     throw Error(ErrorCode::kInvalidArgument,
                 "The data set's crops are " + std::to_string(dataset_.edge) +
@@ -199,6 +210,7 @@ Run::Run(const Options& options)
     initialise_unet(*unet_, options_.seed, first_alpha(shape.inference_steps));
     initialise_encoder(*encoder_, options_.seed + 1);
   }
+  if (options_.encoder) read_encoder(*options_.encoder, *encoder_);
   unet_->to(device_, options_.unet_type);
   encoder_->to(device_, options_.audio_type);
   const double seconds = options_.minutes * 60;

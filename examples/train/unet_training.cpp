@@ -215,6 +215,7 @@ PartedPass UNetTraining::predict(const at::Tensor& sample, const at::Tensor& tim
 
 at::Tensor UNetTraining::guided(const Task& task, const at::Tensor& entries,
                                 const at::Tensor& predicted) const {
+  if (options_.guidance == 1) return predicted;
   at::Tensor silent;
   {
     const at::NoGradGuard no_history;

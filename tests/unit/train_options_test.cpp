@@ -32,6 +32,15 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
   EXPECT_EQ(parsed({"--data", "set"}).preset.shape.edge, 256);
 }
 
+// An audio encoder that is taken as it is leaves its time to the UNet.
+TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
+  const auto options = parsed({"--data", "set", "--encoder", "models/demo", "--guidance", "1.25"});
+  EXPECT_EQ(options.encoder, "models/demo");
+  EXPECT_EQ(options.guidance, 1.25);
+  EXPECT_EQ(options.shares.audio, 0);
+  EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
+}
+
 // What is wrong is named, and what would be right.
 TEST(TrainOptions, WrongOnesAreRefused) {
   const struct {
@@ -43,6 +52,9 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{"--data", "set", "--guided", "1"}, "there is no option --guided"},
       {{"--data", "set", "--preset", "cpu"}, "cpu-small or h200, not \"cpu\""},
       {{"--data", "set", "--audio-share", "0.9"}, "from 0 to 0.8, not \"0.9\""},
+      {{"--data", "set", "--encoder", "m", "--audio-share", "0.1"},
+       "leaves nothing to --audio-share"},
+      {{"--data", "set", "--guidance", "0.5"}, "--guidance takes a number from 1"},
       {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
       {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},

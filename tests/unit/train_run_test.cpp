@@ -3,6 +3,7 @@
 #include "core/nn/prepare.h"
 #include "examples/train/audio_store.h"
 #include "examples/train/latent_pool.h"
+#include "examples/train/model_files.h"
 #include "examples/train/mouth_reader.h"
 #include "examples/train/optimiser.h"
 #include "examples/train/preview.h"
@@ -13,6 +14,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -25,6 +27,7 @@
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 namespace latentsync::train {
 namespace {
@@ -103,6 +106,49 @@ TEST(TrainRun, ASecondSessionGoesOn) {
   write_text(state / "finished", "");
   EXPECT_TRUE(run(options));
   EXPECT_EQ(steps_in(model::open_tensor_file(state / "audio.safetensors")), steps_in(second));
+}
+
+// Another model's audio encoder, of another shape than the preset's, is the model's in the end; so
+// is the guidance that was asked for.
+TEST(TrainRun, AGivenEncoderIsTakenAsItIs) {
+  const test::TemporaryFolder folder;
+  auto options = small_run(folder);
+  auto shape = options.preset.shape;
+  shape.whisper.n_audio_layer = 1;
+  nn::UNet3D unet(shape.unet);
+  audio::WhisperEncoder encoder(shape.whisper);
+  nn::initialise_parameters(encoder, 7);
+  model::TensorMap weights;
+  for (const auto& item : encoder.named_parameters()) weights[item.key()] = item.value();
+  write_model(folder / "given", shape, {}, unet, weights, encoder, options.taesd);
+  // Of the UNet nothing is wanted.
+  write_safetensors(folder / "given/latentsync_unet.safetensors", {{"x", at::rand({1})}});
+
+  options.encoder = folder / "given";
+  options.guidance = 1.25;
+  options.shares.audio = 0;
+  options.minutes = 0.01;
+  ASSERT_TRUE(run(options));
+  const auto path = [](const std::filesystem::path& model) {
+    return model / "whisper" / "tiny.safetensors";
+  };
+  const auto given = model::open_tensor_file(path(folder / "given")).tensors;
+  const auto made = model::open_tensor_file(path(folder / "out/model")).tensors;
+  ASSERT_EQ(made.size(), given.size());
+  for (const auto& [name, tensor] : given) EXPECT_TRUE(made.at(name).equal(tensor)) << name;
+  EXPECT_EQ(read_encoder_shape(folder / "out/model"), shape.whisper);
+  std::ifstream config(folder / "out/model/config.json");
+  EXPECT_EQ(nlohmann::json::parse(config).at("guidance_scale"), 1.25);
+
+  options.out = folder / "other";
+  options.preset.shape.unet.cross_attention_dim = 64;
+  try {
+    run(options);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("is 32 wide, the UNet takes 64"), std::string::npos)
+        << error.what();
+  }
 }
 
 // A small UNet and all that it is trained with.
