@@ -95,11 +95,11 @@ std::string usage() {
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
-  --critic-from N          the same, after which a critic judges what is made (0.15)
+  --critic-from N          the same, after which a critic judges what is made (0.3)
+  --guided-from N          the same, after which what guidance makes is judged (0.55)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
-  --critic N               what the critic's wishes count beside all the rest (1)
-  --guidance N             what config.json says to sample with, and what the critic sees (1.5)
+  --critic N               what the critic's wishes count beside all the rest (0.6)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N
@@ -164,14 +164,13 @@ Options parse_options(int count, char** arguments) {
       {"--audio-share", real(options.shares.audio, 0, 0.8)},
       {"--windows-from", real(options.shares.windows_from, 0, 1)},
       {"--critic-from", real(options.shares.critic_from, 0, 1)},
+      {"--guided-from", real(options.shares.guided_from, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},
       {"--temporal", real(preset.unet.temporal, 0, 100)},
       {"--detail", real(preset.unet.detail, 0, 100)},
       {"--critic", real(preset.unet.critic, 0, 100)},
-      {"--guidance",
-       [&](auto& name, auto& text) { options.guidance = number(name, text, 1, 100); }},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},

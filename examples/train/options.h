@@ -32,7 +32,8 @@ struct Shares {
   double reader = 0.03;
   double unet = 0.69;
   double windows_from = 0.85;  ///< of the UNet's part: from here on windows, before single frames
-  double critic_from = 0.15;   ///< likewise, the critic
+  double critic_from = 0.3;    ///< likewise, the critic
+  double guided_from = 0.55;   ///< likewise: what guidance makes is judged, not the prediction
 };
 
 struct Options {

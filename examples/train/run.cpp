@@ -181,7 +181,6 @@ Run::Run(const Options& options)
   auto& shape = options_.preset.shape;
   if (options_.init) shape = read_shape(*options_.init);
   if (options_.name) shape.name = *options_.name;
-  shape.guidance = options_.guidance.value_or(shape.guidance);
   if (options_.encoder) {
     const auto whisper = read_encoder_shape(*options_.encoder);
     if (whisper.n_audio_state != shape.unet.cross_attention_dim) {
@@ -371,10 +370,13 @@ bool Run::train_unet() {
       clock.spent += seconds_since(begin);
       continue;
     }
-    const auto loss = training.step(
-        {learning_rate(options_.preset.unet_rate, progress, training.optimiser().steps()), windows,
-         progress >= options_.shares.critic_from},
-        random_);
+    const auto loss =
+        training.step({.learning_rate = learning_rate(options_.preset.unet_rate, progress,
+                                                      training.optimiser().steps()),
+                       .windows = windows,
+                       .criticised = progress >= options_.shares.critic_from,
+                       .guided = progress >= options_.shares.guided_from},
+                      random_);
     stepping += seconds_since(begin);
     clock.spent += seconds_since(begin);
     const std::string prefix = windows ? "window " : "frame ";

@@ -213,18 +213,12 @@ PartedPass UNetTraining::predict(const at::Tensor& sample, const at::Tensor& tim
           }};
 }
 
-at::Tensor UNetTraining::guided(const Task& task, const at::Tensor& entries,
-                                const at::Tensor& predicted) const {
-  if (options_.guidance == 1) return predicted;
-  at::Tensor silent;
-  {
+at::Tensor UNetTraining::guided(const Task& task, const at::Tensor& predicted) const {
+  const at::Tensor silent = [&] {
     const at::NoGradGuard no_history;
-    const auto tokens = at::zeros_like(task.batch.tokens.narrow(0, 0, entries.size(0) * task.run));
-    silent = predict(task.sample.index_select(0, entries),
-                     task.timesteps.index_select(0, entries.to(at::kCPU)), tokens)
-                 .output()
-                 .detach();
-  }
+    const auto tokens = at::zeros_like(task.batch.tokens);
+    return predict(task.sample, task.timesteps, tokens).output().detach();
+  }();
   return silent + options_.guidance * (predicted - silent);
 }
 
@@ -267,9 +261,8 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
   return loss;
 }
 
-at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predicted,
-                                     UNetLoss& values) {
-  // Half of the entries at most: each is another evaluation.
+at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values) {
+  // Half of the entries at most: what a critic of twelve frames learns takes long enough.
   const auto judged = task.begins.unflatten(0, {task.entries, task.run})
                           .flatten(1)
                           .select(1, 0)
@@ -281,10 +274,8 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predict
     return x.unflatten(0, {task.entries, task.run}).index_select(0, judged).flatten(0, 1);
   };
   const auto wanted = of(task.batch.wanted), reference = of(task.batch.reference);
-  const auto guess =
-      clean(of(task.noisy.sample), of(task.alpha), guided(task, judged, of(predicted)));
   // What is kept is the original: nothing to be judged there.
-  const auto made = at::where(coder_.latent_mask() > 0.5, wanted, guess);
+  const auto made = at::where(coder_.latent_mask() > 0.5, wanted, of(guess));
   const auto weights = of(task.batch.weights) * (1 - coder_.latent_mask());
   values.critic = critic_.step(made, wanted, reference, weights, kCriticRate);
   if (critic_.optimiser().steps() <= kCriticAlone) return {};
@@ -296,15 +287,16 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
   optimiser_.zero_gradients();
   auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
-  const auto guess = clean(task.noisy.sample, task.alpha, output);
+  const auto judged = how.guided ? guided(task, output) : output;
+  const auto guess = clean(task.noisy.sample, task.alpha, judged);
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };
 
   UNetLoss values;
-  auto gradient = gradient_of(loss_of(task, output, guess, values));
+  auto gradient = gradient_of(loss_of(task, judged, guess, values));
   if (how.criticised && options_.critic > 0) {
-    if (const auto wish = displeasure(task, output, values); wish.defined()) {
+    if (const auto wish = displeasure(task, guess, values); wish.defined()) {
       const auto direction = gradient_of(wish);
       gradient =
           gradient + direction * (options_.critic * gradient.norm() / (direction.norm() + 1e-12));

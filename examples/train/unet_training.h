@@ -19,11 +19,11 @@ struct UNetTrainingOptions {
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
-  double guidance = 1.5;        ///< of it; the critic judges what is made with it
+  double guidance = 1.5;        ///< of it
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double detail = 0.15;         ///< weight of the guess's absolute error
-  double critic = 1;            ///< what pleases the critic, over all the rest: gradients' norms
+  double critic = 0.6;          ///< what pleases the critic, over all the rest: gradients' norms
   double average = 0.9998;
 };
 
@@ -66,8 +66,11 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// A part of the entries (from_noise) is what the first step of sampling meets: nothing but noise,
 /// at the first timestep of inference_steps. What is to be predicted there leads from that noise to
 /// the picture in this one step. So few steps are enough, and what is learnt most is what decides
-/// where the mouth goes: from partly noisy latents it can be seen. What is made of them with
-/// guidance the critic judges, too.
+/// where the mouth goes: from partly noisy latents it can be seen. What is made of them the critic
+/// judges, too.
+///
+/// First all that is judged is the prediction itself; in the end (Step::guided) it is what guidance
+/// makes of it, so that what comes out with it is right, in its size and where it is sharp.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
@@ -81,6 +84,7 @@ class UNetTraining {
     double learning_rate = 0;
     bool windows = false;  ///< of LatentPool::kRun frames, with motion modules; else single frames
     bool criticised = false;  ///< the critic is trained, and pleased once it knows something
+    bool guided = false;      ///< what guidance makes is judged, not the prediction
   };
   UNetLoss step(const Step& how, Random& random);
 
@@ -107,13 +111,13 @@ class UNetTraining {
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
   PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& tokens) const;
-  /// What sampling makes of PREDICTED [n * run, 4, h, w], of n ENTRIES: with guidance.
-  at::Tensor guided(const Task& task, const at::Tensor& entries, const at::Tensor& predicted) const;
-  /// GUESS: at the clean latents.
+  /// What sampling makes of PREDICTED [N, 4, h, w]: with guidance.
+  at::Tensor guided(const Task& task, const at::Tensor& predicted) const;
+  /// PREDICTED: with guidance or without; GUESS: at the clean latents, from it.
   at::Tensor loss_of(const Task& task, const at::Tensor& predicted, const at::Tensor& guess,
                      UNetLoss& values) const;
   /// Trains the critic; undefined while it knows too little.
-  at::Tensor displeasure(const Task& task, const at::Tensor& predicted, UNetLoss& values);
+  at::Tensor displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values);
   at::Tensor weights_of(const at::Tensor& lips) const;
 
   std::shared_ptr<nn::UNet3D> unet_;

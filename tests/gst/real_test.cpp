@@ -52,9 +52,9 @@ class RealEngine : public testing::Test {
     ASSERT_EQ(made.status, 0) << command << "\n" << made.output;
   }
 
-  static std::string element() {
-    return "latentsync name=l device=cpu inference-steps=2 model-path=" LATENTSYNC_SOURCE_ROOT
-           "/models/demo";
+  static std::string element() {  // a quarter of the model's own pixels: seconds, not minutes
+    return "latentsync name=l device=cpu inference-steps=2 resolution=128 "
+           "model-path=" LATENTSYNC_SOURCE_ROOT "/models/demo";
   }
   /// The clip and its speech into the element, with these queues.
   static std::string sources(const std::string& video_queue, const std::string& audio_queue) {

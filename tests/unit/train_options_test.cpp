@@ -34,9 +34,10 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
 
 // An audio encoder that is taken as it is leaves its time to the UNet.
 TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
-  const auto options = parsed({"--data", "set", "--encoder", "models/demo", "--guidance", "1.25"});
+  const auto options =
+      parsed({"--data", "set", "--encoder", "models/demo", "--guided-from", "0.5"});
   EXPECT_EQ(options.encoder, "models/demo");
-  EXPECT_EQ(options.guidance, 1.25);
+  EXPECT_EQ(options.shares.guided_from, 0.5);
   EXPECT_EQ(options.shares.audio, 0);
   EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
 }
@@ -54,7 +55,6 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{"--data", "set", "--audio-share", "0.9"}, "from 0 to 0.8, not \"0.9\""},
       {{"--data", "set", "--encoder", "m", "--audio-share", "0.1"},
        "leaves nothing to --audio-share"},
-      {{"--data", "set", "--guidance", "0.5"}, "--guidance takes a number from 1"},
       {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
       {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
