@@ -96,10 +96,10 @@ std::string usage() {
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
   --critic-from N          the same, after which a critic judges what is made (0.3)
-  --guided-from N          the same, after which what guidance makes is judged (0.55)
+  --guided-from N          the same, after which what guidance makes is judged (1: never)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
-  --critic N               what the critic's wishes count beside all the rest (0.6)
+  --critic N               what the critic's wishes count beside all the rest (0.3)
   --from-noise N           part of the entries that begin as sampling does (0.85)
   --slots N                encoded pieces of clips in memory (8 or more)
   --seed N, --threads N

@@ -262,7 +262,7 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
 }
 
 at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values) {
-  // Half of the entries at most: what a critic of twelve frames learns takes long enough.
+  // Half of the entries at most: the critic's own steps take time, too.
   const auto judged = task.begins.unflatten(0, {task.entries, task.run})
                           .flatten(1)
                           .select(1, 0)

@@ -23,7 +23,7 @@ struct UNetTrainingOptions {
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double detail = 0.15;         ///< weight of the guess's absolute error
-  double critic = 0.6;          ///< what pleases the critic, over all the rest: gradients' norms
+  double critic = 0.3;          ///< what pleases the critic, over all the rest: gradients' norms
   double average = 0.9998;
 };
 
@@ -69,8 +69,8 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// where the mouth goes: from partly noisy latents it can be seen. What is made of them the critic
 /// judges, too.
 ///
-/// First all that is judged is the prediction itself; in the end (Step::guided) it is what guidance
-/// makes of it, so that what comes out with it is right, in its size and where it is sharp.
+/// What is judged is the prediction itself or, where that is asked for (Step::guided), what
+/// guidance makes of it: then lips move with guidance as far as they should, without it less.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
