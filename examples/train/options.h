@@ -44,7 +44,6 @@ struct Options {
   /// A model whose audio encoder is taken as it is; nothing of it is trained.
   std::optional<std::filesystem::path> encoder;
   std::optional<std::string> name;  ///< of the model, in config.json
-  std::optional<double> guidance;   ///< in config.json, and in what the critic sees
   std::string device = "cpu";
   /// What the networks work in while they are trained; the weights that are trained are float32.
   c10::ScalarType audio_type = c10::kFloat, unet_type = c10::kFloat;

@@ -1,7 +1,6 @@
 #include "core/error.h"
 #include "examples/train/morph.h"
 
-#include <cmath>
 #include <string>
 #include <vector>
 
