@@ -8,31 +8,64 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace latentsync::train {
+namespace {
+
+constexpr double kFaint = 1e-3;  // of full scale
+
+std::vector<Clip> quiet_clips() {
+  constexpr auto kFrames = AudioStore::kQuietFrames;
+  Clip silence{.name = "silence"};
+  silence.crops = at::zeros({kFrames, 0});
+  silence.mouth = at::zeros({kFrames, Clip::kMouthValues});
+  silence.sound = at::zeros({kFrames * Clip::kSamplesPerFrame});
+  Clip noise = silence;
+  noise.name = "noise";
+  noise.sound = at::randn_like(silence.sound) * kFaint;
+  return {silence, noise};
+}
+
+}  // namespace
 
 AudioStore::AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, int64_t versions,
                        Random& random)
     : encoder_(encoder),
       windows_(encoder.config().n_audio_ctx, encoder.config().n_mels),
       sampler_(dataset.of(Part::kTrain), ClipSampler::kForFaces),
+      quiet_(quiet_clips()),
       versions_(versions) {
-  auto clips = dataset.of(Part::kTrain);
   for (int64_t round = 0; round < versions; ++round) {
-    std::shuffle(clips.begin(), clips.end(), random);
-    for (size_t next = 0; next < clips.size();) {
-      encode(windows_.packed(clips, next, random, Pace::kKept));
+    auto clips = dataset.of(Part::kTrain);
+    for (const auto& quiet : quiet_) {
+      if (round % 2 == 0) {
+        clips.push_back(&quiet);
+      } else {
+        encode({&quiet}, random);
+      }
     }
+    std::shuffle(clips.begin(), clips.end(), random);
+    encode(clips, random);
   }
 }
 
 void AudioStore::refresh(Random& random) {
   std::vector<const Clip*> clips;
   for (int clip = 0; clip < 16; ++clip) clips.push_back(&sampler_.draw(random));
+  clips[random() % 4] = &quiet(random);
   size_t next = 0;
   encode(windows_.packed(clips, next, random, Pace::kKept));
+  if (random() % 4 == 0) encode({&quiet(random)}, random);
+}
+
+void AudioStore::encode(const std::vector<const Clip*>& clips, Random& random) {
+  for (size_t next = 0; next < clips.size();) {
+    encode(windows_.packed(clips, next, random, Pace::kKept));
+  }
 }
 
 void AudioStore::encode(const AudioWindow& window) {

@@ -14,6 +14,7 @@
 #include <ATen/ops/norm.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -48,7 +49,46 @@ bool is_inner(const std::string& name) {
   return !name.starts_with("conv_in.") && !name.starts_with("conv_out.");
 }
 
+// Of the slot's own frames the one whose mouth is open least.
+int64_t most_closed(const LatentPool::Slot& slot) {
+  const auto opening = slot.clip->mouth.select(1, 0);
+  return opening.index_select(0, at::tensor(slot.frames, at::kLong)).argmin().item<int64_t>();
+}
+
 }  // namespace
+
+Entry draw_entry(const LatentPool& pool, const AudioStore& audio, bool windows, double quiet,
+                 Random& random) {
+  const int64_t run = windows ? LatentPool::kRun : 1;
+  Entry entry;
+  const auto* slot = &pool.draw(random, entry.slot);
+  while (windows && slot->choice != Choice::kRuns) slot = &pool.draw(random, entry.slot);
+  const auto pick = [&] { return static_cast<int64_t>(random() % slot->frames.size()); };
+  const auto place = [&](int64_t of) { return slot->frames[static_cast<size_t>(of)]; };
+  const bool silent = uniform(random, 0, 1) < quiet;
+  int64_t first = silent ? most_closed(*slot) : pick(), other = pick();
+  if (windows) {  // references run along with the window
+    if (!silent) first = first < run ? 0 : run;
+    other = first < run ? run : 0;
+  }
+  for (int tries = 0;
+       !windows && tries < 20 && std::abs(place(other) - place(first)) < kNearestReference;
+       ++tries) {
+    other = pick();
+  }
+  int64_t heard = place(first);
+  entry.sound = slot->clip;
+  if (silent) {
+    entry.sound = &audio.quiet(random);
+    heard = static_cast<int64_t>(random() % (AudioStore::kQuietFrames - run + 1));
+  }
+  for (int64_t i = 0; i < run; ++i) {
+    entry.frames.push_back(silent ? first : first + i);
+    entry.references.push_back(other + i);
+    entry.sound_frames.push_back(heard + i);
+  }
+  return entry;
+}
 
 double first_alpha(int64_t inference_steps) {
   const diffusion::DdimScheduler scheduler(inference_steps);
@@ -131,35 +171,23 @@ at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
 }
 
 UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& random) const {
-  const int64_t run = windows ? LatentPool::kRun : 1;
-  std::vector<int64_t> slots, frames, references;
-  std::vector<const Clip*> clips;
-  std::vector<int64_t> clip_frames;
-  for (int64_t entry = 0; entry < entries; ++entry) {
-    int64_t number = 0;
-    const auto* slot = &pool_.draw(random, number);
-    while (windows && slot->choice != Choice::kRuns) slot = &pool_.draw(random, number);
-    const auto pick = [&] { return static_cast<int64_t>(random() % slot->frames.size()); };
-    const auto place = [&](int64_t of) { return slot->frames[static_cast<size_t>(of)]; };
-    int64_t first = pick(), other = pick();
-    if (windows) {  // references run along with the window
-      first = first < run ? 0 : run;
-      other = run - first;
-    }
-    for (int tries = 0; tries < 20 && std::abs(place(other) - place(first)) < kNearestReference;
-         ++tries) {
-      other = pick();
-    }
-    for (int64_t i = 0; i < run; ++i) {
-      slots.push_back(number);
-      frames.push_back(first + i);
-      references.push_back(other + i);
-      clips.push_back(slot->clip);
-      clip_frames.push_back(place(first + i));
-    }
+  std::vector<int64_t> slots, frames, references, sound_frames;
+  std::vector<const Clip*> sounds;
+  int64_t run = 1;
+  for (int64_t i = 0; i < entries; ++i) {
+    const auto entry = draw_entry(pool_, audio_, windows, options_.quiet, random);
+    run = static_cast<int64_t>(entry.frames.size());
+    slots.insert(slots.end(), entry.frames.size(), entry.slot);
+    sounds.insert(sounds.end(), entry.frames.size(), entry.sound);
+    const auto append = [](std::vector<int64_t>& all, const std::vector<int64_t>& more) {
+      all.insert(all.end(), more.begin(), more.end());
+    };
+    append(frames, entry.frames);
+    append(references, entry.references);
+    append(sound_frames, entry.sound_frames);
   }
   const auto target = pool_.take(slots, frames);
-  auto tokens = audio_.take(clips, clip_frames, run, random);
+  auto tokens = audio_.take(sounds, sound_frames, run, random);
   const auto audible =
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());

@@ -17,6 +17,7 @@ struct UNetTrainingOptions {
   int64_t frames = 12;          ///< single frames in a step
   int64_t windows = 2;          ///< in a step with motion modules
   double silent = 0.1;          ///< of entries, whose audio is zeros, for guidance
+  double quiet = 0.06;          ///< of entries, with the sound of silence and a closed mouth
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
   double guidance = 1.5;        ///< of it
@@ -26,6 +27,20 @@ struct UNetTrainingOptions {
   double critic = 0.3;          ///< what pleases the critic, over all the rest: gradients' norms
   double average = 0.9998;
 };
+
+/// What one entry of a batch is made of.
+struct Entry {
+  int64_t slot = 0;                         ///< of the pool
+  std::vector<int64_t> frames, references;  ///< among the slot's own
+  const Clip* sound = nullptr;
+  std::vector<int64_t> sound_frames;  ///< of it
+};
+
+/// A frame, or a window of LatentPool::kRun, with its own sound and a reference from elsewhere in
+/// the clip. QUIET of the entries have silence instead, and the frame of their slot whose mouth is
+/// open least, which in windows stands still: no clip is silent for long.
+Entry draw_entry(const LatentPool& pool, const AudioStore& audio, bool windows, double quiet,
+                 Random& random);
 
 /// The terms of one step's loss, as they are weighted.
 struct UNetLoss {

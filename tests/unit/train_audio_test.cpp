@@ -4,8 +4,10 @@
 #include "examples/train/audio_store.h"
 #include "examples/train/audio_training.h"
 #include "examples/train/audio_windows.h"
+#include "tests/support/compare.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -149,6 +151,32 @@ TEST(TrainAudio, SoundsAreEncodedAnew) {
   EXPECT_EQ(after.size(), 2U);
   for (const auto& now : after) {
     for (const auto& then : before) EXPECT_FALSE(now.equal(then));
+  }
+}
+
+// Silence has tokens as clips have them, and they are none of the clips'.
+TEST(TrainAudio, SilenceIsEncodedToo) {
+  Dataset dataset;
+  dataset.clips = {clip_of(50)};
+  auto& clip = dataset.clips[0];
+  clip.sound = at::randn({50 * 640}) * 0.1;
+  audio::WhisperEncoder encoder(kSmall);
+  initialise_encoder(encoder, 1);
+  for (const int64_t versions : {1, 3}) {
+    Random random(2);
+    AudioStore store(dataset, encoder, versions, random);
+    const auto spoken = store.take({&clip}, {25}, 1, random);
+    std::set<const Clip*> kinds;
+    for (int draw = 0; draw < 20; ++draw) {
+      const auto& quiet = store.quiet(random);
+      kinds.insert(&quiet);
+      const auto silent = store.take({&quiet}, {AudioStore::kQuietFrames - 1}, 1, random);
+      EXPECT_EQ(silent.sizes(), spoken.sizes());
+      EXPECT_FALSE(test::close(silent, spoken, {.rel_l2 = 0.1}));
+      store.refresh(random);
+    }
+    EXPECT_EQ(kinds.size(), 2U);
+    EXPECT_FLOAT_EQ((*kinds.begin())->mouth.abs().max().item<float>(), 0);
   }
 }
 

@@ -206,6 +206,39 @@ TEST(TrainSteps, EveryTermCounts) {
   EXPECT_LT(mean(kSingle - 20, kSingle), mean(0, 20));
 }
 
+// An entry has its own sound, and a reference from elsewhere; one of silence has the mouth that is
+// open least, which stands still in windows.
+TEST(TrainSteps, SilenceHasAClosedMouth) {
+  Studio studio(1.5);
+  const auto& pool = studio.pool;
+  for (int draw = 0; draw < 60; ++draw) {
+    const bool windows = draw % 2 == 0, silent = draw % 3 == 0;
+    const auto entry = draw_entry(pool, *studio.audio, windows, silent ? 1 : 0, studio.random);
+    const auto& slot = pool.slot(entry.slot);
+    const size_t run = windows ? LatentPool::kRun : 1;
+    ASSERT_EQ(entry.frames.size(), run);
+    ASSERT_EQ(entry.references.size(), run);
+    ASSERT_EQ(entry.sound_frames.size(), run);
+    const auto opening = [&](int64_t frame) {
+      return slot.clip->mouth[slot.frames[static_cast<size_t>(frame)]][0].item<double>();
+    };
+    for (size_t i = 0; i < run; ++i) {
+      EXPECT_LT(entry.references[i], static_cast<int64_t>(slot.frames.size()));
+      if (silent) {
+        EXPECT_EQ(entry.frames[i], entry.frames[0]);
+        for (size_t other = 0; other < slot.frames.size(); ++other) {
+          EXPECT_LE(opening(entry.frames[0]), opening(static_cast<int64_t>(other)));
+        }
+        EXPECT_LT(entry.sound_frames[i], AudioStore::kQuietFrames);
+      } else {
+        EXPECT_EQ(slot.frames[static_cast<size_t>(entry.frames[i])], entry.sound_frames[i]);
+      }
+      EXPECT_NE(entry.references[i], entry.frames[i]);
+    }
+    EXPECT_EQ(entry.sound != slot.clip, silent);
+  }
+}
+
 // What guidance makes is judged where that is asked for, by every term and by the critic; else it
 // does not matter how much guidance there is.
 TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
