@@ -7,12 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
 #include <c10/core/InferenceMode.h>
 
@@ -87,37 +85,5 @@ Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& drive
 }
 
 at::Tensor stacked(const std::vector<at::Tensor>& pictures) { return at::cat(pictures, 0); }
-
-at::Tensor chart(const Curve& curve, int64_t width, int64_t height) {
-  constexpr uint8_t kColour[] = {31, 119, 180};
-  constexpr int kParts = 64;  // of the way from one point to the next
-  auto picture = at::full({height, width, 3}, 255, at::kByte);
-  auto* pixels = picture.mutable_data_ptr<uint8_t>();
-  std::vector<std::pair<double, double>> points;  // (time, logarithm)
-  for (size_t i = 0; i < curve.at.size(); ++i) {
-    const double value = std::log(curve.value[i]);
-    if (std::isfinite(value) && std::isfinite(curve.at[i])) points.push_back({curve.at[i], value});
-  }
-  if (points.size() < 2) return picture;
-  const auto by_value = [](const auto& a, const auto& b) { return a.second < b.second; };
-  const auto [begin, end] = std::minmax_element(points.begin(), points.end());
-  const auto [low, high] = std::minmax_element(points.begin(), points.end(), by_value);
-  const auto place = [](double value, double from, double to, int64_t count) {
-    const double part = to > from ? std::clamp((value - from) / (to - from), 0.0, 1.0) : 0.5;
-    return static_cast<int64_t>(part * static_cast<double>(count - 1));
-  };
-  for (size_t i = 1; i < points.size(); ++i) {
-    const auto& [at, value] = points[i - 1];
-    for (int part = 0; part < kParts; ++part) {
-      const double t = static_cast<double>(part) / kParts;
-      const auto x = place(std::lerp(at, points[i].first, t), begin->first, end->first, width);
-      const auto y =
-          height - 1 -
-          place(std::lerp(value, points[i].second, t), low->second, high->second, height);
-      std::copy_n(kColour, 3, pixels + (y * width + x) * 3);
-    }
-  }
-  return picture;
-}
 
 }  // namespace latentsync::train

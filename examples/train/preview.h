@@ -36,12 +36,4 @@ Preview make_preview(const Dataset& dataset, const Clip& face, const Clip& drive
 /// Pictures below each other, uint8 [*, W, 3] of one width.
 at::Tensor stacked(const std::vector<at::Tensor>& pictures);
 
-struct Curve {
-  std::vector<double> at;  ///< times, in any order
-  std::vector<double> value;
-};
-/// A line over time on a logarithmic scale, filling its picture: uint8 [H, W, 3]. What has no
-/// logarithm is left out.
-at::Tensor chart(const Curve& curve, int64_t width, int64_t height);
-
 }  // namespace latentsync::train

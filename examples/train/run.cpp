@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/lipsync/device.h"
 #include "core/nn/prepare.h"
+#include "examples/train/loss_log.h"
 #include "examples/train/preview.h"
 #include "examples/train/storage.h"
 
@@ -10,9 +11,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <map>
-#include <sstream>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -29,74 +27,19 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Whether SECONDS have passed since LAST, which is now then.
+bool passed(Clock::time_point& last, double seconds) {
+  if (seconds_since(last) < seconds) return false;
+  last = Clock::now();
+  return true;
+}
+
 /// Rises over the first steps, then falls evenly to a hundredth.
 double learning_rate(double highest, double progress, int64_t step) {
   constexpr double kWarmUp = 100, kLowest = 0.01;
   const double rise = std::min(1.0, (static_cast<double>(step) + 1) / kWarmUp);
   return highest * rise * std::lerp(1.0, kLowest, std::clamp(progress, 0.0, 1.0));
 }
-
-/// Losses on their way: a mean every so often goes to the terminal and to losses.csv.
-class Log {
- public:
-  /// GOES_ON: after what losses.csv has.
-  Log(const fs::path& folder, bool goes_on) : folder_(folder) {
-    if (!goes_on) return;
-    std::ifstream former(folder / "losses.csv");
-    std::string line;
-    while (std::getline(former, line)) {
-      std::istringstream cells(line);
-      std::string name, at, value;
-      if (std::getline(cells, name, ',') && std::getline(cells, at, ',') &&
-          std::getline(cells, value)) {
-        curves_[name].at.push_back(std::atof(at.c_str()));
-        curves_[name].value.push_back(std::atof(value.c_str()));
-      }
-    }
-  }
-
-  void add(const std::string& name, double at, double value) {
-    auto& mean = means_[name];
-    mean.sum += value;
-    ++mean.count;
-    if (seconds_since(mean.since) < kSeconds) return;
-    const double result = mean.sum / static_cast<double>(mean.count);
-    std::printf("%-14s %7.1f s  %.5f  (%lld)\n", name.c_str(), at, result,
-                static_cast<long long>(mean.count));
-    std::fflush(stdout);
-    mark(name, at, result);
-    mean = {};
-  }
-
-  void mark(const std::string& name, double at, double value) {
-    curves_[name].at.push_back(at);
-    curves_[name].value.push_back(value);
-  }
-
-  void write() const {
-    std::ostringstream text;
-    std::vector<at::Tensor> charts;
-    for (const auto& [name, curve] : curves_) {
-      for (size_t i = 0; i < curve.at.size(); ++i) {
-        text << name << ',' << curve.at[i] << ',' << curve.value[i] << '\n';
-      }
-      charts.push_back(chart(curve, 640, 160));
-    }
-    write_text(folder_ / "losses.csv", text.str());
-    if (!charts.empty()) write_png(folder_ / "losses.png", stacked(charts));
-  }
-
- private:
-  static constexpr double kSeconds = 15;
-  struct Mean {
-    double sum = 0;
-    int64_t count = 0;
-    Clock::time_point since = Clock::now();
-  };
-  fs::path folder_;
-  std::map<std::string, Mean> means_;
-  std::map<std::string, Curve> curves_;
-};
 
 /// A stage's time, over all sessions.
 struct StageClock {
@@ -141,18 +84,10 @@ class Run {
   bool load(Optimiser& optimiser, const std::string& name, StageClock& clock);
   void reseed(Stage stage, int64_t steps);
   // A checkpoint is written now and then, not after every step.
-  bool time_to_save() {
-    constexpr double kSeconds = 120;
-    if (seconds_since(saved_) < kSeconds) return false;
-    saved_ = Clock::now();
-    return true;
-  }
-
+  bool time_to_save() { return passed(saved_, 120); }
   bool time_to_look() {
     constexpr double kTimesARun = 6;
-    if (seconds_since(looked_) < options_.minutes * 60 / kTimesARun) return false;
-    looked_ = Clock::now();
-    return true;
+    return passed(looked_, options_.minutes * 60 / kTimesARun);
   }
 
   Options options_;
@@ -160,7 +95,7 @@ class Run {
   Clock::time_point start_ = Clock::now(), saved_ = Clock::now(), looked_ = Clock::now();
   Dataset dataset_;
   Random random_;
-  Log log_;
+  LossLog log_;
   StageClock audio_clock_, reader_clock_, unet_clock_;
   std::shared_ptr<nn::UNet3D> unet_;
   std::shared_ptr<audio::WhisperEncoder> encoder_;

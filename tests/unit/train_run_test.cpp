@@ -3,10 +3,10 @@
 #include "core/nn/prepare.h"
 #include "examples/train/audio_store.h"
 #include "examples/train/latent_pool.h"
+#include "examples/train/loss_log.h"
 #include "examples/train/model_files.h"
 #include "examples/train/mouth_reader.h"
 #include "examples/train/optimiser.h"
-#include "examples/train/preview.h"
 #include "examples/train/run.h"
 #include "examples/train/storage.h"
 #include "examples/train/unet_training.h"
@@ -14,6 +14,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -281,6 +282,29 @@ TEST(TrainRun, WhatCannotWorkIsRefusedAtOnce) {
   options.preset.shape.edge = 128;
   EXPECT_NE(refused(options).find("--edge 128"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder / "out" / "state"));
+}
+
+// A run that goes on has the curves of what was before, and new points after them.
+TEST(TrainLossLog, GoesOn) {
+  const test::TemporaryFolder folder;
+  const auto points = [&] {
+    std::ifstream file(folder / "losses.csv");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  };
+  LossLog first(folder / "", /*goes_on=*/true);  // of nothing
+  first.mark("noise", 15, 0.5);
+  first.mark("critic", 15, 2);
+  first.mark("critic", 30, 1);
+  first.write();
+  LossLog second(folder / "", /*goes_on=*/true);
+  second.mark("critic", 45, 0.5);
+  second.write();
+  EXPECT_EQ(points(), (std::vector<std::string>{"critic,15,2", "critic,30,1", "critic,45,0.5",
+                                                "noise,15,0.5"}));
+  LossLog(folder / "", /*goes_on=*/false).write();
+  EXPECT_TRUE(points().empty());
 }
 
 // Any curve has a chart: of times that go back, of losses that are 0 or no numbers.
