@@ -1,6 +1,7 @@
 #include "core/nn/layers.h"
 
 #include "core/nn/packed_ops.h"
+#include "kernels/conv3x3/conv3x3.h"
 #include "kernels/group_norm/group_norm.h"
 
 #include <optional>
@@ -13,6 +14,13 @@
 #include <ATen/ops/linear.h>
 
 namespace latentsync::nn {
+namespace {
+
+at::Tensor activated(at::Tensor x, Conv2d::Activation activation) {
+  return activation == Conv2d::Activation::kRelu ? at::relu(x) : x;
+}
+
+}  // namespace
 
 void release_weight(at::Tensor& weight) {
   weight.requires_grad_(false);
@@ -54,24 +62,48 @@ Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options)
   if (options.bias) bias = register_parameter("bias", at::empty({out_channels}));
 }
 
-at::Tensor Conv2d::forward(const at::Tensor& x) {
-  if (pointwise()) return from_tokens(forward_tokens(to_tokens(x)), x.size(2), x.size(3));
-  const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
-  if (packed_.defined()) {
-    return packed::conv2d(input, packed_, bias, options_.stride, options_.padding);
-  }
-  return at::conv2d(input, weight, bias, options_.stride, options_.padding)
-      .contiguous(at::MemoryFormat::ChannelsLast);
+// Transformed, weights take four times the memory: little for a small network, too much for one
+// that has most of them in a few wide layers.
+bool Conv2d::filtered() const {
+  constexpr int64_t kMostChannelPairs = 1 << 15;
+  return options_.kernel == 3 && options_.stride == 1 && options_.padding == 1 &&
+         weight.size(0) * weight.size(1) <= kMostChannelPairs && kernels::conv3x3_takes(weight);
 }
 
-at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual) {
+at::Tensor Conv2d::forward(const at::Tensor& x, Activation activation) {
   if (pointwise()) {
-    return from_tokens(forward_tokens_add(to_tokens(x), to_tokens(residual)), x.size(2), x.size(3));
+    return activated(from_tokens(forward_tokens(to_tokens(x)), x.size(2), x.size(3)), activation);
+  }
+  if (matrices_.defined()) {
+    return kernels::conv3x3(x, matrices_, bias, {}, activation == Activation::kRelu);
+  }
+  const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (packed_.defined()) {
+    return activated(packed::conv2d(input, packed_, bias, options_.stride, options_.padding),
+                     activation);
+  }
+  if (filtered()) {
+    return activated(kernels::conv3x3_differentiable(input, weight, bias), activation);
+  }
+  return activated(at::conv2d(input, weight, bias, options_.stride, options_.padding)
+                       .contiguous(at::MemoryFormat::ChannelsLast),
+                   activation);
+}
+
+at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual,
+                               Activation activation) {
+  if (pointwise()) {
+    return activated(
+        from_tokens(forward_tokens_add(to_tokens(x), to_tokens(residual)), x.size(2), x.size(3)),
+        activation);
+  }
+  if (matrices_.defined()) {
+    return kernels::conv3x3(x, matrices_, bias, residual, activation == Activation::kRelu);
   }
   // The packed result is nobody else's yet, and oneDNN's convolution with a binary post-operation
   // fails on some shapes.
-  if (packed_.defined()) return forward(x).add_(residual);
-  return forward(x) + residual;
+  if (packed_.defined()) return activated(forward(x).add_(residual), activation);
+  return activated(forward(x) + residual, activation);
 }
 
 at::Tensor Conv2d::forward_tokens(const at::Tensor& x) {
@@ -86,7 +118,10 @@ at::Tensor Conv2d::forward_tokens_add(const at::Tensor& x, const at::Tensor& res
 
 void Conv2d::pack() {
   if (weight.numel() == 0) return;
-  if (packed::available(weight.device(), weight.scalar_type())) {
+  if (filtered()) {
+    matrices_ = kernels::conv3x3_weights(weight.detach());
+    release_weight(weight);
+  } else if (packed::available(weight.device(), weight.scalar_type())) {
     at::Tensor dense = weight.detach();
     release_weight(weight);
     packed_ = pointwise()

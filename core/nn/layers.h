@@ -53,10 +53,14 @@ struct Conv2dOptions {
 /// channels-last.
 class Conv2d : public torch::nn::Module, public Packable {
  public:
+  enum class Activation { kNone, kRelu };
+
   Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options = {});
-  at::Tensor forward(const at::Tensor& x);
-  /// forward(x) + residual; residual has the result's shape.
-  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& residual);
+  /// activation(conv(x))
+  at::Tensor forward(const at::Tensor& x, Activation activation = Activation::kNone);
+  /// activation(conv(x) + residual); residual has the result's shape.
+  at::Tensor forward_add(const at::Tensor& x, const at::Tensor& residual,
+                         Activation activation = Activation::kNone);
   /// A 1x1 convolution on tokens: x [N, tokens, in] -> [N, tokens, out]. Only with kernel 1, stride
   /// 1, no padding.
   at::Tensor forward_tokens(const at::Tensor& x);
@@ -72,8 +76,12 @@ class Conv2d : public torch::nn::Module, public Packable {
     return options_.kernel == 1 && options_.stride == 1 && options_.padding == 0;
   }
 
+  /// Whether kernels::conv3x3 does it: a CPU, float32, and few weights.
+  bool filtered() const;
+
   Conv2dOptions options_;
-  at::Tensor packed_;
+  at::Tensor packed_;    // oneDNN's
+  at::Tensor matrices_;  // of kernels::conv3x3
 };
 
 /// Group normalisation with an optional SiLU behind it.

@@ -30,8 +30,9 @@ TaesdBlock::TaesdBlock(int64_t channels) {
 }
 
 at::Tensor TaesdBlock::forward(const at::Tensor& x) {
-  const auto inner = at::relu(second_->forward(at::relu(first_->forward(x))));
-  return at::relu(third_->forward_add(inner, x));
+  constexpr auto kRelu = Conv2d::Activation::kRelu;
+  const auto inner = second_->forward(first_->forward(x, kRelu), kRelu);
+  return third_->forward_add(inner, x, kRelu);
 }
 
 void TaesdLayers::append(std::shared_ptr<Conv2d> conv) {

@@ -1,10 +1,13 @@
 #include "kernels/group_norm/group_norm.h"
 
+#include "kernels/group_norm/group_norm_gradients.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/silu.h>
 #include <c10/util/Exception.h>
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 namespace latentsync::kernels {
@@ -62,11 +65,45 @@ const auto& op() {
   return handle;
 }
 
+struct Differentiable : torch::autograd::Function<Differentiable> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const std::optional<at::Tensor>& shift, const at::Tensor& weight,
+                            const at::Tensor& bias, int64_t groups, int64_t frames, double eps,
+                            bool silu) {
+    context->save_for_backward({x, shift.value_or(at::Tensor()), weight, bias});
+    context->saved_data["groups"] = groups;
+    context->saved_data["frames"] = frames;
+    context->saved_data["eps"] = eps;
+    context->saved_data["silu"] = silu;
+    const at::AutoDispatchBelowAutograd below;
+    return op().call(x, shift, weight, bias, groups, frames, eps, silu);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& wanted) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "group_norm: no second derivative on a CPU");
+    const auto saved = context->get_saved_variables();
+    const auto made = group_norm_gradients_cpu(
+        wanted[0], saved[0], saved[1].defined() ? std::optional(saved[1]) : std::nullopt, saved[2],
+        saved[3], context->saved_data["groups"].toInt(), context->saved_data["frames"].toInt(),
+        context->saved_data["eps"].toDouble(), context->saved_data["silu"].toBool());
+    return {made.x, made.shift, made.weight, made.bias, {}, {}, {}, {}};
+  }
+};
+
+// Others' goes through ATen.
+bool has_own_gradient(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat && x.numel() > 0;
+}
+
 at::Tensor autograd(const at::Tensor& x, const std::optional<at::Tensor>& shift,
                     const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
                     int64_t frames, double eps, bool silu) {
   if (wants_gradient(x, shift, weight, bias)) {
-    return group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu);
+    if (!has_own_gradient(x)) {
+      return group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu);
+    }
+    return Differentiable::apply(x, shift, weight, bias, groups, frames, eps, silu);
   }
   const at::AutoDispatchBelowAutograd below;
   return op().call(x, shift, weight, bias, groups, frames, eps, silu);

@@ -16,8 +16,9 @@ namespace latentsync::kernels {
 /// divides C; frames divides B*F. Mean and (biased) variance run over the group's channels and all
 /// of an entry's F frames, in at least float32 with a compensated mean, so that a group of few,
 /// nearly equal values keeps its digits. Returns a new channels-last tensor; x is never written. On
-/// CUDA: asynchronous on the current stream. Differentiable in x, shift, weight and bias (through
-/// ATen). Errors: c10::Error where shapes or dtypes do not fit.
+/// CUDA: asynchronous on the current stream. Differentiable in x, shift, weight and bias: once in
+/// float32 on a CPU (group_norm_gradients.h), elsewhere through ATen. Errors: c10::Error where
+/// shapes or dtypes do not fit.
 ///
 /// Also registered as torch.ops.latentsync.group_norm.
 at::Tensor group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shift,

@@ -15,14 +15,13 @@
 #include "core/face/image_sampler.h"
 #include "kernels/paste_back/paste_back.h"
 #include "kernels/warp_crop/warp_crop.h"
+#include "tests/bench/timing.h"
 #include "tests/support/pictures.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,6 +34,7 @@
 namespace latentsync {
 namespace {
 
+using bench::Task;
 using kernels::Affine;
 using kernels::PixelFormat;
 using kernels::ValueRange;
@@ -52,30 +52,6 @@ constexpr Format kFormats[] = {
     {"Y42B", PixelFormat::kY42b}, {"Y444", PixelFormat::kY444}, {"YUY2", PixelFormat::kYuy2},
     {"RGB", PixelFormat::kRgb},   {"BGR", PixelFormat::kBgr},   {"RGBA", PixelFormat::kRgba},
     {"BGRA", PixelFormat::kBgra}, {"RGBx", PixelFormat::kRgbx}, {"BGRx", PixelFormat::kBgrx}};
-
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
-// Something to time; absent where there is nothing.
-struct Task {
-  std::function<void()> run;
-  std::vector<double> times;
-
-  void time() {
-    if (!run) return;
-    const double begin = thread_seconds();
-    run();
-    times.push_back(thread_seconds() - begin);
-  }
-  double median() {
-    const auto middle = times.begin() + static_cast<long>(times.size() / 2);
-    std::nth_element(times.begin(), middle, times.end());
-    return *middle;
-  }
-};
 
 Affine face_map(int64_t edge) {
   const double scale = kFace / static_cast<double>(edge);
