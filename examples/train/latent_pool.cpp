@@ -27,7 +27,8 @@
 namespace latentsync::train {
 namespace {
 
-constexpr int64_t kBatch = 16;
+// Images that go through TAESD together: on a CPU what one of them takes fits into its caches.
+int64_t together(c10::Device device) { return device.is_cpu() ? 1 : 16; }
 // Of slots of spread frames, a face between two; of all others, one mixed with another's colours.
 constexpr double kMorphed = 0.5, kMixed = 0.5;
 constexpr double kLeastShare = -0.25;              // of the other one in a face between two
@@ -93,7 +94,9 @@ at::Tensor ImageCoder::encode(const at::Tensor& images) {
   std::vector<at::Tensor> parts(static_cast<size_t>(images.size(0)));
   for_parts(images.device(), images.size(0), [&](int64_t begin, int64_t length) {
     parts[static_cast<size_t>(begin)] =
-        network_->encode_images(images.narrow(0, begin, length).to(dtype_), {}, kBatch)
+        network_
+            ->encode_images(images.narrow(0, begin, length).to(dtype_), {},
+                            together(images.device()))
             .to(at::kFloat)
             .contiguous();
   });
@@ -103,7 +106,9 @@ at::Tensor ImageCoder::encode(const at::Tensor& images) {
 
 at::Tensor ImageCoder::decode(const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
-  return network_->decode_latents(latents.to(dtype_), kBatch).to(at::kFloat).contiguous();
+  return network_->decode_latents(latents.to(dtype_), together(latents.device()))
+      .to(at::kFloat)
+      .contiguous();
 }
 
 at::Tensor ImageCoder::colour_correction(const at::Tensor& images) {
@@ -138,7 +143,7 @@ LatentPool::LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots,
   lips_ = at::zeros({slots * 2 * kRun, 4}, options.dtype(at::kFloat));
 }
 
-void LatentPool::refresh(Choice choice, Random& random) {
+const LatentPool::Slot& LatentPool::refresh(Choice choice, Random& random) {
   const at::NoGradGuard no_grad;
   const auto* clip = &sampler_.draw(random);
   while (choice == Choice::kRuns && clip->frames() < 2 * kRun) clip = &sampler_.draw(random);
@@ -164,6 +169,7 @@ void LatentPool::refresh(Choice choice, Random& random) {
   place(lips_).copy_(augmented_lips(dataset_, part, change));
   next_ = (next_ + 1) % static_cast<int64_t>(slots_.size());
   filled_ = std::min(filled_ + 1, static_cast<int64_t>(slots_.size()));
+  return slot;
 }
 
 int64_t LatentPool::count(Choice choice) const {

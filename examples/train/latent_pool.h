@@ -68,7 +68,8 @@ class LatentPool {
   LatentPool(const Dataset& dataset, ImageCoder& coder, int64_t slots, c10::Device device);
 
   /// Encodes some frames more: into the next empty slot, then in place of the oldest.
-  void refresh(Choice choice, Random& random);
+  /// Returns what it has filled.
+  const Slot& refresh(Choice choice, Random& random);
   bool full() const { return filled_ == static_cast<int64_t>(slots_.size()); }
 
   const Slot& draw(Random& random, int64_t& number) const;

@@ -1,12 +1,14 @@
 #include "examples/train/optimiser.h"
 
 #include "core/error.h"
+#include "examples/train/parted_pass.h"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/baddbmm.h>
@@ -35,10 +37,17 @@ at::Tensor orthogonalised(const at::Tensor& matrices) {
   const bool tall = matrices.size(1) > matrices.size(2);
   auto x = tall ? matrices.transpose(1, 2) : matrices;
   x = x / (at::linalg_vector_norm(x, 2, {1, 2}, /*keepdim=*/true) + 1e-12);
+  // A turn is x -> (a + b G + c G^2) x with G = x x^T. All of these are polynomials of the first G,
+  // so that turns are made of the small matrices alone, and x is multiplied by their product.
+  auto gram = at::bmm(x, x.transpose(1, 2));
+  at::Tensor product;
   for (int turn = 0; turn < kTurns; ++turn) {
-    const auto gram = at::bmm(x, x.transpose(1, 2));
-    x = at::baddbmm(x, at::baddbmm(gram, gram, gram, kB, kC), x, kA);
+    auto factor = at::baddbmm(gram, gram, gram, kB, kC);
+    factor.diagonal(0, 1, 2).add_(kA);
+    if (turn + 1 < kTurns) gram = at::bmm(at::bmm(factor, gram), factor);
+    product = product.defined() ? at::bmm(factor, product) : factor;
   }
+  x = at::bmm(product, x);
   const auto longer = static_cast<double>(std::max(matrices.size(1), matrices.size(2)));
   return (tall ? x.transpose(1, 2) : x) * (kRootMeanSquare * std::sqrt(longer));
 }
@@ -106,22 +115,35 @@ double Optimiser::step(double learning_rate) {
   weights_.mul_(1 - decays_ * (learning_rate * options_.weight_decay));
   auto change = (mean_ / mean_bias).div_((square_ / square_bias).sqrt_().add_(options_.epsilon));
   const auto blend = gradient.lerp(mean_, options_.beta1);
-  for (const auto& [rows, columns, offsets] : orthogonal_) {
-    const auto of = [&](const at::Tensor& flat) {
-      std::vector<at::Tensor> matrices;
-      for (const auto offset : offsets) {
-        matrices.push_back(flat.narrow(0, offset, rows * columns).view({rows, columns}));
-      }
-      return matrices;
-    };
-    const auto steps = orthogonalised(at::stack(of(blend)));
-    const auto places = of(change);
-    for (size_t i = 0; i < places.size(); ++i) places[i].copy_(steps[static_cast<int64_t>(i)]);
-  }
+  orthogonalise(blend, change);
   weights_.sub_(change, learning_rate);
   average_.lerp_(weights_, 1 - std::min(options_.average, (1 + count) / (5 + count)));
   publish(weights_);
   return norm;
+}
+
+void Optimiser::orthogonalise(const at::Tensor& from, const at::Tensor& to) const {
+  // On a CPU each thread has its share of the matrices of every shape.
+  const int64_t shares = from.is_cpu() ? at::get_num_threads() : 1;
+  for_parts(from.device(), shares, [&](int64_t begin, int64_t length) {
+    const at::NoGradGuard no_grad;
+    for (size_t group = 0; group < orthogonal_.size(); ++group) {
+      const auto& [rows, columns, offsets] = orthogonal_[group];
+      std::vector<at::Tensor> given, places;
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        const auto share = static_cast<int64_t>(i + group) % shares;
+        if (share < begin || share >= begin + length) continue;
+        const auto matrix_of = [&](const at::Tensor& flat) {
+          return flat.narrow(0, offsets[i], rows * columns).view({rows, columns});
+        };
+        given.push_back(matrix_of(from));
+        places.push_back(matrix_of(to));
+      }
+      if (given.empty()) continue;
+      const auto steps = orthogonalised(at::stack(given));
+      for (size_t i = 0; i < places.size(); ++i) places[i].copy_(steps[static_cast<int64_t>(i)]);
+    }
+  });
 }
 
 void Optimiser::publish(const at::Tensor& weights) {

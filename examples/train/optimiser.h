@@ -60,6 +60,8 @@ class Optimiser {
 
  private:
   void publish(const at::Tensor& weights);
+  /// Writes TO's orthogonal steps from what FROM wants of the same weights, both [n].
+  void orthogonalise(const at::Tensor& from, const at::Tensor& to) const;
 
   OptimiserOptions options_;
   std::vector<std::string> names_;

@@ -92,6 +92,8 @@ std::string usage() {
   --device NAME            cpu, cuda, cuda:N
   --audio-type NAME, --unet-type NAME   float32 or bfloat16 (cpu: float32, cuda: bfloat16)
   --minutes N              time for everything (30)
+  --steps N                instead: steps of the UNet, and all else in proportion; then the same command gives the same
+                           weights on a CPU of the same kind with 1 or 2 threads (--threads), however busy it is
   --session-minutes N      leave in time for a command that may run N minutes, with status 75 when there is more to do
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
@@ -160,6 +162,8 @@ Options parse_options(int count, char** arguments) {
       {"--audio-type", type(options.audio_type)},
       {"--unet-type", type(options.unet_type)},
       {"--minutes", real(options.minutes, 0.01, 1e6)},
+      {"--steps",
+       [&](auto& name, auto& text) { options.steps = whole_number(name, text, 1, 1e9); }},
       {"--session-minutes", real(options.session_minutes, 0, 1e6)},
       {"--audio-share", real(options.shares.audio, 0, 0.8)},
       {"--windows-from", real(options.shares.windows_from, 0, 1)},
@@ -185,6 +189,7 @@ Options parse_options(int count, char** arguments) {
     if (found == known.end()) refuse("there is no option " + name);
     found->second(name, text);
   }
+  if (options.steps > 0 && values.contains("--minutes")) refuse("--steps or --minutes, not both");
   if (options.data.empty()) refuse("--data is missing");
   if (options.encoder) {
     if (values.contains("--audio-share")) refuse("--encoder leaves nothing to --audio-share");

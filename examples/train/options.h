@@ -13,6 +13,14 @@
 
 namespace latentsync::train {
 
+/// What goes with each step of the UNet where steps are counted, not minutes.
+struct StepCounts {
+  double audio = 0.5;         ///< steps of the audio encoder, before
+  double reader = 0.3;        ///< steps of the mouth reader, before
+  double pieces = 0.03;       ///< pieces of clips that are encoded before
+  double fresh_frames = 0.4;  ///< frames that are encoded anew
+};
+
 /// What a preset decides.
 struct Preset {
   ModelShape shape;
@@ -23,6 +31,7 @@ struct Preset {
   int64_t sound_versions = 3;  ///< of each clip in memory
   double audio_rate = 3e-3;    ///< largest learning rates
   double unet_rate = 1e-3;
+  StepCounts counts;
 };
 
 /// Parts of the whole time. What is left goes to encoding, previews and writing.
@@ -48,6 +57,9 @@ struct Options {
   /// What the networks work in while they are trained; the weights that are trained are float32.
   c10::ScalarType audio_type = c10::kFloat, unet_type = c10::kFloat;
   double minutes = 30;
+  /// Of the UNet, in place of minutes: steps of single frames; one of windows counts for as many as
+  /// its frames are. 0: minutes count.
+  int64_t steps = 0;
   double session_minutes = 0;  ///< stop in time for a command that may run this long; 0: no limit
   int64_t seed = 1;
   int threads = 0;

@@ -41,7 +41,7 @@ double learning_rate(double highest, double progress, int64_t step) {
   return highest * rise * std::lerp(1.0, kLowest, std::clamp(progress, 0.0, 1.0));
 }
 
-/// A stage's time, over all sessions.
+/// A stage's seconds, or steps where those are counted, over all sessions.
 struct StageClock {
   double budget = 0;
   double spent = 0;
@@ -71,6 +71,12 @@ class Run {
     return session - to_write - seconds_since(start_);
   }
   bool session_over() const { return session_seconds() <= 0; }
+  bool counts_steps() const { return options_.steps > 0; }
+  /// What a step since BEGIN, of so many steps' WORK, adds to its stage's clock.
+  double of_a_step(Clock::time_point begin, double work = 1) const {
+    return counts_steps() ? work : seconds_since(begin);
+  }
+  void set_budgets();
   // Each returns whether its stage is over; else the session is.
   bool train_audio();
   bool fill_pool();
@@ -85,14 +91,10 @@ class Run {
   void reseed(Stage stage, int64_t steps);
   // A checkpoint is written now and then, not after every step.
   bool time_to_save() { return passed(saved_, 120); }
-  bool time_to_look() {
-    constexpr double kTimesARun = 6;
-    return passed(looked_, options_.minutes * 60 / kTimesARun);
-  }
 
   Options options_;
   c10::Device device_;
-  Clock::time_point start_ = Clock::now(), saved_ = Clock::now(), looked_ = Clock::now();
+  Clock::time_point start_ = Clock::now(), saved_ = Clock::now();
   Dataset dataset_;
   Random random_;
   LossLog log_;
@@ -147,11 +149,24 @@ Run::Run(const Options& options)
   if (options_.encoder) read_encoder(*options_.encoder, *encoder_);
   unet_->to(device_, options_.unet_type);
   encoder_->to(device_, options_.audio_type);
-  const double seconds = options_.minutes * 60;
-  audio_clock_.budget = seconds * options_.shares.audio;
-  reader_clock_.budget = seconds * options_.shares.reader;
-  unet_clock_.budget = seconds * options_.shares.unet;
+  set_budgets();
   reseed(Stage::kAudio, 0);
+}
+
+void Run::set_budgets() {
+  const auto& shares = options_.shares;
+  if (counts_steps()) {
+    const auto& counts = options_.preset.counts;
+    const auto steps = static_cast<double>(options_.steps);
+    audio_clock_.budget = shares.audio > 0 ? steps * counts.audio : 0;
+    reader_clock_.budget = steps * counts.reader;
+    unet_clock_.budget = steps;
+  } else {
+    const double seconds = options_.minutes * 60;
+    audio_clock_.budget = seconds * shares.audio;
+    reader_clock_.budget = seconds * shares.reader;
+    unet_clock_.budget = seconds * shares.unet;
+  }
 }
 
 // A session that goes on after STEPS of a stage draws what the one before did not.
@@ -200,7 +215,7 @@ bool Run::train_audio() {
     const double rate =
         learning_rate(options_.preset.audio_rate, clock.progress(), training.optimiser().steps());
     const double loss = training.step(rate, random_);
-    clock.spent += seconds_since(begin);
+    clock.spent += of_a_step(begin);
     log_.add("audio", clock.spent, loss);
     if (time_to_save()) {
       save(training.optimiser(), kAudio, clock);
@@ -240,7 +255,12 @@ bool Run::fill_pool() {
   const auto begin = Clock::now();
   const double most = std::min(options_.minutes * 60 * options_.shares.pool,
                                std::max(session_seconds(), 0.0) * kMostOfSession);
-  while (!pool_->full() && (pool_->filled() < kFewest || seconds_since(begin) < most)) {
+  const auto pieces =
+      static_cast<int64_t>(options_.preset.counts.pieces * static_cast<double>(options_.steps));
+  const auto enough = [&] {
+    return counts_steps() ? pool_->filled() >= pieces : seconds_since(begin) >= most;
+  };
+  while (!pool_->full() && (pool_->filled() < kFewest || !enough())) {
     if (session_over()) return false;
     pool_->refresh(Choice::kSpread, random_);
   }
@@ -265,7 +285,7 @@ bool Run::train_reader() {
     const auto begin = Clock::now();
     const double loss =
         training.step(learning_rate(2e-3, clock.progress(), training.optimiser().steps()), random_);
-    clock.spent += seconds_since(begin);
+    clock.spent += of_a_step(begin);
     log_.add("reader", clock.spent, loss);
   }
   save(training.optimiser(), kReader, clock);
@@ -291,18 +311,31 @@ bool Run::train_unet() {
   // Runs are encoded a little before windows are drawn from them.
   constexpr double kBefore = 0.15;
   constexpr int64_t kFewestRuns = 24;
+  constexpr int kPreviews = 6;
+  int looked = static_cast<int>(clock.progress() * kPreviews);
+  const auto& preset = options_.preset;
+  const double work_of_windows = static_cast<double>(preset.unet.windows * LatentPool::kRun) /
+                                 static_cast<double>(preset.unet.frames);
+  // Seconds; or frames encoded and steps made, where those are counted.
   double refreshing = 0, stepping = 0;
+  const double refresh_share = counts_steps()
+                                   ? preset.counts.fresh_frames / (1 + preset.counts.fresh_frames)
+                                   : preset.refresh_share;
   while (!clock.over() && !session_over()) {
     const auto begin = Clock::now();
     const double progress = clock.progress();
     const bool windows = progress >= options_.shares.windows_from;
     const bool runs = progress >= options_.shares.windows_from - kBefore;
-    if (refreshing < options_.preset.refresh_share * (stepping + refreshing) ||
+    if (refreshing < refresh_share * (stepping + refreshing) ||
         (windows && pool_->count(Choice::kRuns) < std::min(kFewestRuns, pool_->filled()))) {
-      pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
+      const auto& fresh = pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
       store_->refresh(random_);
-      refreshing += seconds_since(begin);
-      clock.spent += seconds_since(begin);
+      if (counts_steps()) {
+        refreshing += static_cast<double>(fresh.frames.size());
+      } else {
+        refreshing += seconds_since(begin);
+        clock.spent += seconds_since(begin);
+      }
       continue;
     }
     const auto loss =
@@ -312,8 +345,9 @@ bool Run::train_unet() {
                        .criticised = progress >= options_.shares.critic_from,
                        .guided = progress >= options_.shares.guided_from},
                       random_);
-    stepping += seconds_since(begin);
-    clock.spent += seconds_since(begin);
+    const double spent = of_a_step(begin, windows ? work_of_windows : 1);
+    stepping += spent;
+    clock.spent += spent;
     const std::string prefix = windows ? "window " : "frame ";
     log_.add(prefix + "noise", clock.spent, loss.noise);
     log_.add(prefix + "sync", clock.spent, loss.sync);
@@ -325,7 +359,10 @@ bool Run::train_unet() {
       save(training.optimiser(), kUNet, clock);
       log_.write();
     }
-    if (time_to_look()) training.optimiser().with_average([&] { preview(false); });
+    if (clock.progress() * kPreviews >= looked + 1 && !clock.over()) {
+      ++looked;
+      training.optimiser().with_average([&] { preview(false); });
+    }
   }
   std::printf("%lld steps of the UNet\n", static_cast<long long>(training.optimiser().steps()));
   save(training.critic_optimiser(), kCritic, critic_clock);

@@ -2,13 +2,15 @@
 # Trains the demo model in one command: data, build, training, model, measures.
 #
 #     examples/train/run.sh [--clips FOLDER [--validation SPEAKER] [--drivers NAMES] | --set FOLDER]
-#                           [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N] [--session-minutes N] [--pairs N]
-#                           [--out FOLDER] [-- options of latentsync-train]
+#                           [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N | --steps N] [--session-minutes N]
+#                           [--pairs N] [--out FOLDER] [-- options of latentsync-train]
 #
 # --clips   clips with landmarks and index.csv: packed first (needs ffmpeg)
 # --validation, --drivers   the speaker, and the clips (NAME,NAME), that are left out of the training to measure with, as
 #           `prepare.py pack` takes them: its defaults are GRID's
 # --set     what `prepare.py pack` left (train-set, where neither is given)
+# --steps   of the UNet, and all else in proportion, in place of minutes (30): then a run that nothing interrupts can be
+#           repeated, whatever else the machine does
 # --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
 #           command goes on. The build counts; 6 at least, 0 (the default) has no limit.
 # --out     train-out: checkpoints, curves, the model with its card, measures; $OUT gets the small ones, too.
@@ -23,17 +25,17 @@ say() { printf 'train: %s\n' "$*"; }
 die() { printf 'run.sh: %s\n' "$1" >&2; exit "${2:-1}"; }
 
 started=$(date +%s)
-clips='' set='' preset=cpu-small device=cpu minutes=30 session=0 pairs=8 out=train-out
+clips='' set='' preset=cpu-small device=cpu minutes='' steps='' session=0 pairs=8 out=train-out
 python=${PYTHON:-python3}
 parts=() more=()
 while [ $# -gt 0 ]; do
   case $1 in
     -h|--help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' examples/train/run.sh; exit 0 ;;
     --) shift; more=("$@"); break ;;
-    --clips|--set|--validation|--drivers|--preset|--device|--minutes|--session-minutes|--pairs|--out)
+    --clips|--set|--validation|--drivers|--preset|--device|--minutes|--steps|--session-minutes|--pairs|--out)
       [ $# -ge 2 ] || die "$1 lacks its value" 2
       case $1 in
-        --clips) clips=$2 ;; --set) set=$2 ;; --preset) preset=$2 ;; --device) device=$2 ;; --minutes) minutes=$2 ;;
+        --clips) clips=$2 ;; --set) set=$2 ;; --preset) preset=$2 ;; --device) device=$2 ;; --minutes) minutes=$2 ;; --steps) steps=$2 ;;
         --session-minutes) session=$2 ;; --pairs) pairs=$2 ;; --out) out=$2 ;;
         --validation|--drivers) parts+=("$1" "$2") ;;
       esac
@@ -49,7 +51,12 @@ case $preset in
   *) die "there is no preset \"$preset\": cpu-small or h200" 2 ;;
 esac
 [[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || die "there is no device \"$device\": cpu, cuda, cuda:N" 2
-[[ $minutes =~ $number ]] || die "--minutes takes a number, not \"$minutes\"" 2
+[ -z "$steps" ] || [ -z "$minutes" ] || die "--steps or --minutes, not both" 2
+[ -n "$steps" ] || minutes=${minutes:-30}
+[[ ${minutes:-0} =~ $number ]] || die "--minutes takes a number, not \"$minutes\"" 2
+[[ ${steps:-1} =~ ^[1-9][0-9]*$ ]] || die "--steps takes a whole number from 1 on, not \"$steps\"" 2
+budget=(--minutes "$minutes")
+[ -z "$steps" ] || budget=(--steps "$steps")
 [[ $session =~ $number ]] || die "--session-minutes takes a number, not \"$session\"" 2
 [[ $pairs =~ ^[1-9][0-9]*$ ]] || die "--pairs takes a whole number from 1 on, not \"$pairs\"" 2
 awk -v s="$session" 'BEGIN { exit !(s == 0 || s >= 6) }' ||
@@ -102,6 +109,8 @@ if [ "$device" != cpu ]; then
   [ -e "$torch/lib/libtorch_cuda.so" ] || die "$torch has no CUDA part, which --device $device needs: run ./setup.sh --cuda"
 fi
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+# Tensors come and go at every step: what is freed is kept, not given back to be cleared and mapped again.
+export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
 mkdir -p "$out"
 
 left() {  # minutes of the session that are left; 0 without a limit
@@ -140,7 +149,7 @@ ninja -C "$build" examples/train/latentsync-train examples/train/latentsync-meas
 # --- train
 trained=0
 "$build"/examples/train/latentsync-train --data "$out/work" --out "$out" --preset "$preset" --device "$device" \
-  --minutes "$minutes" --session-minutes "$(left)" "${more[@]}" || trained=$?
+  "${budget[@]}" --session-minutes "$(left)" "${more[@]}" || trained=$?
 if [ -n "${OUT:-}" ]; then
   mkdir -p "$OUT"
   cp -r "$out"/losses.* "$out"/preview.png "$out"/model "$OUT"/ 2>/dev/null || true
@@ -183,7 +192,7 @@ for option in "${more[@]}"; do  # of a path on this machine only its end
   options+=("$option")
 done
 "$python" examples/train/card.py "$out" \
-  "examples/train/run.sh $used --preset $preset --device $device --minutes $minutes${options[*]:+ -- ${options[*]}}" \
+  "examples/train/run.sh $used --preset $preset --device $device ${budget[*]}${options[*]:+ -- ${options[*]}}" \
   >"$out/model/README.md"
 if [ -f "$out/measures/sheet.png" ]; then
   cp "$out/measures/sheet.png" "$out/model/contact-sheet.png"

@@ -57,6 +57,7 @@ TEST(TrainOptions, WrongOnesAreRefused) {
        "leaves nothing to --audio-share"},
       {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
       {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
+      {{"--data", "set", "--steps", "10", "--minutes", "3"}, "--steps or --minutes, not both"},
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
       {{"--data", "set", "--slots", "4"}, "from 8 to"},
       {{"--data", "set", "--unet-type", "half"}, "float32 or bfloat16"},

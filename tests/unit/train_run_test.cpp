@@ -70,6 +70,10 @@ Options small_run(const test::TemporaryFolder& folder) {
   return options;
 }
 
+int64_t checkpoint_steps(const std::filesystem::path& path) {
+  return steps_of(model::open_tensor_file(path).tensors, path.string());
+}
+
 // The same command goes on from where a session ended; a run that is over is left alone.
 TEST(TrainRun, ASecondSessionGoesOn) {
   const test::TemporaryFolder folder;
@@ -144,6 +148,30 @@ TEST(TrainRun, AGivenEncoderIsTakenAsItIs) {
     EXPECT_NE(std::string(error.what()).find("is 32 wide, the UNet takes 64"), std::string::npos)
         << error.what();
   }
+}
+
+// Where steps are counted, the same command makes the same model, however long each step takes, and
+// another seed makes another one.
+TEST(TrainRun, CountedStepsAreTheSameAgain) {
+  const test::TemporaryFolder folder;
+  auto options = small_run(folder);
+  options.steps = 8;
+  options.preset.counts.audio = options.preset.counts.reader = 0.4;
+  options.preset.unet.frames = 4;
+  options.preset.unet.windows = 1;
+  options.shares.windows_from = 0.6;
+  const auto weights = [&](const char* name, int64_t seed) {
+    options.out = folder / name;
+    options.seed = seed;
+    EXPECT_TRUE(run(options));
+    const auto unet = checkpoint_steps(folder / name / "state/unet.safetensors");
+    EXPECT_EQ(unet, 5 + 1) << "of single frames, then one of windows that counts for four";
+    return model::open_tensor_file(folder / name / "model/latentsync_unet.safetensors").tensors;
+  };
+  const auto first = weights("first", 1), again = weights("again", 1), other = weights("other", 2);
+  ASSERT_EQ(first.size(), again.size());
+  for (const auto& [name, tensor] : first) EXPECT_TRUE(again.at(name).equal(tensor)) << name;
+  EXPECT_FALSE(other.at("conv_in.weight").equal(first.at("conv_in.weight")));
 }
 
 // A small UNet and all that it is trained with.
