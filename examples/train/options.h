@@ -17,8 +17,10 @@ namespace latentsync::train {
 struct StepCounts {
   double audio = 0.5;         ///< steps of the audio encoder, before
   double reader = 0.3;        ///< steps of the mouth reader, before
-  double pieces = 0.03;       ///< pieces of clips that are encoded before
+  double pieces = 0.03;       ///< pieces of clips that are encoded before, kFewestPieces at least
   double fresh_frames = 0.4;  ///< frames that are encoded anew
+  /// A short run learns by heart what it sees, too, where that is little.
+  static constexpr int64_t kFewestPieces = 60;
 };
 
 /// What a preset decides.

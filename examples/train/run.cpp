@@ -255,8 +255,9 @@ bool Run::fill_pool() {
   const auto begin = Clock::now();
   const double most = std::min(options_.minutes * 60 * options_.shares.pool,
                                std::max(session_seconds(), 0.0) * kMostOfSession);
-  const auto pieces =
-      static_cast<int64_t>(options_.preset.counts.pieces * static_cast<double>(options_.steps));
+  const auto steps = static_cast<double>(options_.steps);
+  const auto pieces = std::max(StepCounts::kFewestPieces,
+                               static_cast<int64_t>(options_.preset.counts.pieces * steps));
   const auto enough = [&] {
     return counts_steps() ? pool_->filled() >= pieces : seconds_since(begin) >= most;
   };
