@@ -9,7 +9,7 @@ namespace latentsync::kernels {
 
 /// 3x3 convolutions with stride 1 and padding 1 on a CPU, by Winograd's minimal filtering
 /// F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016): a
-/// quarter of the multiplications. Float32; results differ from the sum's by about 1e-6 of their
+/// quarter of the multiplications. Float32; results differ from the sum's by about 5e-7 of their
 /// size. For networks whose weights are few beside their pixels: transformed they take four times
 /// the memory.
 

@@ -17,8 +17,8 @@ typedef float Vector __attribute__((vector_size(kWidth * sizeof(float)), aligned
 inline Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 inline void store(float* to, Vector x) { *reinterpret_cast<Vector*>(to) = x; }
 
-// Interpolation at 0, +-sqrt(1/2), +-sqrt(2) and infinity: with them rounding errors are a third of
-// those at 0, +-1, +-2 and infinity (Lavin and Gray's).
+// Interpolation at 0, +-sqrt(1/2), +-sqrt(2) and infinity, which keeps the transforms' coefficients
+// closer to 1 than 0, +-1, +-2 and infinity (Lavin and Gray's) do.
 constexpr float kA = 0.70710678118654752F, kB = 1.41421356237309505F;
 
 // B^T d
@@ -129,7 +129,7 @@ inline void multiply_part(const Conv3x3Product& product, const float* __restrict
   }
 }
 
-// Sums of few products, added up: one long sum would lose twice as much to rounding.
+// Sums of few products, added up: one long sum loses up to twice as much to rounding.
 template <int kCount>
 inline void multiply_rows(const Conv3x3Product& product, const float* a, const float* b, bool add,
                           float* to) {
