@@ -49,7 +49,7 @@ Tiles tiles_of(const at::Tensor& x, int64_t out) {
 }
 
 // The matrices [36, out / 16, in, 16] of a weight [out, in, 3, 3], or of the convolution that
-// carries wishes back, from out to in channels.
+// carries gradients back, from out to in channels.
 at::Tensor transformed(const at::Tensor& weight, bool backwards) {
   const auto dense = weight.contiguous();
   const auto out = weight.size(0), in = weight.size(1);
@@ -88,14 +88,14 @@ void check(const at::Tensor& x, const at::Tensor& weights, const at::Tensor& bia
               "conv3x3: residual is float32 of the result's shape");
 }
 
-// What the loss wants of a weight [out, in, 3, 3].
-at::Tensor weight_wish(const at::Tensor& x, const at::Tensor& dy) {
-  const auto input = x.contiguous(kLast), wish = dy.contiguous(kLast);
+// The gradient of a weight [out, in, 3, 3].
+at::Tensor weight_gradient(const at::Tensor& x, const at::Tensor& dy) {
+  const auto input = x.contiguous(kLast), gradient = dy.contiguous(kLast);
   const auto in = x.size(1), out = dy.size(1);
   const auto tiles = tiles_of(input, out);
   const auto in_part = part_of(tiles.together, in), out_part = part_of(tiles.together, out);
   const auto values = scratch(kConv3x3Values * in_part),
-             wishes = scratch(kConv3x3Values * out_part);
+             gradients = scratch(kConv3x3Values * out_part);
   const std::vector<float> zeros(static_cast<size_t>(std::max(in, out)));
   const auto sums = at::zeros({kConv3x3Values, in, out}, input.options());
   auto* to = sums.mutable_data_ptr<float>();
@@ -104,8 +104,8 @@ at::Tensor weight_wish(const at::Tensor& x, const at::Tensor& dy) {
     const auto first = block * tiles.together, count = tiles.of_block(block);
     LATENTSYNC_CPU_DISPATCH(conv3x3_inputs, tiles.image, input.const_data_ptr<float>(), in, first,
                             count, zeros.data(), in_part, values.get());
-    LATENTSYNC_CPU_DISPATCH(conv3x3_wishes, tiles.image, wish.const_data_ptr<float>(), out, first,
-                            count, zeros.data(), out_part, wishes.get());
+    LATENTSYNC_CPU_DISPATCH(conv3x3_output_gradients, tiles.image, gradient.const_data_ptr<float>(),
+                            out, first, count, zeros.data(), out_part, gradients.get());
     const Conv3x3Product product{.rows = in,
                                  .columns = out,
                                  .depth = count,
@@ -117,7 +117,7 @@ at::Tensor weight_wish(const at::Tensor& x, const at::Tensor& dy) {
     at::parallel_for(0, kConv3x3Values, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         LATENTSYNC_CPU_DISPATCH(conv3x3_multiply, product, values.get() + i * in_part,
-                                wishes.get() + i * out_part, true, to + i * in * out);
+                                gradients.get() + i * out_part, true, to + i * in * out);
       }
     });
   }
@@ -126,7 +126,7 @@ at::Tensor weight_wish(const at::Tensor& x, const at::Tensor& dy) {
   at::parallel_for(0, in, 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       for (int64_t o = 0; o < out; o += kConv3x3Columns) {
-        LATENTSYNC_CPU_DISPATCH(conv3x3_weight_wishes, to + i * out + o, in * out, 9 * in,
+        LATENTSYNC_CPU_DISPATCH(conv3x3_weight_gradients, to + i * out + o, in * out, 9 * in,
                                 weight + (o * in + i) * 9);
       }
     }
@@ -150,7 +150,7 @@ struct Differentiable : torch::autograd::Function<Differentiable> {
     const auto needed = [&](size_t input) { return context->needs_input_grad(input); };
     torch::autograd::variable_list made(3);
     if (needed(0)) made[0] = conv3x3(dy, transformed(saved[1], true), {});
-    if (needed(1)) made[1] = weight_wish(saved[0], dy);
+    if (needed(1)) made[1] = weight_gradient(saved[0], dy);
     if (context->saved_data["bias"].toBool() && needed(2)) made[2] = dy.sum({0, 2, 3});
     return made;
   }

@@ -59,7 +59,7 @@ inline void transform_output(const Vector* m, int step, Vector* to, int to_step)
 }
 
 // A g
-inline void transform_wish(const Vector* g, int step, Vector* to, int to_step) {
+inline void transform_output_gradient(const Vector* g, int step, Vector* to, int to_step) {
   const Vector g0 = g[0], g1 = g[step], g2 = g[2 * step], g3 = g[3 * step];
   const Vector even_a = g0 + 0.5F * g2, odd_a = kA * g1 + 0.5F * kA * g3;
   const Vector even_b = g0 + 2.0F * g2, odd_b = kB * g1 + 2.0F * kB * g3;
@@ -72,7 +72,7 @@ inline void transform_wish(const Vector* g, int step, Vector* to, int to_step) {
 }
 
 // G^T u
-inline void transform_weight_wish(const Vector* u, int step, Vector* to, int to_step) {
+inline void transform_weight_gradient(const Vector* u, int step, Vector* to, int to_step) {
   const Vector sum_a = (u[step] + u[2 * step]) * (-1.0F / 1.5F);
   const Vector difference_a = (u[step] - u[2 * step]) * (-1.0F / 1.5F);
   const Vector sum_b = (u[3 * step] + u[4 * step]) * (1.0F / 6.0F);
@@ -245,8 +245,9 @@ void conv3x3_outputs(const Conv3x3Image& image, const float* from, int64_t part,
   }
 }
 
-void conv3x3_wishes(const Conv3x3Image& image, const float* dy, int64_t channels, int64_t first,
-                    int64_t count, const float* zeros, int64_t part, float* to) {
+void conv3x3_output_gradients(const Conv3x3Image& image, const float* dy, int64_t channels,
+                              int64_t first, int64_t count, const float* zeros, int64_t part,
+                              float* to) {
   for (int64_t tile = 0; tile < count; ++tile) {
     const auto place = place_of(image, first + tile);
     const float* pixels[16];
@@ -267,25 +268,27 @@ void conv3x3_wishes(const Conv3x3Image& image, const float* dy, int64_t channels
       for (int i = 0; i < 16; ++i) outputs[i] = load(pixels[i] + c);
 #pragma GCC unroll 4
       for (int column = 0; column < 4; ++column) {
-        transform_wish(outputs + column, 4, rows + column, 4);
+        transform_output_gradient(outputs + column, 4, rows + column, 4);
       }
 #pragma GCC unroll 6
-      for (int row = 0; row < 6; ++row) transform_wish(rows + 4 * row, 1, values + 6 * row, 1);
+      for (int row = 0; row < 6; ++row)
+        transform_output_gradient(rows + 4 * row, 1, values + 6 * row, 1);
 #pragma GCC unroll 36
       for (int i = 0; i < 36; ++i) store(target + i * part + c, values[i]);
     }
   }
 }
 
-void conv3x3_weight_wishes(const float* values, int64_t step, int64_t channel, float* weight) {
+void conv3x3_weight_gradients(const float* values, int64_t step, int64_t channel, float* weight) {
   constexpr int kChannels = static_cast<int>(kConv3x3Columns);
   float gathered[9 * kChannels];
   for (int c = 0; c < kChannels; c += kWidth) {
     Vector all[36], rows[6 * 3], made[9];
     for (int i = 0; i < 36; ++i) all[i] = load(values + i * step + c);
-    for (int row = 0; row < 6; ++row) transform_weight_wish(all + 6 * row, 1, rows + 3 * row, 1);
+    for (int row = 0; row < 6; ++row)
+      transform_weight_gradient(all + 6 * row, 1, rows + 3 * row, 1);
     for (int column = 0; column < 3; ++column) {
-      transform_weight_wish(rows + column, 3, made + column, 3);
+      transform_weight_gradient(rows + column, 3, made + column, 3);
     }
     for (int i = 0; i < 9; ++i) store(gathered + i * kChannels + c, made[i]);
   }

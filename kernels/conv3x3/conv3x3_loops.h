@@ -54,15 +54,15 @@ LATENTSYNC_CPU_DECLARE(void conv3x3_outputs(const Conv3x3Image& image, const flo
 
 // The gradient's way back.
 
-/// What the loss wants of the values of COUNT tiles, from what it wants of their outputs:
+/// The gradient of the values of COUNT tiles, from that of their outputs:
 /// conv3x3_outputs() transposed, without activation. to[36][COUNT][channels].
-LATENTSYNC_CPU_DECLARE(void conv3x3_wishes(const Conv3x3Image& image, const float* dy,
-                                           int64_t channels, int64_t first, int64_t count,
-                                           const float* zeros, int64_t part, float* to))
+LATENTSYNC_CPU_DECLARE(void conv3x3_output_gradients(const Conv3x3Image& image, const float* dy,
+                                                     int64_t channels, int64_t first, int64_t count,
+                                                     const float* zeros, int64_t part, float* to))
 
-/// What the loss wants of the weights [3][3] of 16 channels, CHANNEL apart: conv3x3_weights()
+/// The gradient of the weights [3][3] of 16 channels, CHANNEL apart: conv3x3_weights()
 /// transposed.
-LATENTSYNC_CPU_DECLARE(void conv3x3_weight_wishes(const float* values, int64_t step,
-                                                  int64_t channel, float* weight))
+LATENTSYNC_CPU_DECLARE(void conv3x3_weight_gradients(const float* values, int64_t step,
+                                                     int64_t channel, float* weight))
 
 }  // namespace latentsync::kernels

@@ -137,12 +137,12 @@ EntryGradient gradient_of_parameters(const Problem& problem, const EntryStatisti
                                      const float* x, const float* dy, const float* weight,
                                      bool silu) {
   const auto channels = static_cast<size_t>(problem.channels);
-  std::vector<double> wishes(channels), projected(channels), offsets(channels);
+  std::vector<double> gradients(channels), projected(channels), offsets(channels);
   std::vector<float> scratch(3 * channels);
   LATENTSYNC_CPU_DISPATCH(group_norm_gradient_sums, x, dy, entry.shift.data(),
                           entry.mean_high.data(), entry.mean_low.data(), entry.scale.data(),
                           entry.offset.data(), silu, problem.rows, problem.channels, scratch.data(),
-                          wishes.data(), projected.data(), offsets.data());
+                          gradients.data(), projected.data(), offsets.data());
   EntryGradient made;
   made.slope.resize(channels);
   made.level.resize(channels);
@@ -154,7 +154,7 @@ EntryGradient gradient_of_parameters(const Problem& problem, const EntryStatisti
     const double inverse = entry.inverse[g * width];
     double mean = 0, along = 0;  // of what is wanted of the normalised values, and along them
     for (int64_t c = g * width; c < (g + 1) * width; ++c) {
-      mean += weight[c] * wishes[c];
+      mean += weight[c] * gradients[c];
       along += weight[c] * projected[c] * inverse;
     }
     mean /= rows * static_cast<double>(width);
@@ -164,10 +164,10 @@ EntryGradient gradient_of_parameters(const Problem& problem, const EntryStatisti
       made.slope[c] = static_cast<float>(slope);
       made.level[c] = static_cast<float>(level);
       made.weight[c] = projected[c] * inverse;
-      made.shift[c] = wishes[c] * inverse * weight[c] - offsets[c] * slope - rows * level;
+      made.shift[c] = gradients[c] * inverse * weight[c] - offsets[c] * slope - rows * level;
     }
   }
-  made.bias = std::move(wishes);
+  made.bias = std::move(gradients);
   return made;
 }
 

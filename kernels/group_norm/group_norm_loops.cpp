@@ -59,9 +59,9 @@ void apply(bool silu, const void* x, const float* shift, const float* mean_high,
   }
 }
 
-// What the loss wants of n, whose activation it wants DY of.
+// The gradient of n, from DY, that of its activation.
 template <bool kSilu>
-inline float wish(float n, float dy) {
+inline float before_activation(float n, float dy) {
   if (!kSilu) return dy;
   const float gate = 1.0F / (1.0F + exp_approx(-n));
   return dy * gate * (1.0F + n * (1.0F - gate));
@@ -72,27 +72,27 @@ void gradient_sums(const float* __restrict x, const float* __restrict dy,
                    const float* __restrict shift, const float* __restrict mean_high,
                    const float* __restrict mean_low, const float* __restrict scale,
                    const float* __restrict offset, int64_t rows, int64_t channels,
-                   float* __restrict block_wishes, float* __restrict block_projected,
-                   float* __restrict block_offsets, double* __restrict wishes,
+                   float* __restrict block_gradients, float* __restrict block_projected,
+                   float* __restrict block_offsets, double* __restrict gradients,
                    double* __restrict projected, double* __restrict offsets) {
   for (int64_t begin = 0; begin < rows; begin += kBlockRows) {
     const int64_t end = begin + kBlockRows < rows ? begin + kBlockRows : rows;
     for (int64_t c = 0; c < channels; ++c) {
-      block_wishes[c] = block_projected[c] = block_offsets[c] = 0;
+      block_gradients[c] = block_projected[c] = block_offsets[c] = 0;
     }
     for (int64_t row = begin; row < end; ++row) {
       const float* __restrict in = x + row * channels;
       const float* __restrict out = dy + row * channels;
       for (int64_t c = 0; c < channels; ++c) {
         const float centred = ((in[c] + shift[c]) - mean_high[c]) - mean_low[c];
-        const float wanted = wish<kSilu>(centred * scale[c] + offset[c], out[c]);
-        block_wishes[c] += wanted;
+        const float wanted = before_activation<kSilu>(centred * scale[c] + offset[c], out[c]);
+        block_gradients[c] += wanted;
         block_projected[c] += wanted * centred;
         block_offsets[c] += centred;
       }
     }
     for (int64_t c = 0; c < channels; ++c) {
-      wishes[c] += block_wishes[c];
+      gradients[c] += block_gradients[c];
       projected[c] += block_projected[c];
       offsets[c] += block_offsets[c];
     }
@@ -111,7 +111,7 @@ void gradient(const float* __restrict x, const float* __restrict dy, const float
     float* __restrict to = dx + row * channels;
     for (int64_t c = 0; c < channels; ++c) {
       const float centred = ((in[c] + shift[c]) - mean_high[c]) - mean_low[c];
-      const float wanted = wish<kSilu>(centred * scale[c] + offset[c], out[c]);
+      const float wanted = before_activation<kSilu>(centred * scale[c] + offset[c], out[c]);
       to[c] = wanted * scale[c] - centred * slope[c] - level[c];
     }
   }
@@ -144,10 +144,11 @@ void group_norm_apply(Element element, const void* x, const float* shift, const 
 void group_norm_gradient_sums(const float* x, const float* dy, const float* shift,
                               const float* mean_high, const float* mean_low, const float* scale,
                               const float* offset, bool silu, int64_t rows, int64_t channels,
-                              float* scratch, double* wishes, double* projected, double* offsets) {
+                              float* scratch, double* gradients, double* projected,
+                              double* offsets) {
   const auto sums = silu ? gradient_sums<true> : gradient_sums<false>;
   sums(x, dy, shift, mean_high, mean_low, scale, offset, rows, channels, scratch,
-       scratch + channels, scratch + 2 * channels, wishes, projected, offsets);
+       scratch + channels, scratch + 2 * channels, gradients, projected, offsets);
 }
 
 void group_norm_gradient(const float* x, const float* dy, const float* shift,

@@ -24,16 +24,16 @@ LATENTSYNC_CPU_DECLARE(void group_norm_apply(Element element, const void* x, con
                                              int64_t rows, int64_t channels, void* y))
 
 // The gradient. Of a row's values: centred = ((x + shift) - mean_high) - mean_low, n = centred *
-// scale + offset, and wish = dy * act'(n), what the loss wants of n.
+// scale + offset, and gradient = dy * act'(n), that of n.
 
-/// Adds to wishes[c], projected[c] and offsets[c] the rows' wish, wish * centred and centred.
-/// scratch [3 * C] floats.
+/// Adds to gradients[c], projected[c] and offsets[c] the rows' gradient, gradient * centred and
+/// centred. scratch [3 * C] floats.
 LATENTSYNC_CPU_DECLARE(void group_norm_gradient_sums(
     const float* x, const float* dy, const float* shift, const float* mean_high,
     const float* mean_low, const float* scale, const float* offset, bool silu, int64_t rows,
-    int64_t channels, float* scratch, double* wishes, double* projected, double* offsets))
+    int64_t channels, float* scratch, double* gradients, double* projected, double* offsets))
 
-/// dx = wish * scale - centred * slope - level; slope, level [C].
+/// dx = gradient * scale - centred * slope - level; slope, level [C].
 LATENTSYNC_CPU_DECLARE(void group_norm_gradient(const float* x, const float* dy, const float* shift,
                                                 const float* mean_high, const float* mean_low,
                                                 const float* scale, const float* offset,

@@ -67,11 +67,11 @@ TEST_P(Conv3x3, GradientsAreTheDefinitions) {
   const auto& s = GetParam();
   const at::Tensor given[] = {at::randn({s.images, s.in, s.height, s.width}),
                               random_weight(s.out, s.in), at::randn({s.out})};
-  const auto wish = at::randn({s.images, s.out, s.height, s.width});
+  const auto gradient = at::randn({s.images, s.out, s.height, s.width});
   const auto gradients = [&](at::ScalarType type, const auto& network) {
     std::vector<at::Tensor> inputs;
     for (const auto& t : given) inputs.push_back(t.to(type).detach().clone().requires_grad_());
-    network(inputs[0], inputs[1], inputs[2]).backward(wish.to(type));
+    network(inputs[0], inputs[1], inputs[2]).backward(gradient.to(type));
     for (auto& t : inputs) t = t.grad();
     return inputs;
   };
@@ -92,12 +92,12 @@ TEST(Conv3x3Determinism, ThreadsAndBatchesDoNotChangeTheResult) {
   const auto x = at::randn({5, 64, 21, 30});
   const auto weight = random_weight(64, 64), bias = at::randn({64});
   const auto weights = conv3x3_weights(weight);
-  const auto wish = at::randn({5, 64, 21, 30});
+  const auto gradient = at::randn({5, 64, 21, 30});
   const int threads = at::get_num_threads();
   const auto made = [&](int count) {
     at::set_num_threads(count);
     auto parameter = weight.clone().requires_grad_();
-    conv3x3_differentiable(x, parameter, bias).backward(wish);
+    conv3x3_differentiable(x, parameter, bias).backward(gradient);
     return std::vector<at::Tensor>{conv3x3(x, weights, bias), parameter.grad()};
   };
   const auto alone = made(1), together = made(2);

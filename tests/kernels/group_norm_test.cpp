@@ -123,19 +123,19 @@ TEST(GroupNormDeterminism, ThreadsDoNotChangeTheResult) {
 }
 
 // Gradients of x, shift, weight and bias are those of the definition: with and without SiLU, from
-// wishes of any layout.
+// gradients of any layout.
 TEST_P(GroupNorm, GradientsAreTheDefinitions) {
   const auto& s = GetParam();
   const auto made = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(test::test_device()); };
   const at::Tensor given[] = {made({s.batch * s.frames, s.channels, s.height, s.width}) * 2 + 1,
                               made({s.batch, s.channels}), made({s.channels}), made({s.channels})};
-  const auto wish = made(given[0].sizes());
+  const auto gradient = made(given[0].sizes());
   for (const bool silu : {false, true}) {
     const auto gradients = [&](const auto& network, at::ScalarType type) {
       std::vector<at::Tensor> inputs;
       for (const auto& t : given) inputs.push_back(t.to(type).detach().clone().requires_grad_());
       network(inputs[0], inputs[1], inputs[2], inputs[3], s.groups, s.frames, 1e-5, silu)
-          .backward(wish.to(type));
+          .backward(gradient.to(type));
       for (auto& t : inputs) t = t.grad();
       return inputs;
     };
