@@ -98,7 +98,7 @@ std::string usage() {
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
   --critic-from N          the same, after which a critic judges what is made (0.3)
-  --guided-from N          the same, after which what guidance makes is judged (1: never)
+  --guided-from N, --guided-until N   the same, between which what guidance makes is judged (1: never; 1: to the end)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (0.3)
@@ -169,6 +169,7 @@ Options parse_options(int count, char** arguments) {
       {"--windows-from", real(options.shares.windows_from, 0, 1)},
       {"--critic-from", real(options.shares.critic_from, 0, 1)},
       {"--guided-from", real(options.shares.guided_from, 0, 1)},
+      {"--guided-until", real(options.shares.guided_until, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},

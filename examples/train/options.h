@@ -45,6 +45,7 @@ struct Shares {
   double windows_from = 0.85;  ///< of the UNet's part: from here on windows, before single frames
   double critic_from = 0.3;    ///< likewise, the critic
   double guided_from = 1;      ///< likewise: what guidance makes is judged, not the prediction
+  double guided_until = 1;     ///< likewise: the prediction is judged again
 };
 
 struct Options {

@@ -344,7 +344,8 @@ bool Run::train_unet() {
                                                       training.optimiser().steps()),
                        .windows = windows,
                        .criticised = progress >= options_.shares.critic_from,
-                       .guided = progress >= options_.shares.guided_from},
+                       .guided = progress >= options_.shares.guided_from &&
+                                 progress < options_.shares.guided_until},
                       random_);
     const double spent = of_a_step(begin, windows ? work_of_windows : 1);
     stepping += spent;

@@ -34,10 +34,11 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
 
 // An audio encoder that is taken as it is leaves its time to the UNet.
 TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
-  const auto options =
-      parsed({"--data", "set", "--encoder", "models/demo", "--guided-from", "0.5"});
+  const auto options = parsed({"--data", "set", "--encoder", "models/demo", "--guided-from", "0.5",
+                               "--guided-until", "0.8"});
   EXPECT_EQ(options.encoder, "models/demo");
   EXPECT_EQ(options.shares.guided_from, 0.5);
+  EXPECT_EQ(options.shares.guided_until, 0.8);
   EXPECT_EQ(options.shares.audio, 0);
   EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
 }
