@@ -327,6 +327,8 @@ bool Run::train_unet() {
     const double progress = clock.progress();
     const bool windows = progress >= options_.shares.windows_from;
     const bool runs = progress >= options_.shares.windows_from - kBefore;
+    const bool guided =
+        progress >= options_.shares.guided_from && progress < options_.shares.guided_until;
     if (refreshing < refresh_share * (stepping + refreshing) ||
         (windows && pool_->count(Choice::kRuns) < std::min(kFewestRuns, pool_->filled()))) {
       const auto& fresh = pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
@@ -344,8 +346,7 @@ bool Run::train_unet() {
                                                       training.optimiser().steps()),
                        .windows = windows,
                        .criticised = progress >= options_.shares.critic_from,
-                       .guided = progress >= options_.shares.guided_from &&
-                                 progress < options_.shares.guided_until},
+                       .guided = guided},
                       random_);
     const double spent = of_a_step(begin, windows ? work_of_windows : 1);
     stepping += spent;
