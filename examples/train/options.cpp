@@ -191,6 +191,10 @@ Options parse_options(int count, char** arguments) {
     found->second(name, text);
   }
   if (options.steps > 0 && values.contains("--minutes")) refuse("--steps or --minutes, not both");
+  if (values.contains("--guided-until") &&
+      options.shares.guided_until <= options.shares.guided_from) {
+    refuse("--guided-until takes a part of the time after --guided-from, else nothing is guided");
+  }
   if (options.data.empty()) refuse("--data is missing");
   if (options.encoder) {
     if (values.contains("--audio-share")) refuse("--encoder leaves nothing to --audio-share");

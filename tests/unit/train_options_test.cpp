@@ -59,6 +59,8 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
       {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
       {{"--data", "set", "--steps", "10", "--minutes", "3"}, "--steps or --minutes, not both"},
+      {{"--data", "set", "--guided-until", "0.8"}, "after --guided-from"},
+      {{"--data", "set", "--guided-from", "0.8", "--guided-until", "0.5"}, "after --guided-from"},
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
       {{"--data", "set", "--slots", "4"}, "from 8 to"},
       {{"--data", "set", "--unet-type", "half"}, "float32 or bfloat16"},
