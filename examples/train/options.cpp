@@ -79,6 +79,13 @@ Preset h200() {
 
 }  // namespace
 
+UNetTraining::Step Shares::step_at(double progress) const {
+  return {.windows = progress >= windows_from,
+          .criticised = progress >= critic_from,
+          .guided = progress >= guided_from && progress < guided_until,
+          .quiet = progress >= quiet_from};
+}
+
 std::string usage() {
   return R"(latentsync-train --data FOLDER [options]: trains a small model (docs/training.md)
 
@@ -99,6 +106,7 @@ std::string usage() {
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
   --critic-from N          the same, after which a critic judges what is made (0.3)
   --guided-from N, --guided-until N   the same, between which what guidance makes is judged (1: never; 1: to the end)
+  --quiet-from N           the same, after which some entries have silence and a closed mouth (0.85; 1: never)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (0.3)
@@ -170,6 +178,7 @@ Options parse_options(int count, char** arguments) {
       {"--critic-from", real(options.shares.critic_from, 0, 1)},
       {"--guided-from", real(options.shares.guided_from, 0, 1)},
       {"--guided-until", real(options.shares.guided_until, 0, 1)},
+      {"--quiet-from", real(options.shares.quiet_from, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},

@@ -325,10 +325,9 @@ bool Run::train_unet() {
   while (!clock.over() && !session_over()) {
     const auto begin = Clock::now();
     const double progress = clock.progress();
-    const bool windows = progress >= options_.shares.windows_from;
+    auto how = options_.shares.step_at(progress);
+    const bool windows = how.windows;
     const bool runs = progress >= options_.shares.windows_from - kBefore;
-    const bool guided =
-        progress >= options_.shares.guided_from && progress < options_.shares.guided_until;
     if (refreshing < refresh_share * (stepping + refreshing) ||
         (windows && pool_->count(Choice::kRuns) < std::min(kFewestRuns, pool_->filled()))) {
       const auto& fresh = pool_->refresh(runs ? Choice::kRuns : Choice::kSpread, random_);
@@ -341,13 +340,9 @@ bool Run::train_unet() {
       }
       continue;
     }
-    const auto loss =
-        training.step({.learning_rate = learning_rate(options_.preset.unet_rate, progress,
-                                                      training.optimiser().steps()),
-                       .windows = windows,
-                       .criticised = progress >= options_.shares.critic_from,
-                       .guided = guided},
-                      random_);
+    how.learning_rate =
+        learning_rate(options_.preset.unet_rate, progress, training.optimiser().steps());
+    const auto loss = training.step(how, random_);
     const double spent = of_a_step(begin, windows ? work_of_windows : 1);
     stepping += spent;
     clock.spent += spent;

@@ -170,12 +170,13 @@ at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
   return weights.unsqueeze(1);
 }
 
-UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& random) const {
+UNetTraining::Batch UNetTraining::draw(int64_t entries, const Step& how, Random& random) const {
   std::vector<int64_t> slots, frames, references, sound_frames;
   std::vector<const Clip*> sounds;
   int64_t run = 1;
   for (int64_t i = 0; i < entries; ++i) {
-    const auto entry = draw_entry(pool_, audio_, windows, options_.quiet, random);
+    const auto entry =
+        draw_entry(pool_, audio_, how.windows, how.quiet ? options_.quiet : 0, random);
     run = static_cast<int64_t>(entry.frames.size());
     slots.insert(slots.end(), entry.frames.size(), entry.slot);
     sounds.insert(sounds.end(), entry.frames.size(), entry.sound);
@@ -195,10 +196,10 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, bool windows, Random& ra
           weights_of(target.lips), tokens};
 }
 
-UNetTraining::Task UNetTraining::make_task(bool windows, Random& random) const {
-  const auto run = windows ? LatentPool::kRun : 1;
-  const auto entries = windows ? options_.windows : options_.frames;
-  Task task{.batch = draw(entries, windows, random), .entries = entries, .run = run};
+UNetTraining::Task UNetTraining::make_task(const Step& how, Random& random) const {
+  const auto run = how.windows ? LatentPool::kRun : 1;
+  const auto entries = how.windows ? options_.windows : options_.frames;
+  Task task{.batch = draw(entries, how, random), .entries = entries, .run = run};
   const auto& x0 = task.batch.wanted;
   const auto device = x0.device();
 
@@ -311,7 +312,7 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, 
 }
 
 UNetLoss UNetTraining::step(const Step& how, Random& random) {
-  const auto task = make_task(how.windows, random);
+  const auto task = make_task(how, random);
   optimiser_.zero_gradients();
   auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();

@@ -100,6 +100,7 @@ class UNetTraining {
     bool windows = false;  ///< of LatentPool::kRun frames, with motion modules; else single frames
     bool criticised = false;  ///< the critic is trained, and pleased once it knows something
     bool guided = false;      ///< what guidance makes is judged, not the prediction
+    bool quiet = false;       ///< some entries have silence (UNetTrainingOptions::quiet)
   };
   UNetLoss step(const Step& how, Random& random);
 
@@ -121,8 +122,8 @@ class UNetTraining {
     NoisyLatents noisy;        // [N, 4, h, w]
     at::Tensor sample;         // [entries, 13, run, h, w]
   };
-  Batch draw(int64_t entries, bool windows, Random& random) const;
-  Task make_task(bool windows, Random& random) const;
+  Batch draw(int64_t entries, const Step& how, Random& random) const;
+  Task make_task(const Step& how, Random& random) const;
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
   PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& tokens) const;

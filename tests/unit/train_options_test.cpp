@@ -43,6 +43,30 @@ TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
   EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
 }
 
+// Each part of a run begins, and ends, where its option says.
+TEST(TrainOptions, StepsAreAsTheOptionsSay) {
+  const auto shares =
+      parsed({"--data", "set", "--critic-from", "0.2", "--guided-from", "0.4", "--guided-until",
+              "0.6", "--quiet-from", "0.7", "--windows-from", "0.9"})
+          .shares;
+  const struct {
+    double progress;
+    bool criticised, guided, quiet, windows;
+  } kExpected[] = {
+      {0, false, false, false, false},  {0.19, false, false, false, false},
+      {0.2, true, false, false, false}, {0.4, true, true, false, false},
+      {0.6, true, false, false, false}, {0.7, true, false, true, false},
+      {0.9, true, false, true, true},   {1, true, false, true, true},
+  };
+  for (const auto& expected : kExpected) {
+    const auto step = shares.step_at(expected.progress);
+    EXPECT_EQ(step.criticised, expected.criticised) << expected.progress;
+    EXPECT_EQ(step.guided, expected.guided) << expected.progress;
+    EXPECT_EQ(step.quiet, expected.quiet) << expected.progress;
+    EXPECT_EQ(step.windows, expected.windows) << expected.progress;
+  }
+}
+
 // What is wrong is named, and what would be right.
 TEST(TrainOptions, WrongOnesAreRefused) {
   const struct {

@@ -176,7 +176,7 @@ TEST(TrainRun, CountedStepsAreTheSameAgain) {
 
 // A small UNet and all that it is trained with.
 struct Studio {
-  explicit Studio(double guidance)
+  explicit Studio(double guidance, double quiet = 0)
       : options(small_run(folder)),
         dataset(read_dataset(options.data)),
         coder(options.taesd, kEdge, at::kCPU),
@@ -191,12 +191,16 @@ struct Studio {
       pool.refresh(piece < 2 ? Choice::kSpread : Choice::kRuns, random);
     }
     audio.emplace(dataset, encoder, 1, random);
-    const UNetTrainingOptions how{.frames = 3, .windows = 1, .guidance = guidance};
+    const UNetTrainingOptions how{.frames = 3, .windows = 1, .quiet = quiet, .guidance = guidance};
     training.emplace(unet, pool, *audio, reader, coder, how, 4);
   }
-  UNetLoss step(bool windows, bool guided) {
-    return training->step(
-        {.learning_rate = 1e-3, .windows = windows, .criticised = true, .guided = guided}, random);
+  UNetLoss step(bool windows, bool guided, bool quiet = false) {
+    return training->step({.learning_rate = 1e-3,
+                           .windows = windows,
+                           .criticised = true,
+                           .guided = guided,
+                           .quiet = quiet},
+                          random);
   }
 
   test::TemporaryFolder folder;
@@ -266,6 +270,18 @@ TEST(TrainSteps, SilenceHasAClosedMouth) {
     }
     EXPECT_EQ(entry.sound != slot.clip, silent);
   }
+}
+
+// Entries have silence in the steps that ask for it, and in no others.
+TEST(TrainSteps, SilenceIsHeardWhereItIsAskedFor) {
+  const auto noise_of = [](double share, bool quiet) {
+    Studio studio(1.5, share);
+    nn::initialise_parameters(*studio.unet, 5);  // the sound matters at once
+    return studio.step(false, false, quiet).noise;
+  };
+  const double without = noise_of(0, true);
+  EXPECT_EQ(noise_of(1, false), without);
+  EXPECT_GT(std::abs(noise_of(1, true) - without), 1e-4);
 }
 
 // What guidance makes is judged where that is asked for, by every term and by the critic; else it
