@@ -105,7 +105,9 @@ std::string usage() {
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
   --critic-from N          the same, after which a critic judges what is made (0.3)
-  --guided-from N, --guided-until N   the same, between which what guidance makes is judged (1: never; 1: to the end)
+  --guided-from N, --guided-until N   the same, between which what guidance makes is judged (0.65, 1; from 1: never)
+  --lips-guidance N        in that time: guidance that is judged at the lips, if not by the critic; less of it: the
+                           lips of the finished model go further (0.75)
   --quiet-from N           the same, after which some entries have silence and a closed mouth (0.85; 1: never)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
@@ -185,6 +187,7 @@ Options parse_options(int count, char** arguments) {
       {"--temporal", real(preset.unet.temporal, 0, 100)},
       {"--detail", real(preset.unet.detail, 0, 100)},
       {"--critic", real(preset.unet.critic, 0, 100)},
+      {"--lips-guidance", real(preset.unet.lips_guidance, 0.1, 3)},
       {"--from-noise", real(preset.unet.from_noise, 0, 1)},
       {"--slots",
        [&](auto& name, auto& text) { preset.pool_slots = whole_number(name, text, 8, 1e5); }},

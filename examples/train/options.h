@@ -44,7 +44,7 @@ struct Shares {
   double unet = 0.69;
   double windows_from = 0.85;  ///< of the UNet's part: from here on windows, before single frames
   double critic_from = 0.3;    ///< likewise, the critic
-  double guided_from = 1;      ///< likewise: what guidance makes is judged, not the prediction
+  double guided_from = 0.65;   ///< likewise: what guidance makes is judged, not the prediction
   double guided_until = 1;     ///< likewise: the prediction is judged again
   double quiet_from = 0.85;    ///< likewise: some entries have silence
 

@@ -159,15 +159,13 @@ UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& p
       critic_(new_critic(seed, coder.latent_mask().device())),
       optimiser_(*unet_, {.average = options.average, .orthogonal = is_inner}) {}
 
-at::Tensor UNetTraining::weights_of(const at::Tensor& lips) const {
+at::Tensor UNetTraining::near_lips(const at::Tensor& lips) const {
   const auto side = coder_.latent_mask().size(0);
   const auto places = (at::arange(side, lips.options()) + 0.5) / static_cast<double>(side);
   const auto column = [&](int64_t i) { return lips.select(1, i).view({-1, 1, 1}); };
   const auto across = (places.view({1, 1, -1}) - column(0)) / (column(2) * 0.8 + 0.02);
   const auto along = (places.view({1, -1, 1}) - column(1)) / (column(3) * 0.9 + 0.03);
-  const auto inside = 1 - coder_.latent_mask() * (1 - kOutsideWeight);
-  const auto weights = inside + kLipsWeight * ((across.square() + along.square()) * -0.5).exp();
-  return weights.unsqueeze(1);
+  return ((across.square() + along.square()) * -0.5).exp().unsqueeze(1);
 }
 
 UNetTraining::Batch UNetTraining::draw(int64_t entries, const Step& how, Random& random) const {
@@ -192,8 +190,14 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, const Step& how, Random&
   const auto audible =
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
-  return {target.wanted, target.masked, pool_.take(slots, references).plain,
-          weights_of(target.lips), tokens};
+  const auto lips = near_lips(target.lips);
+  const auto inside = 1 - coder_.latent_mask() * (1 - kOutsideWeight);
+  return {target.wanted,
+          target.masked,
+          pool_.take(slots, references).plain,
+          lips,
+          inside + kLipsWeight * lips,
+          tokens};
 }
 
 UNetTraining::Task UNetTraining::make_task(const Step& how, Random& random) const {
@@ -242,18 +246,22 @@ PartedPass UNetTraining::predict(const at::Tensor& sample, const at::Tensor& tim
           }};
 }
 
-at::Tensor UNetTraining::guided(const Task& task, const at::Tensor& predicted) const {
+UNetTraining::Judged UNetTraining::guided(const Task& task, const at::Tensor& predicted) const {
   const at::Tensor silent = [&] {
     const at::NoGradGuard no_history;
     const auto tokens = at::zeros_like(task.batch.tokens);
     return predict(task.sample, task.timesteps, tokens).output().detach();
   }();
-  return silent + options_.guidance * (predicted - silent);
+  const auto heard = predicted - silent;
+  const double less = options_.guidance - options_.lips_guidance;
+  return {silent + (options_.guidance - less * task.batch.near_lips) * heard,
+          silent + options_.guidance * heard};
 }
 
 at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
-                                 const at::Tensor& guess, UNetLoss& values) const {
+                                 UNetLoss& values) const {
   const auto& batch = task.batch;
+  const auto guess = clean(task.noisy.sample, task.alpha, predicted);
   const auto snr = task.alpha / (1 - task.alpha);
   const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
   const auto trust = (task.alpha * 3).clamp_max(1);  // at high noise a guess is hardly a picture
@@ -290,7 +298,8 @@ at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
   return loss;
 }
 
-at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values) {
+at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predicted,
+                                     UNetLoss& values) {
   // Half of the entries at most: the critic's own steps take time, too.
   const auto judged = task.begins.unflatten(0, {task.entries, task.run})
                           .flatten(1)
@@ -302,6 +311,7 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& guess, 
   const auto of = [&](const at::Tensor& x) {
     return x.unflatten(0, {task.entries, task.run}).index_select(0, judged).flatten(0, 1);
   };
+  const auto guess = clean(task.noisy.sample, task.alpha, predicted);
   const auto wanted = of(task.batch.wanted), reference = of(task.batch.reference);
   // What is kept is the original: nothing to be judged there.
   const auto made = at::where(coder_.latent_mask() > 0.5, wanted, of(guess));
@@ -316,16 +326,15 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
   optimiser_.zero_gradients();
   auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
-  const auto judged = how.guided ? guided(task, output) : output;
-  const auto guess = clean(task.noisy.sample, task.alpha, judged);
+  const auto judged = how.guided ? guided(task, output) : Judged{output, output};
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };
 
   UNetLoss values;
-  auto gradient = gradient_of(loss_of(task, judged, guess, values));
+  auto gradient = gradient_of(loss_of(task, judged.by_terms, values));
   if (how.criticised && options_.critic > 0) {
-    if (const auto wish = displeasure(task, guess, values); wish.defined()) {
+    if (const auto wish = displeasure(task, judged.by_critic, values); wish.defined()) {
       const auto direction = gradient_of(wish);
       gradient =
           gradient + direction * (options_.critic * gradient.norm() / (direction.norm() + 1e-12));

@@ -21,6 +21,7 @@ struct UNetTrainingOptions {
   double from_noise = 0.85;     ///< of entries, which begin as sampling does (UNetTraining)
   int64_t inference_steps = 2;  ///< of the sampling that those begin
   double guidance = 1.5;        ///< of it
+  double lips_guidance = 0.75;  ///< what the terms judge at the lips, in steps with guidance
   double sync = 0.1;            ///< weight of what the mouth reader says
   double temporal = 0.1;        ///< weight of the change from frame to frame, in windows
   double detail = 0.15;         ///< weight of the guess's absolute error
@@ -85,7 +86,9 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// judges, too.
 ///
 /// What is judged is the prediction itself or, where that is asked for (Step::guided), what
-/// guidance makes of it: then lips move with guidance as far as they should, without it less.
+/// guidance makes of it. The critic sees that as it is; so do the terms, but for the lips, where
+/// they see less of it (lips_guidance): by them alone, sampling would then move lips further than
+/// it should, by guidance / lips_guidance, and all else, which guidance would overdo, as it should.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
@@ -110,7 +113,7 @@ class UNetTraining {
  private:
   struct Batch {
     at::Tensor wanted, masked, reference;  // [N, 4, h, w]
-    at::Tensor weights;                    // [N, 1, h, w]
+    at::Tensor near_lips, weights;         // [N, 1, h, w]; near_lips: 1 at their centre, 0 far away
     at::Tensor tokens;                     // [N, S, width]
   };
   /// What one step is about: N = entries * run frames.
@@ -127,14 +130,16 @@ class UNetTraining {
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
   PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,
                      const at::Tensor& tokens) const;
-  /// What sampling makes of PREDICTED [N, 4, h, w]: with guidance.
-  at::Tensor guided(const Task& task, const at::Tensor& predicted) const;
-  /// PREDICTED: with guidance or without; GUESS: at the clean latents, from it.
-  at::Tensor loss_of(const Task& task, const at::Tensor& predicted, const at::Tensor& guess,
-                     UNetLoss& values) const;
+  /// Of a prediction [N, 4, h, w]: what the terms judge and what the critic does.
+  struct Judged {
+    at::Tensor by_terms, by_critic;
+  };
+  Judged guided(const Task& task, const at::Tensor& predicted) const;
+  at::Tensor loss_of(const Task& task, const at::Tensor& predicted, UNetLoss& values) const;
   /// Trains the critic; undefined while it knows too little.
-  at::Tensor displeasure(const Task& task, const at::Tensor& guess, UNetLoss& values);
-  at::Tensor weights_of(const at::Tensor& lips) const;
+  at::Tensor displeasure(const Task& task, const at::Tensor& predicted, UNetLoss& values);
+  /// LIPS: [N, 4], as LatentPool has them.
+  at::Tensor near_lips(const at::Tensor& lips) const;
 
   std::shared_ptr<nn::UNet3D> unet_;
   const LatentPool& pool_;

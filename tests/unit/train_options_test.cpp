@@ -35,10 +35,11 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
 // An audio encoder that is taken as it is leaves its time to the UNet.
 TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
   const auto options = parsed({"--data", "set", "--encoder", "models/demo", "--guided-from", "0.5",
-                               "--guided-until", "0.8"});
+                               "--guided-until", "0.8", "--lips-guidance", "0.9"});
   EXPECT_EQ(options.encoder, "models/demo");
   EXPECT_EQ(options.shares.guided_from, 0.5);
   EXPECT_EQ(options.shares.guided_until, 0.8);
+  EXPECT_EQ(options.preset.unet.lips_guidance, 0.9);
   EXPECT_EQ(options.shares.audio, 0);
   EXPECT_DOUBLE_EQ(options.shares.unet, Shares{}.unet + Shares{}.audio);
 }
@@ -76,6 +77,7 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{}, "--data is missing"},
       {{"--data"}, "lacks its value"},
       {{"--data", "set", "--guided", "1"}, "there is no option --guided"},
+      {{"--data", "set", "--lips-guidance", "0"}, "--lips-guidance takes a number from 0.1 to 3"},
       {{"--data", "set", "--preset", "cpu"}, "cpu-small or h200, not \"cpu\""},
       {{"--data", "set", "--audio-share", "0.9"}, "from 0 to 0.8, not \"0.9\""},
       {{"--data", "set", "--encoder", "m", "--audio-share", "0.1"},
@@ -83,7 +85,7 @@ TEST(TrainOptions, WrongOnesAreRefused) {
       {{"--data", "set", "--minutes", "ten"}, "--minutes takes a number"},
       {{"--data", "set", "--minutes", "nan"}, "--minutes takes a number"},
       {{"--data", "set", "--steps", "10", "--minutes", "3"}, "--steps or --minutes, not both"},
-      {{"--data", "set", "--guided-until", "0.8"}, "after --guided-from"},
+      {{"--data", "set", "--guided-until", "0.5"}, "after --guided-from"},
       {{"--data", "set", "--guided-from", "0.8", "--guided-until", "0.5"}, "after --guided-from"},
       {{"--data", "set", "--threads", "1.5"}, "--threads takes a whole number"},
       {{"--data", "set", "--slots", "4"}, "from 8 to"},

@@ -176,7 +176,7 @@ TEST(TrainRun, CountedStepsAreTheSameAgain) {
 
 // A small UNet and all that it is trained with.
 struct Studio {
-  explicit Studio(double guidance, double quiet = 0)
+  explicit Studio(double guidance, double quiet = 0, double lips_guidance = 0.75)
       : options(small_run(folder)),
         dataset(read_dataset(options.data)),
         coder(options.taesd, kEdge, at::kCPU),
@@ -191,7 +191,11 @@ struct Studio {
       pool.refresh(piece < 2 ? Choice::kSpread : Choice::kRuns, random);
     }
     audio.emplace(dataset, encoder, 1, random);
-    const UNetTrainingOptions how{.frames = 3, .windows = 1, .quiet = quiet, .guidance = guidance};
+    const UNetTrainingOptions how{.frames = 3,
+                                  .windows = 1,
+                                  .quiet = quiet,
+                                  .guidance = guidance,
+                                  .lips_guidance = lips_guidance};
     training.emplace(unet, pool, *audio, reader, coder, how, 4);
   }
   UNetLoss step(bool windows, bool guided, bool quiet = false) {
@@ -284,23 +288,35 @@ TEST(TrainSteps, SilenceIsHeardWhereItIsAskedFor) {
   EXPECT_GT(std::abs(noise_of(1, true) - without), 1e-4);
 }
 
-// What guidance makes is judged where that is asked for, by every term and by the critic; else it
-// does not matter how much guidance there is.
+// What guidance makes is judged where that is asked for: by the critic as it is, by every term with
+// another guidance at the lips. Else it does not matter how much guidance there is.
 TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
-  const auto first_loss = [](double guidance, bool guided) {
-    Studio studio(guidance);
+  struct Given {
+    double guidance, lips_guidance;
+    bool guided;
+    bool terms_differ, critic_differs;  // from what is judged without guidance
+  };
+  const auto first_loss = [](const Given& given) {
+    Studio studio(given.guidance, 0, given.lips_guidance);
     nn::initialise_parameters(*studio.unet, 5);  // the sound matters at once
-    return studio.step(false, guided);
+    return studio.step(false, given.guided);
   };
-  const auto terms = [](const UNetLoss& loss) {
-    return std::vector<double>{loss.noise, loss.detail, loss.sync, loss.critic};
+  const auto without = first_loss({1, 1, false, false, false});
+  const auto check = [](double value, double plain, bool differs) {
+    if (differs) {
+      EXPECT_GT(std::abs(value - plain), 0.01);
+    } else {
+      EXPECT_NEAR(value, plain, 1e-3);
+    }
   };
-  const auto without = terms(first_loss(1, false)), unasked = terms(first_loss(1e3, false));
-  const auto with_one = terms(first_loss(1, true)), with_many = terms(first_loss(1e3, true));
-  for (size_t i = 0; i < without.size(); ++i) {
-    EXPECT_NEAR(unasked[i], without[i], 1e-3) << i;
-    EXPECT_NEAR(with_one[i], without[i], 1e-3) << i;
-    EXPECT_GT(std::abs(with_many[i] - without[i]), 0.01) << i;
+  for (const Given& given : {Given{1e3, 1e3, false, false, false}, Given{1, 1, true, false, false},
+                             Given{1e3, 1e3, true, true, true}, Given{1, 1e3, true, true, false}}) {
+    SCOPED_TRACE(std::to_string(given.guidance) + ", " + std::to_string(given.lips_guidance));
+    const auto loss = first_loss(given);
+    check(loss.noise, without.noise, given.terms_differ);
+    check(loss.detail, without.detail, given.terms_differ);
+    check(loss.sync, without.sync, given.terms_differ);
+    check(loss.critic, without.critic, given.critic_differs);
   }
 }
 
