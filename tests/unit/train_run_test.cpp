@@ -310,7 +310,8 @@ TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
     }
   };
   for (const Given& given : {Given{1e3, 1e3, false, false, false}, Given{1, 1, true, false, false},
-                             Given{1e3, 1e3, true, true, true}, Given{1, 1e3, true, true, false}}) {
+                             Given{1e3, 1e3, true, true, true}, Given{1, 1e3, true, true, false},
+                             Given{1e3, 1, true, true, true}}) {
     SCOPED_TRACE(std::to_string(given.guidance) + ", " + std::to_string(given.lips_guidance));
     const auto loss = first_loss(given);
     check(loss.noise, without.noise, given.terms_differ);
