@@ -87,6 +87,7 @@ Entry draw_entry(const LatentPool& pool, const AudioStore& audio, bool windows, 
     entry.references.push_back(other + i);
     entry.sound_frames.push_back(heard + i);
   }
+  entry.surroundings = silent ? entry.references : entry.frames;
   return entry;
 }
 
@@ -169,12 +170,12 @@ at::Tensor UNetTraining::near_lips(const at::Tensor& lips) const {
 }
 
 UNetTraining::Batch UNetTraining::draw(int64_t entries, const Step& how, Random& random) const {
-  std::vector<int64_t> slots, frames, references, sound_frames;
+  const double quiet = how.quiet ? options_.quiet : 0;
+  std::vector<int64_t> slots, frames, references, surroundings, sound_frames;
   std::vector<const Clip*> sounds;
   int64_t run = 1;
   for (int64_t i = 0; i < entries; ++i) {
-    const auto entry =
-        draw_entry(pool_, audio_, how.windows, how.quiet ? options_.quiet : 0, random);
+    const auto entry = draw_entry(pool_, audio_, how.windows, quiet, random);
     run = static_cast<int64_t>(entry.frames.size());
     slots.insert(slots.end(), entry.frames.size(), entry.slot);
     sounds.insert(sounds.end(), entry.frames.size(), entry.sound);
@@ -183,17 +184,18 @@ UNetTraining::Batch UNetTraining::draw(int64_t entries, const Step& how, Random&
     };
     append(frames, entry.frames);
     append(references, entry.references);
+    append(surroundings, entry.surroundings);
     append(sound_frames, entry.sound_frames);
   }
-  const auto target = pool_.take(slots, frames);
+  const auto target = pool_.take(slots, frames), around = pool_.take(slots, surroundings);
   auto tokens = audio_.take(sounds, sound_frames, run, random);
   const auto audible =
       (at::rand({entries}, tokens.options().dtype(at::kFloat)) >= options_.silent).to(at::kFloat);
   tokens = tokens * audible.repeat_interleave(run).view({-1, 1, 1}).to(tokens.scalar_type());
   const auto lips = near_lips(target.lips);
   const auto inside = 1 - coder_.latent_mask() * (1 - kOutsideWeight);
-  return {target.wanted,
-          target.masked,
+  return {at::where(coder_.latent_mask() > 0.5, around.wanted, target.wanted),
+          around.masked,
           pool_.take(slots, references).plain,
           lips,
           inside + kLipsWeight * lips,

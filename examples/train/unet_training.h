@@ -33,13 +33,16 @@ struct UNetTrainingOptions {
 struct Entry {
   int64_t slot = 0;                         ///< of the pool
   std::vector<int64_t> frames, references;  ///< among the slot's own
+  std::vector<int64_t> surroundings;        ///< either of them: what is outside the mask
   const Clip* sound = nullptr;
   std::vector<int64_t> sound_frames;  ///< of it
 };
 
 /// A frame, or a window of LatentPool::kRun, with its own sound and a reference from elsewhere in
 /// the clip. QUIET of the entries have silence instead, and the frame of their slot whose mouth is
-/// open least, which in windows stands still: no clip is silent for long.
+/// open least, which in windows stands still: no clip is silent for long. Cheeks and jaw around it
+/// are those of the reference, who may speak, as in footage that is edited: they must not tell
+/// that the mouth is closed.
 Entry draw_entry(const LatentPool& pool, const AudioStore& audio, bool windows, double quiet,
                  Random& random);
 
@@ -107,15 +110,19 @@ class UNetTraining {
   };
   UNetLoss step(const Step& how, Random& random);
 
+  /// The frames and sounds of a step, float32: N = entries, or LatentPool::kRun times as many.
+  struct Batch {
+    at::Tensor wanted, masked, reference;  ///< [N, 4, h, w]
+    at::Tensor near_lips, weights;  ///< [N, 1, h, w]; near_lips: 1 at their centre, 0 far away
+    at::Tensor tokens;              ///< [N, S, width]
+  };
+  /// By draw_entry(), in the order of the entries.
+  Batch draw(int64_t entries, const Step& how, Random& random) const;
+
   Optimiser& optimiser() { return optimiser_; }
   Optimiser& critic_optimiser() { return critic_.optimiser(); }
 
  private:
-  struct Batch {
-    at::Tensor wanted, masked, reference;  // [N, 4, h, w]
-    at::Tensor near_lips, weights;         // [N, 1, h, w]; near_lips: 1 at their centre, 0 far away
-    at::Tensor tokens;                     // [N, S, width]
-  };
   /// What one step is about: N = entries * run frames.
   struct Task {
     Batch batch;
@@ -125,7 +132,6 @@ class UNetTraining {
     NoisyLatents noisy;        // [N, 4, h, w]
     at::Tensor sample;         // [entries, 13, run, h, w]
   };
-  Batch draw(int64_t entries, const Step& how, Random& random) const;
   Task make_task(const Step& how, Random& random) const;
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
   PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,

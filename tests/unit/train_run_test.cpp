@@ -276,6 +276,31 @@ TEST(TrainSteps, SilenceHasAClosedMouth) {
   }
 }
 
+// As in footage that is edited, what is around a silent entry's mouth is its reference's, in the
+// masked image as in what is wanted; with sound both are of the mouth's own frame.
+TEST(TrainSteps, SilenceHasItsReferenceAroundTheMouth) {
+  for (const double quiet : {0.0, 1.0}) {
+    for (const bool windows : {false, true}) {
+      SCOPED_TRACE(std::to_string(quiet) + (windows ? ", windows" : ""));
+      Studio studio(1.5, quiet);
+      Random again = studio.random;
+      const auto batch =
+          studio.training->draw(1, {.windows = windows, .quiet = true}, studio.random);
+      const auto entry = draw_entry(studio.pool, *studio.audio, windows, quiet, again);
+      EXPECT_EQ(entry.surroundings, quiet > 0 ? entry.references : entry.frames);
+      const std::vector<int64_t> slots(entry.frames.size(), entry.slot);
+      const auto target = studio.pool.take(slots, entry.frames);
+      const auto around = studio.pool.take(slots, entry.surroundings);
+      EXPECT_TRUE(batch.reference.equal(studio.pool.take(slots, entry.references).plain));
+      EXPECT_TRUE(batch.masked.equal(around.masked));
+      const auto outside = (studio.coder.latent_mask() > 0.5).expand_as(batch.wanted);
+      EXPECT_TRUE(batch.wanted.index({outside}).equal(around.wanted.index({outside})));
+      const auto inside = outside.logical_not();
+      EXPECT_TRUE(batch.wanted.index({inside}).equal(target.wanted.index({inside})));
+    }
+  }
+}
+
 // Entries have silence in the steps that ask for it, and in no others.
 TEST(TrainSteps, SilenceIsHeardWhereItIsAskedFor) {
   const auto noise_of = [](double share, bool quiet) {
