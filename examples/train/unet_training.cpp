@@ -328,7 +328,8 @@ UNetLoss UNetTraining::step(const Step& how, Random& random) {
   optimiser_.zero_gradients();
   auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
-  const auto judged = how.guided ? guided(task, output) : Judged{output, output};
+  const bool guides = how.guided && options_.guidance != 1;
+  const auto judged = guides ? guided(task, output) : Judged{output, output};
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };

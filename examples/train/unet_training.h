@@ -92,6 +92,7 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// guidance makes of it. The critic sees that as it is; so do the terms, but for the lips, where
 /// they see less of it (lips_guidance): by them alone, sampling would then move lips further than
 /// it should, by guidance / lips_guidance, and all else, which guidance would overdo, as it should.
+/// Guidance 1 is none: what it makes is the prediction.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this

@@ -314,7 +314,8 @@ TEST(TrainSteps, SilenceIsHeardWhereItIsAskedFor) {
 }
 
 // What guidance makes is judged where that is asked for: by the critic as it is, by every term with
-// another guidance at the lips. Else it does not matter how much guidance there is.
+// another guidance at the lips. Else it does not matter how much guidance there is, and where there
+// is none to sample with, lips have none, either.
 TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
   struct Given {
     double guidance, lips_guidance;
@@ -334,9 +335,10 @@ TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
       EXPECT_NEAR(value, plain, 1e-3);
     }
   };
-  for (const Given& given : {Given{1e3, 1e3, false, false, false}, Given{1, 1, true, false, false},
-                             Given{1e3, 1e3, true, true, true}, Given{1, 1e3, true, true, false},
-                             Given{1e3, 1, true, true, true}}) {
+  for (const Given& given :
+       {Given{1e3, 1e3, false, false, false}, Given{1, 1e3, true, false, false},
+        Given{1e3, 1e3, true, true, true}, Given{1.001, 1e3, true, true, false},
+        Given{1e3, 1, true, true, true}}) {
     SCOPED_TRACE(std::to_string(given.guidance) + ", " + std::to_string(given.lips_guidance));
     const auto loss = first_loss(given);
     check(loss.noise, without.noise, given.terms_differ);
