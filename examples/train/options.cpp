@@ -105,7 +105,8 @@ std::string usage() {
   --audio-share N          part of the time for the audio encoder (0.15)
   --windows-from N         part of the UNet's time after which windows follow single frames (0.85)
   --critic-from N          the same, after which a critic judges what is made (0.3)
-  --guided-from N, --guided-until N   the same, between which what guidance makes is judged (0.65, 1; from 1: never)
+  --guided-from N, --guided-until N   the same, between which what guidance makes is judged (0.65, 1; from 1, or
+                           where the model's config.json has guidance 1: never)
   --lips-guidance N        in that time: guidance that is judged at the lips, if not by the critic; less of it: the
                            lips of the finished model go further (0.75)
   --quiet-from N           the same, after which some entries have silence and a closed mouth (0.85; 1: never)
