@@ -4,7 +4,9 @@
 #include "examples/train/audio_training.h"
 
 #include <algorithm>
+#include <omp.h>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
@@ -53,12 +55,24 @@ AudioStore::AudioStore(const Dataset& dataset, audio::WhisperEncoder& encoder, i
   }
 }
 
+std::future<AudioWindow> AudioStore::next_window(uint64_t seed) const {
+  return std::async(std::launch::async, [this, seed] {
+    at::internal::lazy_init_num_threads();  // else a first operator would undo the next line
+    omp_set_num_threads(1);
+    Random random(seed);
+    std::vector<const Clip*> clips;
+    for (int clip = 0; clip < 16; ++clip) clips.push_back(&sampler_.draw(random));
+    clips[random() % 4] = &quiet(random);
+    size_t next = 0;
+    return windows_.packed(clips, next, random, Pace::kKept);
+  });
+}
+
 void AudioStore::refresh(Random& random) {
-  std::vector<const Clip*> clips;
-  for (int clip = 0; clip < 16; ++clip) clips.push_back(&sampler_.draw(random));
-  clips[random() % 4] = &quiet(random);
-  size_t next = 0;
-  encode(windows_.packed(clips, next, random, Pace::kKept));
+  if (!next_.valid()) next_ = next_window(random());
+  const auto window = next_.get();
+  next_ = next_window(random());
+  encode(window);
   if (random() % 4 == 0) encode({&quiet(random)}, random);
 }
 

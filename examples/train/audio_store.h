@@ -4,6 +4,7 @@
 #include "examples/train/audio_windows.h"
 
 #include <cstdint>
+#include <future>
 #include <map>
 #include <vector>
 
@@ -36,6 +37,8 @@ class AudioStore {
     std::vector<at::Tensor> states;  // [rows, layers * width], from the first frame's first row on
     int64_t oldest = 0;
   };
+  /// Of clips drawn anew, made by another thread.
+  std::future<AudioWindow> next_window(uint64_t seed) const;
   void encode(const AudioWindow& window);
   void encode(const std::vector<const Clip*>& clips, Random& random);
 
@@ -45,6 +48,7 @@ class AudioStore {
   std::vector<Clip> quiet_;
   int64_t versions_;
   std::map<const Clip*, Versions> clips_;
+  std::future<AudioWindow> next_;  // for refresh(): what it takes must outlive it
 };
 
 /// A clip's tokens alone, as at inference: [T, 10 layers, width].

@@ -128,17 +128,31 @@ AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, con
       *both_, OptimiserOptions{.beta2 = 0.98, .weight_decay = 0.05, .average = options_.average});
 }
 
+// Each from a seed of its own, so that it does not matter which thread makes it.
+std::vector<AudioWindow> AudioTraining::make_windows(Random& random) const {
+  std::vector<uint64_t> seeds(static_cast<size_t>(options_.windows));
+  for (auto& seed : seeds) seed = random();
+  std::vector<AudioWindow> made(seeds.size());
+  for_parts(c10::kCPU, options_.windows, [&](int64_t begin, int64_t length) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(begin + length); ++i) {
+      Random own(seeds[i]);
+      std::vector<const Clip*> list;
+      for (int clip = 0; clip < 16; ++clip) list.push_back(&sampler_.draw(own));
+      size_t next = 0;
+      made[i] = windows_.packed(list, next, own, Pace::kChanged);
+    }
+  });
+  return made;
+}
+
 double AudioTraining::step(double learning_rate, Random& random) {
+  const auto made = make_windows(random);
   std::vector<at::Tensor> mels, window, rows, mouths;
-  for (int64_t i = 0; i < options_.windows; ++i) {
-    std::vector<const Clip*> list;
-    for (int clip = 0; clip < 16; ++clip) list.push_back(&sampler_.draw(random));
-    size_t next = 0;
-    const auto made = windows_.packed(list, next, random, Pace::kChanged);
-    mels.push_back(made.mel);
-    for (const auto& placed : made.placed) {
+  for (size_t i = 0; i < made.size(); ++i) {
+    mels.push_back(made[i].mel);
+    for (const auto& placed : made[i].placed) {
       rows.push_back(rows_of(placed));
-      window.push_back(at::full_like(rows.back(), i));
+      window.push_back(at::full_like(rows.back(), static_cast<int64_t>(i)));
       mouths.push_back(placed.mouth);
     }
   }

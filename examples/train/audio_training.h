@@ -47,6 +47,9 @@ class AudioTraining {
   Optimiser& optimiser() { return *optimiser_; }
 
  private:
+  /// As many as a step takes, of clips drawn anew.
+  std::vector<AudioWindow> make_windows(Random& random) const;
+
   std::shared_ptr<audio::WhisperEncoder> encoder_;
   std::shared_ptr<AudioHead> head_;
   std::shared_ptr<torch::nn::Module> both_;

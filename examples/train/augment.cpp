@@ -120,9 +120,10 @@ at::Tensor blurred(const at::Tensor& images, double deviation) {
 }
 
 // [1, 3, side, side], parts of the range
-at::Tensor mean_crop(const Clip& clip) {
+at::Tensor mean_crop(const Clip& clip, c10::Device device) {
   constexpr int64_t kStride = 4;  // frames of a clip are much alike
   return clip.crops.slice(0, 0, {}, kStride)
+      .to(device)
       .to(at::kFloat)
       .mean(0)
       .div_(255)
@@ -168,8 +169,8 @@ Augmentation draw_augmentation(Random& random, Strength strength) {
 }
 
 at::Tensor difference_of_faces(const Dataset& dataset, const Clip& one, const Clip& another,
-                               double deviation) {
-  return blurred(mean_crop(another) - mean_crop(one),
+                               double deviation, c10::Device device) {
+  return blurred(mean_crop(another, device) - mean_crop(one, device),
                  deviation * static_cast<double>(dataset.edge));
 }
 

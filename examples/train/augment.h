@@ -44,9 +44,9 @@ Augmentation draw_augmentation(Random& random, Strength strength);
 
 /// What has to be added to ONE's stored crops to make them look like ANOTHER's on the average, but
 /// for what is finer than DEVIATION (a Gaussian's, in parts of the edge): float32
-/// [1, 3, side, side], in parts of the range. It stays where it is while the mouth moves.
+/// [1, 3, side, side] on DEVICE, in parts of the range. It stays where it is while the mouth moves.
 at::Tensor difference_of_faces(const Dataset& dataset, const Clip& one, const Clip& another,
-                               double deviation);
+                               double deviation, c10::Device device);
 
 /// A clip's crops, changed, without their margin: float32 [T, 3, edge, edge] in [-1, 1].
 at::Tensor augmented_crops(const Dataset& dataset, const Clip& clip, const Augmentation& change,

@@ -119,11 +119,11 @@ ClipSampler::ClipSampler(const std::vector<const Clip*>& clips, double exponent)
     shares.push_back(std::pow(static_cast<double>(own.size()), exponent));
     speakers_.push_back(std::move(own));
   }
-  shares_ = std::discrete_distribution<size_t>(shares.begin(), shares.end());
+  shares_ = {shares.begin(), shares.end()};
 }
 
 const Clip& ClipSampler::draw(Random& random) const {
-  const auto& own = speakers_[shares_(random)];
+  const auto& own = speakers_[std::discrete_distribution<size_t>()(random, shares_)];
   return *own[random() % own.size()];
 }
 

@@ -63,11 +63,11 @@ class ClipSampler {
   /// EXPONENT: 0: speakers alike, 1: clips alike. CLIPS must outlive this object. Errors:
   /// kInvalidArgument for none.
   ClipSampler(const std::vector<const Clip*>& clips, double exponent);
-  const Clip& draw(Random& random) const;
+  const Clip& draw(Random& random) const;  ///< by any number of threads at once
 
  private:
   std::vector<std::vector<const Clip*>> speakers_;
-  mutable std::discrete_distribution<size_t> shares_;
+  std::discrete_distribution<size_t>::param_type shares_;
 };
 
 }  // namespace latentsync::train

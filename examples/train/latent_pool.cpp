@@ -157,9 +157,10 @@ const LatentPool::Slot& LatentPool::refresh(Choice choice, Random& random) {
     share = uniform(random, kLeastShare, 1);
   } else if (uniform(random, 0, 1) < kMixed) {
     const double deviation = uniform(random, kFinest, kCoarsest);
-    change.other = difference_of_faces(dataset_, *clip, other, deviation) * uniform(random, 0, 1);
+    change.other =
+        difference_of_faces(dataset_, *clip, other, deviation, device_) * uniform(random, 0, 1);
   }
-  const Clip part = morphed(*clip, slot.frames, other, share);
+  const Clip part = morphed(*clip, slot.frames, other, share, device_);
   const auto images = augmented_crops(dataset_, part, change, device_);
   const auto place = [&](at::Tensor& pool) { return pool.narrow(0, next_ * 2 * kRun, count); };
   place(plain_).copy_(coder_.encode(images));

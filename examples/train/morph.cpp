@@ -33,7 +33,7 @@ at::Tensor over_edge(const at::Tensor& lips, int64_t side) {
 at::Tensor bent(const at::Tensor& images, const at::Tensor& from, const at::Tensor& to) {
   constexpr int64_t kBilinear = 0, kBorder = 1;
   const auto count = images.size(0), side = images.size(3), coarse = side / kCoarse;
-  const auto still = at::tensor({1, 0, 0, 0, 1, 0}, at::kFloat).view({1, 2, 3});
+  const auto still = at::tensor({1, 0, 0, 0, 1, 0}, at::kFloat).view({1, 2, 3}).to(images.device());
   const auto places = at::affine_grid_generator(still, {1, 3, coarse, coarse}, false);
   const auto distances =
       (places.view({1, -1, 1, 2}) - to.unsqueeze(1)).square().sum(3);  // [T, places, points]
@@ -48,8 +48,8 @@ at::Tensor bent(const at::Tensor& images, const at::Tensor& from, const at::Tens
 
 }  // namespace
 
-Clip morphed(const Clip& one, const std::vector<int64_t>& frames, const Clip& another,
-             double share) {
+Clip morphed(const Clip& one, const std::vector<int64_t>& frames, const Clip& another, double share,
+             c10::Device device) {
   if (one.crops.sizes().slice(1) != another.crops.sizes().slice(1) ||
       one.lips.sizes().slice(1) != another.lips.sizes().slice(1)) {
     throw Error(ErrorCode::kInvalidArgument, "\"" + one.name + "\" and \"" + another.name +
@@ -60,15 +60,16 @@ Clip morphed(const Clip& one, const std::vector<int64_t>& frames, const Clip& an
   part.mouth = one.mouth.index_select(0, chosen);
   const auto alike = nearest(part.mouth, another.mouth);
   const auto side = one.crops.size(1);
-  const auto images = [](const Clip& clip, const at::Tensor& index) {
-    return clip.crops.index_select(0, index).permute({0, 3, 1, 2}).to(at::kFloat);
+  const auto images = [device](const Clip& clip, const at::Tensor& index) {
+    return clip.crops.index_select(0, index).to(device).permute({0, 3, 1, 2}).to(at::kFloat);
   };
   const auto lips = one.lips.index_select(0, chosen);
   const auto others = another.lips.index_select(0, alike);
   part.lips = at::lerp(lips, others, share);
-  const auto to = over_edge(part.lips, side);
-  const auto mixed = at::lerp(bent(images(one, chosen), over_edge(lips, side), to),
-                              bent(images(another, alike), over_edge(others, side), to), share);
+  const auto places = [&](const at::Tensor& points) { return over_edge(points, side).to(device); };
+  const auto to = places(part.lips);
+  const auto mixed = at::lerp(bent(images(one, chosen), places(lips), to),
+                              bent(images(another, alike), places(others), to), share);
   part.crops = mixed.clamp_(0, 255).round_().to(at::kByte).permute({0, 2, 3, 1}).contiguous();
   return part;
 }

@@ -13,11 +13,13 @@ import collections
 import csv
 import json
 import lzma
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -288,7 +290,6 @@ def check_parts(rows, options):
 
 
 def pack(options):
-    from concurrent.futures import ThreadPoolExecutor
     clips = pathlib.Path(options.clips)
     rows = read_index(clips)
     check_parts(rows, options)
@@ -366,7 +367,8 @@ def unpack(options):
     work.mkdir(parents=True, exist_ok=True)
     stored = {e["name"]: stored_clip(folder / f"{e['name']}.npz") for e in entries}
     mouths = mouth_values(stored, entries)
-    for entry in entries:
+
+    def write(entry):
         name = entry["name"]
         clip = stored[name]
         tensors = {
@@ -382,6 +384,9 @@ def unpack(options):
         if len(tensors["crops"]) != entry["frames"]:
             fail(f"{name}.mp4 holds {len(tensors['crops'])} frames, the manifest says {entry['frames']}: pack it anew")
         write_safetensors(work / f"{name}.safetensors", tensors)
+
+    with ThreadPoolExecutor(options.threads) as pool:
+        list(pool.map(write, entries))
     (work / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     print(f"{len(entries)} clips in {work}")
 
@@ -412,7 +417,6 @@ def main():
     command.add_argument("set")
     command.add_argument("--edge", type=whole_number(128, 1024, 64), default=256)
     command.add_argument("--quality", type=whole_number(0, 51), default=22, help="x264's constant rate factor")
-    command.add_argument("--threads", type=whole_number(1, 1024), default=2)
     command.add_argument("--validation", metavar="SPEAKER", help=f"who is left out (where it is there, {GRID_SPEAKER})")
     command.add_argument("--drivers", metavar="NAME,NAME",
                          help=f"clips whose sentences are left out (where they are there, {GRID_DRIVERS})")
@@ -422,6 +426,8 @@ def main():
     command.add_argument("set")
     command.add_argument("work")
     command.set_defaults(run=unpack)
+    for command in commands.choices.values():
+        command.add_argument("--threads", type=whole_number(1, 1024), default=os.cpu_count(), help="one for each of the CPU's")
     options = parser.parse_args()
     options.run(options)
 

@@ -11,11 +11,14 @@
 #include <string>
 #include <vector>
 
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
@@ -178,6 +181,39 @@ TEST(TrainAudio, SilenceIsEncodedToo) {
     EXPECT_EQ(kinds.size(), 2U);
     EXPECT_FLOAT_EQ((*kinds.begin())->mouth.abs().max().item<float>(), 0);
   }
+}
+
+// Threads make windows, and the next ones while others are used: which thread is quicker decides
+// nothing.
+TEST(TrainAudio, SoundsDoNotDependOnThreads) {
+  Dataset dataset;
+  dataset.clips = {clip_of(50), clip_of(60)};
+  for (auto& clip : dataset.clips) clip.sound = at::randn_like(clip.sound) * 0.1;
+  const auto losses = [&](int threads) {
+    at::set_num_threads(threads);
+    auto encoder = std::make_shared<audio::WhisperEncoder>(kSmall);
+    initialise_encoder(*encoder, 1);
+    AudioTraining training(encoder, dataset, {.windows = 5, .dropout = 0}, 2);
+    Random random(3);
+    return std::vector{training.step(1e-3, random), training.step(1e-3, random)};
+  };
+  const int before = at::get_num_threads();
+  const auto alone = losses(1), together = losses(3);
+  at::set_num_threads(before);
+  EXPECT_NE(alone[0], alone[1]);
+  EXPECT_NEAR(together[0], alone[0], 1e-5);
+  EXPECT_NEAR(together[1], alone[1], 1e-4);
+
+  audio::WhisperEncoder encoder(kSmall);
+  initialise_encoder(encoder, 1);
+  const auto tokens = [&] {
+    at::manual_seed(5);  // faint noise is one of the clips
+    Random random(4);
+    AudioStore store(dataset, encoder, 1, random);
+    for (int window = 0; window < 3; ++window) store.refresh(random);
+    return store.take({&dataset.clips[0], &dataset.clips[1]}, {20, 30}, 1, random);
+  };
+  EXPECT_TRUE(tokens().equal(tokens()));
 }
 
 }  // namespace

@@ -138,7 +138,7 @@ TEST(TrainAugment, AFaceLooksLikeAnother) {
   another.crops.fill_(90);
   another.crops.slice(1, 0, {}, 2).fill_(130);  // 110, in stripes
   Augmentation change;
-  change.other = difference_of_faces(dataset, one, another, 0.05);
+  change.other = difference_of_faces(dataset, one, another, 0.05, at::kCPU);
   const auto made = (augmented_crops(dataset, one, change, at::kCPU) / 2 + 0.5) * 255;
   const auto inside = made.slice(2, 20, 44).slice(3, 20, 44);
   EXPECT_NEAR(inside[0].mean().item<double>(), 120, 1);

@@ -58,7 +58,7 @@ TEST(TrainMorph, BothPicturesFollowTheLips) {
   const auto one = spotted(1, {60, 70}, {60, 90}, 60);
   const auto another = spotted(1, {66, 76}, {66, 88}, 100);
   for (const double share : {-0.25, 0.0, 0.5, 1.0}) {
-    const auto made = morphed(one, {0}, another, share);
+    const auto made = morphed(one, {0}, another, share, at::kCPU);
     const auto at = [&](double from, double to) { return from + share * (to - from); };
     const auto lips = made.lips[0];
     EXPECT_NEAR(lips[2][0].item<double>(), at(60, 66), 1e-3);
@@ -81,7 +81,7 @@ TEST(TrainMorph, TheNearestMouthIsTaken) {
   for (int64_t frame = 0; frame < 4; ++frame) another.crops[frame].fill_(50 * frame);
   another.mouth = at::arange(4, at::kFloat).view({4, 1}).expand({4, Clip::kMouthValues});
   one.mouth = at::tensor({2.2, -5.0, 0.9}, at::kFloat).view({3, 1}).expand_as(one.mouth);
-  const auto made = morphed(one, {0, 2}, another, 1);
+  const auto made = morphed(one, {0, 2}, another, 1, at::kCPU);
   ASSERT_EQ(made.frames(), 2);
   EXPECT_EQ(made.crops[0][9][9][0].item<int>(), 100);
   EXPECT_EQ(made.crops[1][9][9][0].item<int>(), 50);
@@ -93,7 +93,7 @@ TEST(TrainMorph, NoShareChangesNothing) {
   auto one = spotted(5, {60, 70}, {60, 90}, 60);
   one.crops = at::rand({5, kSide, kSide, 3}).mul(255).to(at::kByte);
   const auto another = spotted(2, {64, 80}, {64, 99}, 150);
-  const auto made = morphed(one, {1, 3}, another, 0);
+  const auto made = morphed(one, {1, 3}, another, 0, at::kCPU);
   EXPECT_TRUE(made.crops.equal(at::cat({one.crops.narrow(0, 1, 1), one.crops.narrow(0, 3, 1)})));
   EXPECT_TRUE(made.lips.equal(one.lips.narrow(0, 0, 2)));
 }
@@ -103,7 +103,7 @@ TEST(TrainMorph, OtherLandmarksAreRefused) {
   auto another = one;
   another.lips = one.lips.slice(1, 0, 3);
   try {
-    morphed(one, {0}, another, 0.5);
+    morphed(one, {0}, another, 0.5, at::kCPU);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);

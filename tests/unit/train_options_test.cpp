@@ -32,6 +32,17 @@ TEST(TrainOptions, ValuesReachTheirPlaces) {
   EXPECT_EQ(parsed({"--data", "set"}).preset.shape.edge, 256);
 }
 
+// What one preset's model has for an audio encoder the other's takes: --encoder models/demo.
+TEST(TrainOptions, PresetsHaveOneShape) {
+  const auto small = parsed({"--data", "set"}).preset;
+  const auto large = parsed({"--data", "set", "--preset", "h200"}).preset;
+  EXPECT_EQ(large.shape.unet.block_out_channels, small.shape.unet.block_out_channels);
+  EXPECT_EQ(large.shape.unet.cross_attention_dim, small.shape.unet.cross_attention_dim);
+  EXPECT_EQ(large.shape.whisper.n_audio_layer, small.shape.whisper.n_audio_layer);
+  EXPECT_GT(large.unet.frames, small.unet.frames);
+  EXPECT_GT(large.counts.fresh_frames, small.counts.fresh_frames);
+}
+
 // An audio encoder that is taken as it is leaves its time to the UNet.
 TEST(TrainOptions, AGivenEncoderNeedsNoTime) {
   const auto options = parsed({"--data", "set", "--encoder", "models/demo", "--guided-from", "0.5",
