@@ -11,8 +11,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_copy.h>
 #include <ATen/ops/baddbmm.h>
 #include <ATen/ops/bmm.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -28,18 +30,12 @@ namespace {
       "The checkpoint \"" + origin + "\" is of another network; give another --out, or remove it.");
 }
 
-// Each matrix of [n, rows, columns] as the nearest one with orthonormal rows, or columns, nearly:
-// five turns of the Newton-Schulz iteration with Muon's coefficients, which leave singular values
-// between 0.7 and 1.2. Scaled to the root mean square of AdamW's steps.
-at::Tensor orthogonalised(const at::Tensor& matrices) {
-  constexpr double kA = 3.4445, kB = -4.775, kC = 2.0315, kRootMeanSquare = 0.2;
+// What five turns of the Newton-Schulz iteration with Muon's coefficients multiply x by, for each
+// of GRAM = x x^T [n, k, k]. A turn is x -> (a + b G + c G^2) x with G = x x^T; all of these are
+// polynomials of the first G, so that turns are made of these small matrices alone.
+at::Tensor factor_of(at::Tensor gram) {
+  constexpr double kA = 3.4445, kB = -4.775, kC = 2.0315;
   constexpr int kTurns = 5;
-  const bool tall = matrices.size(1) > matrices.size(2);
-  auto x = tall ? matrices.transpose(1, 2) : matrices;
-  x = x / (at::linalg_vector_norm(x, 2, {1, 2}, /*keepdim=*/true) + 1e-12);
-  // A turn is x -> (a + b G + c G^2) x with G = x x^T. All of these are polynomials of the first G,
-  // so that turns are made of the small matrices alone, and x is multiplied by their product.
-  auto gram = at::bmm(x, x.transpose(1, 2));
   at::Tensor product;
   for (int turn = 0; turn < kTurns; ++turn) {
     auto factor = at::baddbmm(gram, gram, gram, kB, kC);
@@ -47,9 +43,30 @@ at::Tensor orthogonalised(const at::Tensor& matrices) {
     if (turn + 1 < kTurns) gram = at::bmm(at::bmm(factor, gram), factor);
     product = product.defined() ? at::bmm(factor, product) : factor;
   }
-  x = at::bmm(product, x);
-  const auto longer = static_cast<double>(std::max(matrices.size(1), matrices.size(2)));
-  return (tall ? x.transpose(1, 2) : x) * (kRootMeanSquare * std::sqrt(longer));
+  return product;
+}
+
+// Each matrix as the nearest one with orthonormal rows, or columns, nearly: singular values are
+// left between 0.7 and 1.2. Scaled to the root mean square of AdamW's steps. MATRICES: by shape,
+// [n, rows, columns] each; the shorter side is the same in all, so that turns are made once.
+std::vector<at::Tensor> orthogonalised(const std::vector<at::Tensor>& matrices) {
+  constexpr double kRootMeanSquare = 0.2;
+  std::vector<at::Tensor> wide, grams, made;
+  for (const auto& of_shape : matrices) {
+    const auto x = of_shape.size(1) > of_shape.size(2) ? of_shape.transpose(1, 2) : of_shape;
+    wide.push_back(x / (at::linalg_vector_norm(x, 2, {1, 2}, /*keepdim=*/true) + 1e-12));
+    grams.push_back(at::bmm(wide.back(), wide.back().transpose(1, 2)));
+  }
+  const auto factors = factor_of(at::cat(grams));
+  int64_t begin = 0;
+  for (size_t i = 0; i < matrices.size(); ++i) {
+    const auto count = wide[i].size(0);
+    const auto x = at::bmm(factors.narrow(0, begin, count), wide[i]) *
+                   (kRootMeanSquare * std::sqrt(static_cast<double>(wide[i].size(2))));
+    made.push_back(matrices[i].size(1) > matrices[i].size(2) ? x.transpose(1, 2) : x);
+    begin += count;
+  }
+  return made;
 }
 
 }  // namespace
@@ -67,7 +84,7 @@ Optimiser::Optimiser(torch::nn::Module& module, const OptimiserOptions& options)
   working_ = at::empty({count}, own);
   gradients_ = at::zeros_like(working_);
   decays_ = at::empty({count}, own.dtype(at::kFloat));
-  std::map<std::pair<int64_t, int64_t>, std::vector<int64_t>> shapes;
+  std::map<int64_t, std::map<std::pair<int64_t, int64_t>, std::vector<size_t>>> groups;
   int64_t offset = 0;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     auto& parameter = parameters_[i];
@@ -80,13 +97,16 @@ Optimiser::Optimiser(torch::nn::Module& module, const OptimiserOptions& options)
     parameter.requires_grad_(true);
     parameter.mutable_grad() = place(gradients_);
     if (options.orthogonal && parameter.dim() > 1 && options.orthogonal(names_[i])) {
-      const auto rows = parameter.size(0);
-      shapes[{rows, parameter.numel() / rows}].push_back(offset);
+      const auto rows = parameter.size(0), columns = parameter.numel() / rows;
+      groups[std::min(rows, columns)][{rows, columns}].push_back(i);
     }
     offset += parameter.numel();
   }
-  for (auto& [shape, offsets] : shapes) {
-    orthogonal_.push_back({shape.first, shape.second, std::move(offsets)});
+  for (auto& [side, shapes] : groups) {
+    auto& group = orthogonal_.emplace_back();
+    for (auto& [shape, which] : shapes) {
+      group.push_back({shape.first, shape.second, std::move(which)});
+    }
   }
   weights_ = working_.to(at::kFloat);
   if (weights_.is_same(working_)) weights_ = working_.clone();
@@ -123,25 +143,31 @@ double Optimiser::step(double learning_rate) {
 }
 
 void Optimiser::orthogonalise(const at::Tensor& from, const at::Tensor& to) const {
+  std::vector<int64_t> sizes;
+  for (const auto& parameter : parameters_) sizes.push_back(parameter.numel());
+  const auto given = from.split_with_sizes(sizes), wanted = to.split_with_sizes(sizes);
   // On a CPU each thread has its share of the matrices of every shape.
   const int64_t shares = from.is_cpu() ? at::get_num_threads() : 1;
   for_parts(from.device(), shares, [&](int64_t begin, int64_t length) {
     const at::NoGradGuard no_grad;
-    for (size_t group = 0; group < orthogonal_.size(); ++group) {
-      const auto& [rows, columns, offsets] = orthogonal_[group];
-      std::vector<at::Tensor> given, places;
-      for (size_t i = 0; i < offsets.size(); ++i) {
-        const auto share = static_cast<int64_t>(i + group) % shares;
-        if (share < begin || share >= begin + length) continue;
-        const auto matrix_of = [&](const at::Tensor& flat) {
-          return flat.narrow(0, offsets[i], rows * columns).view({rows, columns});
-        };
-        given.push_back(matrix_of(from));
-        places.push_back(matrix_of(to));
+    for (const auto& group : orthogonal_) {
+      std::vector<at::Tensor> matrices, places, steps;
+      for (size_t shape = 0; shape < group.size(); ++shape) {
+        const auto& [rows, columns, which] = group[shape];
+        std::vector<at::Tensor> own;
+        for (size_t i = 0; i < which.size(); ++i) {
+          const auto share = static_cast<int64_t>(i + shape) % shares;
+          if (share < begin || share >= begin + length) continue;
+          own.push_back(given[which[i]].view({rows, columns}));
+          places.push_back(wanted[which[i]].view({rows, columns}));
+        }
+        if (!own.empty()) matrices.push_back(at::stack(own));
       }
-      if (given.empty()) continue;
-      const auto steps = orthogonalised(at::stack(given));
-      for (size_t i = 0; i < places.size(); ++i) places[i].copy_(steps[static_cast<int64_t>(i)]);
+      if (matrices.empty()) continue;
+      for (const auto& made : orthogonalised(matrices)) {
+        for (auto& step : made.unbind()) steps.push_back(std::move(step));
+      }
+      at::_foreach_copy_(places, steps);
     }
   });
 }

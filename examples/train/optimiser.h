@@ -70,12 +70,12 @@ class Optimiser {
   at::Tensor gradients_;                          // [n], of the working type
   at::Tensor weights_, mean_, square_, average_;  // [n] float32
   at::Tensor decays_;                             // [n] float32, 1 where weights decay
-  /// Weights of one shape that take orthogonal steps: where they begin in the flat tensors.
+  /// Weights of one shape that take orthogonal steps, by their places in parameters_.
   struct Matrices {
     int64_t rows = 0, columns = 0;
-    std::vector<int64_t> offsets;
+    std::vector<size_t> which;
   };
-  std::vector<Matrices> orthogonal_;
+  std::vector<std::vector<Matrices>> orthogonal_;  // by the length of the shorter side
   int64_t steps_ = 0;
 };
 

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -15,6 +17,7 @@
 #include <ATen/ops/linalg_svd.h>
 #include <ATen/ops/linalg_svdvals.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
@@ -72,6 +75,41 @@ TEST(TrainOptimiser, OrthogonalStepsMoveAllDirectionsAlike) {
     const auto most = at::linalg_svdvals(slopes).sum().item<double>();
     EXPECT_GT((moved * slopes).sum().item<double>(), 0.7 * most);
     EXPECT_TRUE(test::close(network->bias.detach(), bias - kRate, {.max_abs = 1e-6}));
+  }
+}
+
+// Matrices whose shorter sides are alike are made orthogonal together: each moves as it would
+// alone.
+TEST(TrainOptimiser, MatricesMoveAsIfAlone) {
+  const std::vector<std::pair<int64_t, int64_t>> shapes = {{48, 4}, {4, 48}, {4, 4},
+                                                           {48, 4}, {12, 8}, {4, 20}};
+  const auto step = [](torch::nn::Module& module, const std::vector<at::Tensor>& weights,
+                       const std::vector<at::Tensor>& slopes) {
+    Optimiser optimiser(
+        module, {.largest_gradient = 1e9, .orthogonal = [](const std::string&) { return true; }});
+    optimiser.zero_gradients();
+    for (size_t i = 0; i < weights.size(); ++i) (weights[i] * slopes[i]).sum().backward();
+    optimiser.step(0.01);
+  };
+  torch::nn::Module together;
+  std::vector<std::shared_ptr<nn::Linear>> alone, beside;
+  std::vector<at::Tensor> weights, slopes;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    for (auto* list : {&alone, &beside}) {
+      list->push_back(std::make_shared<nn::Linear>(shapes[i].first, shapes[i].second));
+      nn::initialise_parameters(*list->back(), static_cast<int64_t>(i));
+    }
+    weights.push_back(together.register_module(std::to_string(i), beside[i])->weight);
+    slopes.push_back(at::randn_like(weights[i]));
+  }
+  step(together, weights, slopes);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const auto before = alone[i]->weight.detach().clone();
+    step(*alone[i], {alone[i]->weight}, {slopes[i]});
+    EXPECT_FALSE(test::close(alone[i]->weight.detach(), before, {.max_abs = 1e-4})) << i;
+    EXPECT_TRUE(
+        test::close(beside[i]->weight.detach(), alone[i]->weight.detach(), {.max_abs = 1e-6}))
+        << i;
   }
 }
 
