@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace latentsync::model {
@@ -91,15 +92,24 @@ void find_autoencoders(ModelFolder& model) {
 
 }  // namespace
 
+EncoderFiles find_encoder(const fs::path& folder) {
+  check_folder(folder);
+  EncoderFiles encoder;
+  encoder.whisper = find_either(folder, "whisper/tiny", "OpenAI's Whisper tiny");
+  const fs::path config = folder / "config.json";
+  if (is_there(config)) encoder.config = ConfigFile::read(config);
+  return encoder;
+}
+
 ModelFolder find_model(const fs::path& folder) {
   check_folder(folder);
   ModelFolder model;
   model.path = folder;
   model.unet = find_either(folder, "latentsync_unet", "the UNet of LatentSync");
-  model.whisper = find_either(folder, "whisper/tiny", "OpenAI's Whisper tiny");
+  auto encoder = find_encoder(folder);
+  model.whisper = std::move(encoder.whisper);
+  model.config = std::move(encoder.config);
   find_autoencoders(model);
-  const fs::path config = folder / "config.json";
-  if (is_there(config)) model.config = ConfigFile::read(config);
   return model;
 }
 

@@ -23,6 +23,15 @@ struct ModelFolder {
   ConfigFile config;                         ///< says nothing where there is no config.json
 };
 
+/// What a model's audio encoder alone is read from.
+struct EncoderFiles {
+  std::filesystem::path whisper;  ///< whisper/tiny.pt or .safetensors
+  ConfigFile config;              ///< says nothing where there is no config.json
+};
+
+/// Finds them below FOLDER, whatever else a model needs and may be missing. Errors: find_model's.
+EncoderFiles find_encoder(const std::filesystem::path& folder);
+
 /// Finds a model's files below FOLDER; at least one of the two autoencoders is there.
 /// Errors: kNotFound, naming the file that is missing and where it belongs; kInvalidArgument when
 /// two files could be meant; kUnreadable when FOLDER is no folder or cannot be read; those of

@@ -118,7 +118,7 @@ model::TensorMap for_file(const model::TensorMap& weights, const torch::nn::Modu
 }  // namespace
 
 nn::WhisperConfig read_encoder_shape(const fs::path& folder) {
-  const auto files = model::find_model(folder);
+  const auto files = model::find_encoder(folder);
   const auto whisper = model::open_tensor_file(files.whisper);
   return model::whisper_config(model::whisper_encoder_state(whisper), files.whisper.string(),
                                whisper.integers, files.config);
@@ -145,7 +145,7 @@ ModelShape read_shape(const fs::path& folder) {
 }
 
 void read_encoder(const fs::path& folder, audio::WhisperEncoder& encoder) {
-  const auto path = model::find_model(folder).whisper;
+  const auto path = model::find_encoder(folder).whisper;
   model::load_state(encoder, model::whisper_encoder_state(model::open_tensor_file(path)),
                     path.string());
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a folder of at most 60 MB that trains by itself on a machine without GStreamer and without downloads: the sources
-# that the trainer is built from, the data set, TAESD and the face networks, nlohmann-json's headers.
+# that the trainer is built from, the data set, TAESD, the face networks and the demo model's audio encoder (for --encoder
+# models/demo), nlohmann-json's headers.
 #
 #     examples/train/pack.sh CLIPS OUT [EDGE] [options of `prepare.py pack`]
 #     cd OUT && examples/train/run.sh --preset h200 --device cuda --minutes 25
@@ -18,7 +19,8 @@ case ${1:-} in [0-9]*) edge=$1; shift ;; esac
 [ -f "$clips/index.csv" ] || { echo "pack.sh: $clips/index.csv is missing: give the folder of the clips and their index" >&2; exit 1; }
 
 mkdir -p "$out"
-for part in core kernels meson examples/train models/face models/taesd meson.build meson_options.txt LICENSE; do
+for part in core kernels meson examples/train models/{face,taesd} models/demo/{README.md,config.json,whisper} meson.build \
+  meson_options.txt LICENSE; do
   mkdir -p "$out/$(dirname "$part")"
   rm -rf "${out:?}/$part"
   cp -r "$root/$part" "$out/$part"

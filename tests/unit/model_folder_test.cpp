@@ -70,6 +70,23 @@ TEST_F(ModelFolderTest, TaesdAloneIsEnough) {
   EXPECT_FALSE(find_model(folder_.path()).vae);
 }
 
+// Who wants the audio encoder alone needs nothing else.
+TEST_F(ModelFolderTest, AnEncoderNeedsNoOtherNetwork) {
+  take("latentsync_unet.pt");
+  take("vae/sd-vae-ft-mse.safetensors");
+  put("config.json", R"({"resolution": 256})");
+  const auto encoder = find_encoder(folder_.path());
+  EXPECT_EQ(encoder.whisper, folder_ / "whisper" / "tiny.pt");
+  EXPECT_EQ(model_config(encoder.config).resolution, 256);
+  take("whisper/tiny.pt");
+  try {
+    find_encoder(folder_.path());
+    ADD_FAILURE() << "it was found";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("whisper/tiny.pt"), std::string::npos) << error.what();
+  }
+}
+
 // Each missing file is called by its name.
 TEST_F(ModelFolderTest, MissingFilesAreNamed) {
   take("vae/sd-vae-ft-mse.safetensors");

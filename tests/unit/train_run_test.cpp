@@ -123,8 +123,9 @@ TEST(TrainRun, AGivenEncoderIsTakenAsItIs) {
   model::TensorMap weights;
   for (const auto& item : encoder.named_parameters()) weights[item.key()] = item.value();
   write_model(folder / "given", shape, {}, unet, weights, encoder, options.taesd);
-  // Of the UNet nothing is wanted.
-  write_safetensors(folder / "given/latentsync_unet.safetensors", {{"x", at::rand({1})}});
+  // Of all else nothing is wanted.
+  std::filesystem::remove(folder / "given/latentsync_unet.safetensors");
+  std::filesystem::remove_all(folder / "given/vae");
 
   options.encoder = folder / "given";
   options.shares.audio = 0;
