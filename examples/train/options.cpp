@@ -83,7 +83,8 @@ UNetTraining::Step Shares::step_at(double progress) const {
   return {.windows = progress >= windows_from,
           .criticised = progress >= critic_from,
           .guided = progress >= guided_from && progress < guided_until,
-          .quiet = progress >= quiet_from};
+          .quiet = progress >= quiet_from,
+          .settled = progress >= settle_from};
 }
 
 std::string usage() {
@@ -110,6 +111,8 @@ std::string usage() {
   --lips-guidance N        in that time: guidance that is judged at the lips, if not by the critic; less of it: the
                            lips of the finished model go further (0.75)
   --quiet-from N           the same, after which some entries have silence and a closed mouth (0.85; 1: never)
+  --settle-from N          the same, after which the UNet learns from itself alone, that what guidance adds is to stay at
+                           the lips (1: never)
   --audio-rate N, --unet-rate N    largest learning rates
   --sync N, --temporal N, --detail N   weights of these terms of the loss (0.1, 0.1, 0.15)
   --critic N               what the critic's wishes count beside all the rest (0.3)
@@ -182,6 +185,7 @@ Options parse_options(int count, char** arguments) {
       {"--guided-from", real(options.shares.guided_from, 0, 1)},
       {"--guided-until", real(options.shares.guided_until, 0, 1)},
       {"--quiet-from", real(options.shares.quiet_from, 0, 1)},
+      {"--settle-from", real(options.shares.settle_from, 0, 1)},
       {"--audio-rate", real(preset.audio_rate, 0, 1)},
       {"--unet-rate", real(preset.unet_rate, 0, 1)},
       {"--sync", real(preset.unet.sync, 0, 100)},

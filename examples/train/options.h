@@ -47,6 +47,7 @@ struct Shares {
   double guided_from = 0.65;   ///< likewise: what guidance makes is judged, not the prediction
   double guided_until = 1;     ///< likewise: the prediction is judged again
   double quiet_from = 0.85;    ///< likewise: some entries have silence
+  double settle_from = 1;      ///< likewise: what guidance adds is taught to stay at the lips
 
   /// What a step is like after PROGRESS, 0 to 1, of the UNet's part; but for its learning rate.
   UNetTraining::Step step_at(double progress) const;

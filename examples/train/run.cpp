@@ -51,7 +51,8 @@ struct StageClock {
 
 enum class Stage { kAudio, kPool, kReader, kUNet };
 
-constexpr char kAudio[] = "audio", kReader[] = "reader", kUNet[] = "unet", kCritic[] = "critic";
+constexpr char kAudio[] = "audio", kReader[] = "reader", kUNet[] = "unet", kCritic[] = "critic",
+               kSettled[] = "settled";
 
 fs::path checkpoint(const Options& options, const std::string& name) {
   return options.out / "state" / (name + ".safetensors");
@@ -339,6 +340,12 @@ bool Run::train_unet() {
         clock.spent += seconds_since(begin);
       }
       continue;
+    }
+    if (how.settled && !training.settles()) {
+      // A session that goes on learns from the same weights.
+      const auto path = checkpoint(options_, kSettled);
+      if (!fs::exists(path)) write_safetensors(path, training.optimiser().average());
+      training.settle(model::open_tensor_file(path).tensors);
     }
     how.learning_rate =
         learning_rate(options_.preset.unet_rate, progress, training.optimiser().steps());

@@ -146,6 +146,11 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
   return {sample, (sample - signal) / height};
 }
 
+at::Tensor kept_to_lips(const at::Tensor& silent, const at::Tensor& heard,
+                        const at::Tensor& near_lips, double guidance) {
+  return silent + (heard - silent) * ((1 + (guidance - 1) * near_lips) / guidance);
+}
+
 UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& pool,
                            const AudioStore& audio, std::shared_ptr<MouthReader> reader,
                            ImageCoder& coder, const UNetTrainingOptions& options, int64_t seed)
@@ -232,42 +237,73 @@ UNetTraining::Task UNetTraining::make_task(const Step& how, Random& random) cons
   return task;
 }
 
-PartedPass UNetTraining::predict(const at::Tensor& sample, const at::Tensor& timesteps,
-                                 const at::Tensor& tokens) const {
+PartedPass UNetTraining::predict(nn::UNet3D& unet, const at::Tensor& sample,
+                                 const at::Tensor& timesteps, const at::Tensor& tokens) {
   const bool history = at::GradMode::is_enabled();
   const auto run = sample.size(2);
   return {sample.device(), sample.size(0), [&](int64_t begin, int64_t length) {
             const at::AutoGradMode mode(history);  // each thread has its own
-            return unet_
-                ->forward_each(sample.narrow(0, begin, length), timesteps.narrow(0, begin, length),
-                               tokens.narrow(0, begin * run, length * run),
-                               nn::AttentionMode::kFlex, run > 1)
+            return unet
+                .forward_each(sample.narrow(0, begin, length), timesteps.narrow(0, begin, length),
+                              tokens.narrow(0, begin * run, length * run), nn::AttentionMode::kFlex,
+                              run > 1)
                 .to(at::kFloat)
                 .transpose(1, 2)
                 .flatten(0, 1);
           }};
 }
 
+at::Tensor UNetTraining::silent(nn::UNet3D& unet, const Task& task) {
+  const at::NoGradGuard no_history;
+  const auto tokens = at::zeros_like(task.batch.tokens);
+  return predict(unet, task.sample, task.timesteps, tokens).output().detach();
+}
+
 UNetTraining::Judged UNetTraining::guided(const Task& task, const at::Tensor& predicted) const {
-  const at::Tensor silent = [&] {
-    const at::NoGradGuard no_history;
-    const auto tokens = at::zeros_like(task.batch.tokens);
-    return predict(task.sample, task.timesteps, tokens).output().detach();
-  }();
-  const auto heard = predicted - silent;
+  const auto without = silent(*unet_, task);
+  const auto heard = predicted - without;
   const double less = options_.guidance - options_.lips_guidance;
-  return {silent + (options_.guidance - less * task.batch.near_lips) * heard,
-          silent + options_.guidance * heard};
+  return {without + (options_.guidance - less * task.batch.near_lips) * heard,
+          without + options_.guidance * heard};
+}
+
+void UNetTraining::settle(const model::TensorMap& weights) {
+  settled_on_ = std::make_shared<nn::UNet3D>(unet_->config());
+  settled_on_->to(unet_->parameters().at(0).device(), unet_->parameters().at(0).scalar_type());
+  const at::NoGradGuard no_grad;
+  for (auto& item : settled_on_->named_parameters()) {
+    item.value().copy_(weights.at(item.key()));
+    item.value().requires_grad_(false);
+  }
+}
+
+at::Tensor UNetTraining::noise_loss(const Task& task, const at::Tensor& predicted,
+                                    const at::Tensor& wanted) {
+  const auto snr = task.alpha / (1 - task.alpha);
+  const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
+  return (level * task.batch.weights * (predicted - wanted).square()).mean();
+}
+
+at::Tensor UNetTraining::settled_loss(const Task& task, const at::Tensor& predicted,
+                                      UNetLoss& values) const {
+  at::Tensor wanted;
+  {
+    const at::NoGradGuard no_grad;
+    const auto heard = predict(*settled_on_, task.sample, task.timesteps, task.batch.tokens);
+    wanted = kept_to_lips(silent(*settled_on_, task), heard.output(), task.batch.near_lips,
+                          options_.guidance);
+  }
+  const auto loss = noise_loss(task, predicted, wanted);
+  values.noise = loss.item<double>();
+  return loss;
 }
 
 at::Tensor UNetTraining::loss_of(const Task& task, const at::Tensor& predicted,
                                  UNetLoss& values) const {
   const auto& batch = task.batch;
   const auto guess = clean(task.noisy.sample, task.alpha, predicted);
-  const auto snr = task.alpha / (1 - task.alpha);
-  const auto level = snr.clamp(kLowestSnr, kHighestSnr) / snr;
   const auto trust = (task.alpha * 3).clamp_max(1);  // at high noise a guess is hardly a picture
-  auto loss = (level * batch.weights * (predicted - task.noisy.wanted_noise).square()).mean();
+  auto loss = noise_loss(task, predicted, task.noisy.wanted_noise);
   values.noise = loss.item<double>();
   const auto add = [&](const at::Tensor& term, double& value) {
     loss = loss + term;
@@ -326,17 +362,18 @@ at::Tensor UNetTraining::displeasure(const Task& task, const at::Tensor& predict
 UNetLoss UNetTraining::step(const Step& how, Random& random) {
   const auto task = make_task(how, random);
   optimiser_.zero_gradients();
-  auto pass = predict(task.sample, task.timesteps, task.batch.tokens);
+  auto pass = predict(*unet_, task.sample, task.timesteps, task.batch.tokens);
   const auto& output = pass.output();
-  const bool guides = how.guided && options_.guidance != 1;
+  const bool guides = how.guided && !how.settled && options_.guidance != 1;
   const auto judged = guides ? guided(task, output) : Judged{output, output};
   const auto gradient_of = [&](const at::Tensor& loss) {
     return torch::autograd::grad({loss}, {output}, {}, /*retain_graph=*/true)[0];
   };
 
   UNetLoss values;
-  auto gradient = gradient_of(loss_of(task, judged.by_terms, values));
-  if (how.criticised && options_.critic > 0) {
+  auto gradient = gradient_of(how.settled ? settled_loss(task, output, values)
+                                          : loss_of(task, judged.by_terms, values));
+  if (how.criticised && !how.settled && options_.critic > 0) {
     if (const auto wish = displeasure(task, judged.by_critic, values); wish.defined()) {
       const auto direction = gradient_of(wish);
       gradient =

@@ -78,6 +78,12 @@ struct NoisyLatents {
 NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& alpha,
                         const at::Tensor& begins);
 
+/// What to predict in place of HEARD for guidance to lead, where NEAR_LIPS is 1, to what it leads to
+/// now, and where it is 0 to HEARD itself. SILENT: what is predicted without sound; it and HEARD:
+/// [N, 4, h, w], near_lips: [N, 1, h, w].
+at::Tensor kept_to_lips(const at::Tensor& silent, const at::Tensor& heard,
+                        const at::Tensor& near_lips, double guidance);
+
 /// Trains the UNet to predict the noise. Errors are weighted by clamp(SNR, 0.3, 5) / SNR (an error
 /// of the noise is an error of the picture that grows as the SNR falls), more at the lips and
 /// less outside the mask.
@@ -93,6 +99,10 @@ NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at:
 /// they see less of it (lips_guidance): by them alone, sampling would then move lips further than
 /// it should, by guidance / lips_guidance, and all else, which guidance would overdo, as it should.
 /// Guidance 1 is none: what it makes is the prediction.
+///
+/// In the end the UNet may learn from itself alone (settle(), Step::settled): to predict what
+/// leads, with guidance, to what it led to with guidance at the lips and without elsewhere. There
+/// guidance has nothing to add, and what it overdoes is seen: it draws spots and lines on chins.
 class UNetTraining {
  public:
   /// UNET: initialised, in its working type on its device. All references must outlive this
@@ -108,8 +118,15 @@ class UNetTraining {
     bool criticised = false;  ///< the critic is trained, and pleased once it knows something
     bool guided = false;      ///< what guidance makes is judged, not the prediction
     bool quiet = false;       ///< some entries have silence (UNetTrainingOptions::quiet)
+    bool settled = false;     ///< nothing but what settle() has to do with counts
   };
+  /// Of the terms only noise is there in steps that are settled.
   UNetLoss step(const Step& how, Random& random);
+
+  /// What the UNet learns from in steps that are settled: one of its shape with these weights, by
+  /// name. To be called before the first of them.
+  void settle(const model::TensorMap& weights);
+  bool settles() const { return settled_on_ != nullptr; }
 
   /// The frames and sounds of a step, float32: N = entries, or LatentPool::kRun times as many.
   struct Batch {
@@ -135,20 +152,27 @@ class UNetTraining {
   };
   Task make_task(const Step& how, Random& random) const;
   /// sample: [entries, 13, run, h, w]; the noise in it: [N, 4, h, w].
-  PartedPass predict(const at::Tensor& sample, const at::Tensor& timesteps,
-                     const at::Tensor& tokens) const;
+  static PartedPass predict(nn::UNet3D& unet, const at::Tensor& sample, const at::Tensor& timesteps,
+                            const at::Tensor& tokens);
+  /// What UNET predicts without sound; no gradients.
+  static at::Tensor silent(nn::UNet3D& unet, const Task& task);
   /// Of a prediction [N, 4, h, w]: what the terms judge and what the critic does.
   struct Judged {
     at::Tensor by_terms, by_critic;
   };
   Judged guided(const Task& task, const at::Tensor& predicted) const;
   at::Tensor loss_of(const Task& task, const at::Tensor& predicted, UNetLoss& values) const;
+  /// By what settle() was given.
+  at::Tensor settled_loss(const Task& task, const at::Tensor& predicted, UNetLoss& values) const;
+  /// Of the predicted noise, as it is weighted in all steps.
+  static at::Tensor noise_loss(const Task& task, const at::Tensor& predicted,
+                               const at::Tensor& wanted);
   /// Trains the critic; undefined while it knows too little.
   at::Tensor displeasure(const Task& task, const at::Tensor& predicted, UNetLoss& values);
   /// LIPS: [N, 4], as LatentPool has them.
   at::Tensor near_lips(const at::Tensor& lips) const;
 
-  std::shared_ptr<nn::UNet3D> unet_;
+  std::shared_ptr<nn::UNet3D> unet_, settled_on_;
   const LatentPool& pool_;
   const AudioStore& audio_;
   std::shared_ptr<MouthReader> reader_;

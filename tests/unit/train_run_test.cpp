@@ -10,6 +10,7 @@
 #include "examples/train/run.h"
 #include "examples/train/storage.h"
 #include "examples/train/unet_training.h"
+#include "tests/support/compare.h"
 #include "tests/support/temporary_folder.h"
 
 #include <cmath>
@@ -26,6 +27,7 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/where.h>
 #include <gtest/gtest.h>
 
 namespace latentsync::train {
@@ -347,6 +349,70 @@ TEST(TrainSteps, WhatGuidanceMakesIsJudged) {
     check(loss.sync, without.sync, given.terms_differ);
     check(loss.critic, without.critic, given.critic_differs);
   }
+}
+
+// At the lips guidance leads to what it led to, elsewhere to what is predicted with the sound.
+TEST(TrainSteps, WhatIsKeptToTheLipsIsThereWithGuidance) {
+  constexpr double kGuidance = 1.5;
+  const auto silent = at::randn({1, 4, 2, 2}), heard = at::randn({1, 4, 2, 2});
+  const auto lips = at::tensor({0.F, 1.F, 0.F, 1.F}).view({1, 1, 2, 2});
+  const auto guided = [&](const at::Tensor& x) { return silent + kGuidance * (x - silent); };
+  const auto made = guided(kept_to_lips(silent, heard, lips, kGuidance));
+  EXPECT_TRUE(test::close(made, at::where(lips > 0.5, guided(heard), heard), {.max_abs = 1e-5}));
+}
+
+// What guidance adds is taught to stay at the lips: where there is none, there is nothing to learn.
+// What there is to learn elsewhere is (guidance - 1) / guidance of what the sound changes, and less
+// towards the lips: so are the first step's errors. Nothing else counts.
+TEST(TrainSteps, GuidanceIsKeptToTheLips) {
+  const auto first_loss = [](double guidance) {
+    Studio studio(guidance);
+    nn::initialise_parameters(*studio.unet, 5);  // the sound matters at once
+    model::TensorMap weights;
+    for (const auto& item : studio.unet->named_parameters()) {
+      weights[item.key()] = item.value().detach().clone();
+    }
+    EXPECT_FALSE(studio.training->settles());
+    studio.training->settle(weights);
+    EXPECT_TRUE(studio.training->settles());
+    const auto step = [&](bool windows) {
+      return studio.training->step({.learning_rate = 1e-3,
+                                    .windows = windows,
+                                    .criticised = true,
+                                    .guided = true,
+                                    .settled = true},
+                                   studio.random);
+    };
+    const auto loss = step(false);
+    EXPECT_EQ(loss.detail + loss.sync + loss.temporal + loss.critic, 0);
+    EXPECT_GT(step(true).noise, 0) << "of what has changed since";
+    return loss.noise;
+  };
+  EXPECT_LT(first_loss(1), 1e-10);
+  const double little = first_loss(1.5), much = first_loss(3);
+  EXPECT_GT(little, 1e-6);
+  EXPECT_NEAR(much / little, 4, 0.01);
+}
+
+// A session that goes on learns from the same weights as the one before.
+TEST(TrainRun, WhatIsLearntFromIsKept) {
+  const test::TemporaryFolder folder;
+  auto options = small_run(folder);
+  options.steps = 4;
+  options.preset.unet.frames = 2;
+  options.shares.audio = 0;
+  options.shares.settle_from = 0.5;
+  ASSERT_TRUE(run(options));
+  const auto path = options.out / "state/settled.safetensors";
+  const auto kept = model::open_tensor_file(path).tensors;
+  const auto made =
+      model::open_tensor_file(options.out / "model/latentsync_unet.safetensors").tensors;
+  EXPECT_FALSE(made.at("conv_in.weight").equal(kept.at("conv_in.weight").to(at::kHalf)));
+  const auto written = std::filesystem::last_write_time(path);
+  std::filesystem::remove(options.out / "state/finished");
+  options.steps = 6;
+  ASSERT_TRUE(run(options));
+  EXPECT_EQ(std::filesystem::last_write_time(path), written);
 }
 
 // What cannot work is refused before anything is trained.
