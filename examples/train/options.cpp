@@ -60,8 +60,8 @@ Preset cpu_small() {
   return preset;
 }
 
-// The same shape from more data: an H200 is idle for three quarters of a step of so few frames, but
-// does not do a step of 256 much more quickly (docs/performance.md).
+// The same shape from more data. An H200 is idle for three quarters of a step of so few frames, and
+// hardly takes longer for one of 256 (docs/performance.md).
 Preset h200() {
   Preset preset = cpu_small();
   preset.audio.windows = 16;
