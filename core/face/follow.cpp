@@ -99,6 +99,7 @@ void WindowOfFaces::add(const FrameSampler& frame) {
   report();
 }
 
+// What it leaves in the state is for the next window, which may begin with a cut.
 std::vector<FrameFaces> WindowOfFaces::finish() {
   if (before_ && !state_.scene.defined()) state_.scene = appearance_of(*before_);
   return std::move(frames_);
@@ -253,8 +254,9 @@ std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const
     if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "Looking for faces was stopped.");
     window.add(*frame);
   }
+  auto found = window.finish();
   state = std::move(next);
-  return window.finish();
+  return found;
 }
 
 }  // namespace latentsync::face
