@@ -13,6 +13,8 @@ namespace {
 
 using Kind = PickleNode::Kind;
 
+constexpr size_t kLongestName = 256;  // of a Python object or a storage
+
 class Interpreter {
  public:
   Interpreter(std::span<const uint8_t> data, const std::string& path) : data_(data), path_(path) {}
@@ -56,11 +58,10 @@ class Interpreter {
   }
 
   std::string take_line() {
-    constexpr size_t kLongest = 256;
     std::string line;
     for (char c = static_cast<char>(take<uint8_t>()); c != '\n';
          c = static_cast<char>(take<uint8_t>())) {
-      if (line.size() == kLongest) refuse("its pickle has an endless name");
+      if (line.size() == kLongestName) refuse("its pickle has an endless name");
       line += c;
     }
     return line;
@@ -277,8 +278,11 @@ class Interpreter {
         elements.integer < 0) {
       refuse("its pickle refers to a malformed tensor storage");
     }
-    push(
-        {.kind = Kind::kStorage, .integer = elements.integer, .type = type.type, .text = key.text});
+    if (key.text.size() > kLongestName) refuse("its pickle has an endless name");
+    push({.kind = Kind::kStorage,
+          .integer = elements.integer,
+          .type = type.type,
+          .key = tuple.items[2]});
   }
 
   void reduce() {
@@ -315,7 +319,7 @@ class Interpreter {
       refuse_unsupported(path_, "one of its tensors comes with backward hooks");
     }
     const PickleNode& storage = node(arguments[0]);
-    PickledTensor tensor{.storage_key = storage.text,
+    PickledTensor tensor{.storage_key = storage.key,
                          .storage_elements = static_cast<uint64_t>(storage.integer),
                          .type = storage.type,
                          .offset = node(arguments[1]).integer,

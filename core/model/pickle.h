@@ -21,13 +21,14 @@ struct PickleNode {
   int64_t integer = 0;       ///< kInteger: the value; kTensor: index into Pickle::tensors;
                              ///< kStorage: its elements; kGlobal: which one
   ElementType type = ElementType::kFloat32;  ///< kStorage: of its elements
-  std::string text;                          ///< kString: the value; kStorage: its key in the zip
+  uint32_t key = 0;                          ///< kStorage: the node of its key in the zip
+  std::string text;                          ///< kString: the value
   std::vector<uint32_t> items;  ///< kTuple, kList: nodes; kDict: key, value, key, value, ...
 };
 
 /// A tensor as the pickle tells it; nothing is checked against the storage yet.
 struct PickledTensor {
-  std::string storage_key;
+  uint32_t storage_key = 0;  ///< the node of it; many tensors may share one
   uint64_t storage_elements = 0;
   ElementType type = ElementType::kFloat32;
   int64_t offset = 0;            ///< in elements, not negative

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
-#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 namespace latentsync::model {
@@ -49,29 +51,56 @@ at::ScalarType scalar_type(ElementType type) {
   throw Error(ErrorCode::kInternal, "An element type without a scalar type.");
 }
 
-at::Tensor make_tensor(const TensorDescription& description, const FileHandle& file) {
-  const at::TensorOptions options(scalar_type(description.type));
+at::Tensor view_of(const TensorDescription& description, const FileHandle& file) {
   const uint8_t* data = file->bytes().data() + description.begin;
-  const size_t alignment = element_size(description.type);
-  if (description.bytes > 0 && reinterpret_cast<uintptr_t>(data) % alignment == 0) {
-    return at::for_blob(const_cast<uint8_t*>(data), description.shape)
-        .strides(at::IntArrayRef(description.strides))
-        .context(new FileHandle(file), drop_file_handle)
-        .options(options)
-        .make_tensor();
-  }
-  at::Tensor copy = at::empty_strided(description.shape, description.strides, options);
-  if (description.bytes > 0) {
-    std::memcpy(copy.mutable_data_ptr(), data, description.bytes);
-    file->release(data, description.bytes);
-  }
-  return copy;
+  return at::for_blob(const_cast<uint8_t*>(data), description.shape)
+      .strides(at::IntArrayRef(description.strides))
+      .context(new FileHandle(file), drop_file_handle)
+      .options(scalar_type(description.type))
+      .make_tensor();
 }
+
+/// What lies at odd addresses of a file: copied, once for all tensors that are of the same bytes.
+class Copies {
+ public:
+  explicit Copies(const FileHandle& file) : file_(file) {}
+
+  at::Tensor of(const TensorDescription& description) {
+    const auto type = scalar_type(description.type);
+    if (description.bytes == 0) return at::empty(description.shape, type);
+    auto& copy = copies_[{description.begin, description.bytes, type}];
+    if (!copy.defined()) {
+      copied_ += description.bytes;
+      if (copied_ > file_->bytes().size()) {
+        refuse_unsupported(file_->path(), "tensors that overlap lie at odd addresses, at " +
+                                              name_text(description.name) +
+                                              ". Save it once more: torch.save(torch.load(FILE, "
+                                              "weights_only=True), FILE)");
+      }
+      const uint8_t* data = file_->bytes().data() + description.begin;
+      const auto elements = description.bytes / element_size(description.type);
+      copy = at::empty({static_cast<int64_t>(elements)}, type);
+      std::memcpy(copy.mutable_data_ptr(), data, description.bytes);
+      file_->release(data, description.bytes);
+    }
+    return copy.as_strided(description.shape, description.strides);
+  }
+
+ private:
+  const FileHandle& file_;
+  std::map<std::tuple<uint64_t, uint64_t, at::ScalarType>, at::Tensor> copies_;
+  uint64_t copied_ = 0;
+};
 
 TensorFile make_tensor_file(const FileHandle& file, TensorListing listing) {
   TensorFile result{file->path(), {}, std::move(listing.integers), std::move(listing.metadata)};
+  Copies copies(file);
   for (const TensorDescription& description : listing.tensors) {
-    result.tensors.emplace(description.name, make_tensor(description, file));
+    const uint8_t* data = file->bytes().data() + description.begin;
+    const bool aligned = reinterpret_cast<uintptr_t>(data) % element_size(description.type) == 0;
+    result.tensors.emplace(description.name, description.bytes > 0 && aligned
+                                                 ? view_of(description, file)
+                                                 : copies.of(description));
   }
   return result;
 }

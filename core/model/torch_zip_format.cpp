@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kMaxDepth = 16;
 constexpr size_t kMaxNameSize = 1000;
+// Of all names together. Those of the published UNet have 0.2 MB.
+constexpr size_t kMaxNamesSize = 32u << 20;
 
 /// The one folder in the zip that holds data.pkl, with its slash.
 std::string find_folder(const ZipEntries& entries, const std::string& path) {
@@ -108,6 +110,11 @@ class Flattener {
   }
 
   void claim(const std::string& name) {
+    names_size_ += name.size();
+    if (names_size_ > kMaxNamesSize) {
+      refuse_damaged(path_,
+                     "its names together are longer than any model's, at " + name_text(name));
+    }
     if (!names_.insert(name).second) {
       refuse_damaged(path_, "it holds " + name_text(name) + " twice");
     }
@@ -115,10 +122,11 @@ class Flattener {
 
   TensorDescription describe(const std::string& name, const PickledTensor& tensor) const {
     const std::string subject = "tensor " + name_text(name);
-    const auto record = entries_.find(folder_ + "data/" + tensor.storage_key);
+    const std::string& key = pickle_.nodes[tensor.storage_key].text;
+    const auto record = entries_.find(folder_ + "data/" + key);
     if (record == entries_.end()) {
-      refuse_damaged(path_, subject + " lies in the storage " + name_text(tensor.storage_key) +
-                                ", which is not in the file");
+      refuse_damaged(
+          path_, subject + " lies in the storage " + name_text(key) + ", which is not in the file");
     }
     const size_t item = element_size(tensor.type);
     const auto storage = record->second;
@@ -161,6 +169,7 @@ class Flattener {
   TensorListing listing_;
   std::set<std::string> names_;
   size_t visits_ = 0;
+  size_t names_size_ = 0;
 };
 
 }  // namespace

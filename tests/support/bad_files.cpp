@@ -40,9 +40,10 @@ std::string header_and_data(const std::string& header, const std::string& data) 
   return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header + data;
 }
 
-std::string zip_of(const std::vector<std::pair<std::string, std::string>>& entries) {
+std::string zip_of(const std::vector<std::pair<std::string, std::string>>& entries,
+                   size_t misaligned) {
   std::ostringstream stream;
-  ZipWriter zip(stream);
+  ZipWriter zip(stream, false, misaligned);
   for (const auto& [name, bytes] : entries) zip.add(name, bytes);
   zip.finish();
   return stream.str();

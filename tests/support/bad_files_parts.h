@@ -28,8 +28,9 @@ std::string times(std::string_view text, size_t count);
 /// An 8-byte header length, this header, true or not, and this data.
 std::string header_and_data(const std::string& header, const std::string& data);
 
-/// A zip of these entries, stored.
-std::string zip_of(const std::vector<std::pair<std::string, std::string>>& entries);
+/// A zip of these entries, stored; MISALIGNED: see ZipWriter.
+std::string zip_of(const std::vector<std::pair<std::string, std::string>>& entries,
+                   size_t misaligned = 0);
 
 /// The pickle of good_torch_zip().
 std::string good_pickle();

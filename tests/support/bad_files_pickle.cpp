@@ -43,6 +43,27 @@ BadFile opcode(std::string name, std::string_view bytes, std::string mentions) {
       kUnsupported);
 }
 
+/// A file of 40 KB with ten tensors of nearly all its bytes, which would have to be copied.
+std::string overlaps_at_odd_addresses() {
+  constexpr int64_t kElements = 10'000;
+  PickleWriter writer = start();
+  for (int64_t i = 0; i < 10; ++i) {
+    writer.string("w" + std::to_string(i));
+    writer.tensor("FloatStorage", "0", kElements, i, {kElements - i}, {1});
+  }
+  writer.op("u.");
+  return zip_of({{"a/data.pkl", writer.bytes()}, {"a/data/0", std::string(4 * kElements, '\1')}},
+                1);
+}
+
+/// 40,000 integers under names of nearly a thousand letters each, from a list that holds one list
+/// two hundred times.
+std::string names_from_shared_lists() {
+  PickleWriter writer = start().string(std::string(980, 'x')).op("](");
+  writer.op("]q").op(std::string_view("\0", 1)).op("(").op(times("K\x01", 200)).op("e");
+  return torch_zip_of(writer.op(times(std::string_view("h\0", 2), 199)).op("eu.").bytes());
+}
+
 }  // namespace
 
 std::vector<BadFile> bad_pickles() {
@@ -131,6 +152,10 @@ std::vector<BadFile> bad_pickles() {
             writer.op("N").string(std::string(1'000'000, 'x')).op("K\x01");
           },
           "endless name"),
+      {"NamesLongerThanAnyModels", names_from_shared_lists(), kDamaged, "names together"},
+      {"OverlapsAtOddAddresses", overlaps_at_odd_addresses(), kUnsupported, "odd addresses"},
+      pickled_tensor("StorageOfAnEndlessName", kFloat, std::string(1000, '0'), 6, 0, {6}, {1},
+                     kDamaged, "endless name"),
       pickle(
           "CallsAString", [](PickleWriter& writer) { writer.string("os.system").op(")R"); },
           "no function"),

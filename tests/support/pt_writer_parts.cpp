@@ -106,8 +106,8 @@ PickleWriter& PickleWriter::tensor(std::string_view type, std::string_view key, 
       .op(")RtR");
 }
 
-ZipWriter::ZipWriter(std::ostream& stream, bool force_zip64)
-    : stream_(stream), force_zip64_(force_zip64) {}
+ZipWriter::ZipWriter(std::ostream& stream, bool force_zip64, size_t misaligned)
+    : stream_(stream), force_zip64_(force_zip64), misaligned_(misaligned) {}
 
 void ZipWriter::write(const std::string& bytes) {
   stream_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -120,7 +120,7 @@ void ZipWriter::add(const std::string& name, std::string_view bytes) {
   std::string extra;
   if (zip64) extra = raw<uint16_t>(1) + raw<uint16_t>(16) + raw(entry.size) + raw(entry.size);
   const size_t unaligned = position_ + 30 + name.size() + extra.size() + 4;
-  const size_t padding = (kAlignment - unaligned % kAlignment) % kAlignment;
+  const size_t padding = (kAlignment - unaligned % kAlignment) % kAlignment + misaligned_;
   extra += "FB" + raw(static_cast<uint16_t>(padding)) + std::string(padding, 'Z');
   const auto size32 = zip64 ? kElsewhere : static_cast<uint32_t>(entry.size);
   write(raw<uint32_t>(0x04034b50) + raw<uint16_t>(zip64 ? 45 : 20) + raw<uint16_t>(0) +

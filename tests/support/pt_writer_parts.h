@@ -12,8 +12,9 @@ namespace latentsync::test {
 /// Zip entries, stored and aligned as torch.save does, written to a stream as they come.
 class ZipWriter {
  public:
-  /// STREAM must outlive the writer and stand at its beginning.
-  explicit ZipWriter(std::ostream& stream, bool force_zip64 = false);
+  /// STREAM must outlive the writer and stand at its beginning. Entries begin MISALIGNED bytes
+  /// behind an address that torch.save would choose.
+  explicit ZipWriter(std::ostream& stream, bool force_zip64 = false, size_t misaligned = 0);
 
   void add(const std::string& name, std::string_view bytes);
   /// The directory; nothing may be added behind it.
@@ -31,6 +32,7 @@ class ZipWriter {
 
   std::ostream& stream_;
   bool force_zip64_;
+  size_t misaligned_;
   uint64_t position_ = 0;
   std::vector<Entry> entries_;
 };

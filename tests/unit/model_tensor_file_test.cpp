@@ -1,5 +1,6 @@
 #include "core/model/tensor_file.h"
 #include "tests/support/pt_writer.h"
+#include "tests/support/pt_writer_parts.h"
 #include "tests/support/safetensors_writer.h"
 #include "tests/support/temporary_folder.h"
 
@@ -91,6 +92,28 @@ TEST(TensorFile, MisalignedTensorsAreCopied) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % sizeof(float), 0u);
     EXPECT_TRUE(tensor.equal(values));
   }
+}
+
+// Tensors of one storage share its copy, too.
+TEST(TensorFile, MisalignedTensorsThatShareAreCopiedOnce) {
+  const test::TemporaryFolder folder;
+  test::PickleWriter pickle;
+  pickle.op("\x80\x02}(");
+  pickle.string("x").tensor("FloatStorage", "0", 6, 0, {2, 3}, {3, 1});
+  pickle.string("y").tensor("FloatStorage", "0", 6, 0, {3, 2}, {1, 3});
+  const auto values = at::arange(6, at::kFloat);
+  const std::string data(static_cast<const char*>(values.const_data_ptr()), values.nbytes());
+  {
+    std::ofstream stream(folder / "a", std::ios::binary);
+    test::ZipWriter zip(stream, false, 1);
+    zip.add("a/data.pkl", pickle.op("u.").bytes());
+    zip.add("a/data/0", data);
+    zip.finish();
+  }
+  const auto tensors = open_tensor_file(folder / "a").tensors;
+  EXPECT_TRUE(tensors.at("x").equal(values.view({2, 3})));
+  EXPECT_TRUE(tensors.at("y").equal(values.view({2, 3}).t()));
+  EXPECT_EQ(tensors.at("x").const_data_ptr(), tensors.at("y").const_data_ptr());
 }
 
 // Giving the pages back changes no value, and leaves tensors of one's own alone.
