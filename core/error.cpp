@@ -2,10 +2,26 @@
 
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include <c10/util/Exception.h>
 
 namespace latentsync {
+namespace {
+
+Error out_of_device_memory(const c10::Error& error) {
+  return {ErrorCode::kOutOfMemory,
+          "The device's memory ran out. Free it, or take a smaller model or device=cpu.",
+          error.what_without_backtrace()};
+}
+
+// CUDA and its libraries say it in words, by exceptions that they throw for anything else, too.
+bool tells_of_memory(const c10::Error& error) {
+  const std::string_view text = error.what_without_backtrace();
+  return text.find("out of memory") != text.npos || text.find("ALLOC_FAILED") != text.npos;
+}
+
+}  // namespace
 
 Error current_error() {
   try {
@@ -13,15 +29,14 @@ Error current_error() {
   } catch (const Error& error) {
     return error;
   } catch (const c10::OutOfMemoryError& error) {
-    return {ErrorCode::kOutOfMemory,
-            "The device's memory ran out. Set vram-budget lower, a smaller window-frames or "
-            "batch-size, or free the device.",
-            error.what_without_backtrace()};
+    return out_of_device_memory(error);
   } catch (const c10::AcceleratorError& error) {
+    if (tells_of_memory(error)) return out_of_device_memory(error);
     return {ErrorCode::kDevice,
             "The device failed. Look at its state with nvidia-smi; device=cpu works without it.",
             error.what_without_backtrace()};
   } catch (const c10::Error& error) {
+    if (tells_of_memory(error)) return out_of_device_memory(error);
     return {ErrorCode::kInternal, "The engine failed. Please report this with the log.",
             error.what_without_backtrace()};
   } catch (const std::bad_alloc& error) {

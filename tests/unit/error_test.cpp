@@ -43,6 +43,13 @@ TEST(CurrentError, TranslatesEveryException) {
   EXPECT_EQ(device.code(), ErrorCode::kOutOfMemory);
   EXPECT_NE(device.detail().find("no 2 GiB left"), std::string::npos);
 
+  for (const char* text : {"CUDA error: out of memory",
+                           "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"}) {
+    const auto accelerator = [&] { throw c10::AcceleratorError({"", "", 0}, 2, text); };
+    EXPECT_EQ(translated(accelerator).code(), ErrorCode::kOutOfMemory) << text;
+    EXPECT_EQ(translated([&] { TORCH_CHECK(false, text); }).code(), ErrorCode::kOutOfMemory);
+  }
+
   const auto torch = translated([] { TORCH_CHECK(false, "shapes"); });
   EXPECT_EQ(torch.code(), ErrorCode::kInternal);
   EXPECT_NE(torch.detail().find("shapes"), std::string::npos);
