@@ -187,6 +187,7 @@ bool WindowOfFaces::take_in(FollowedFace face, const TrackedFace& seen) {
   std::optional<AffineMatrix> matrix;
   if (is_plausible(seen.box, confidence)) {
     matrix = align(alignment_points(seen.landmarks), settings_.resolution, &face.alignment);
+    if (matrix && !can_be_resampled(*matrix, settings_.resolution)) matrix.reset();
   }
   if (!matrix) {
     refuse(seen.box, confidence);

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "core/face/alignment.h"
 #include "core/face/geometry.h"
+
+#include <cstdint>
 
 namespace latentsync::face {
 
@@ -19,5 +22,9 @@ constexpr double kLeastConfidence = 0.5;
 /// Whether a face with this BOX around its mesh is worth an edit. Values that are no numbers are
 /// not.
 bool is_plausible(const Box& box, double confidence);
+
+/// Whether a crop of RESOLUTION by this MATRIX can be taken from a frame of any format and put
+/// back: neither of them may shrink by more than kernels::kMostFootprint.
+bool can_be_resampled(const AffineMatrix& matrix, int64_t resolution);
 
 }  // namespace latentsync::face

@@ -13,8 +13,8 @@ namespace latentsync::kernels {
 #define LATENTSYNC_INLINE inline
 #endif
 
-constexpr int kMostTaps = 128;
-constexpr double kMostFootprint = 31.5;  ///< source samples of a target pixel, in x or y
+constexpr int kMostTaps = 256;
+constexpr double kMostFootprint = 63.5;  ///< source samples of a target pixel, in x or y
 
 namespace {  // each CPU level keeps its own copy: kernels/cpu/levels.h
 

@@ -184,6 +184,14 @@ TEST(WarpCrop, EqualsTheDefinitionForEveryMap) {
   }
 }
 
+// A picture that is far larger than its crop.
+TEST(WarpCrop, EqualsTheDefinitionWhereItShrinksMost) {
+  const auto picture =
+      paint({.format = PixelFormat::kNv12, .width = 301, .height = 203}, busy_color);
+  const Affine map{.xx = 60, .xy = 3, .x0 = 20, .yx = -4, .yy = 58, .y0 = 30};
+  EXPECT_TRUE(close(crop_of(picture, map, 5, 4), gold(picture.view, map, 5, 4), {.max_abs = 2e-4}));
+}
+
 // Planes that share their memory are three planes all the same: grey pictures are given so.
 TEST(WarpCrop, PlanesMayShareTheirMemory) {
   auto picture = paint({.format = PixelFormat::kI420, .width = 41, .height = 35}, busy_color);
@@ -266,7 +274,7 @@ TEST(WarpCrop_Negative, RefusesWhatDoesNotFit) {
   refused(picture.view, {}, at::empty({3, 8, 8}, options.dtype(at::kDouble)));
   refused(picture.view, {}, at::empty({3, 8, 8}, options).transpose(1, 2));
   refused(picture.view, {.xx = 0}, crop);
-  refused(picture.view, {.xx = 40}, crop);
+  refused(picture.view, {.xx = 70}, crop);
   refused(picture.view, {.x0 = std::numeric_limits<double>::quiet_NaN()}, crop);
   const auto refused_options = [&](const WarpOptions& options) {
     EXPECT_THROW(warp_crop(picture.view, {}, ValueRange::kUnit, crop, options), c10::Error);

@@ -1,5 +1,6 @@
 #include "core/error.h"
 #include "core/face/alignment.h"
+#include "core/face/plausibility.h"
 
 #include <cmath>
 #include <limits>
@@ -24,6 +25,20 @@ AlignmentPoints points_of_frame(int frame) {
 
 Point apply(const AffineMatrix& m, Point p) {
   return {m[0][0] * p.x + m[0][1] * p.y + m[0][2], m[1][0] * p.x + m[1][1] * p.y + m[1][2]};
+}
+
+// A crop's pixels are 1.2 times as dense as the aligned face's across, and chroma half as dense as
+// the frame's: what is taken and put back shrinks by 63 times at most.
+TEST(FacePlausibility, CropsThatCanBeResampled) {
+  const auto scaled = [](double scale) { return AffineMatrix{{{scale, 0, 0}, {0, scale, 0}}}; };
+  for (const int64_t resolution : {128, 256, 1024}) {
+    EXPECT_TRUE(can_be_resampled(scaled(1), resolution));
+    EXPECT_TRUE(can_be_resampled(scaled(25), resolution));
+    EXPECT_FALSE(can_be_resampled(scaled(27), resolution));
+    EXPECT_TRUE(can_be_resampled(scaled(1. / 55), resolution));
+    EXPECT_FALSE(can_be_resampled(scaled(1. / 60), resolution));
+  }
+  EXPECT_FALSE(can_be_resampled(scaled(std::numeric_limits<double>::quiet_NaN()), 256));
 }
 
 // The template itself, turned, scaled and moved, comes back to the template: the transform is a
