@@ -43,7 +43,7 @@ at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double p
 SlidingAudio::SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns)
     : encoder_(std::move(encoder)),
       grid_(BlockGrid::overlapping(encoder_->config().n_audio_ctx)),
-      log_mel_(encoder_->device(), encoder_->config().n_mels),
+      log_mel_(c10::kCPU, encoder_->config().n_mels),
       lookahead_ns_(lookahead_ns) {
   if (lookahead_ns < kShortestLookaheadNs) {
     throw Error(ErrorCode::kInvalidArgument,

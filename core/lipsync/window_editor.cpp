@@ -1,6 +1,7 @@
 #include "core/lipsync/window_editor.h"
 
 #include "core/diffusion/noise.h"
+#include "core/error.h"
 #include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/stage_timer.h"
@@ -8,10 +9,12 @@
 #include "kernels/warp_crop/warp_crop.h"
 
 #include <map>
+#include <string>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 
 namespace latentsync::lipsync {
@@ -45,6 +48,16 @@ at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio) {
   return audio.index_select(0, at::tensor(frames, at::kLong).to(audio.device()));
 }
 
+// Nothing of a picture that holds NaN may be seen: it would be black.
+void check_finite(const at::Tensor& images, c10::ScalarType dtype) {
+  if (at::isfinite(images).all().item<bool>()) return;
+  const std::string what = "The model's values are beyond what " + precision_name(dtype) + " holds";
+  if (dtype == c10::kHalf) {
+    throw Error(ErrorCode::kUnsupported, what + ": set precision=bfloat16 or precision=float32.");
+  }
+  throw Error(ErrorCode::kForeignModel, what + ": its weights are damaged, or not LatentSync's.");
+}
+
 // One sequence's way through the networks. REPORT takes the part of it that is done.
 at::Tensor edit_sequence(const EditContext& context, const at::Tensor& crops,
                          const at::Tensor& audio, const std::function<void(double)>& report) {
@@ -73,6 +86,7 @@ at::Tensor edit_sequence(const EditContext& context, const at::Tensor& crops,
   });
   auto images =
       timed(context.seconds.decode, networks.device, [&] { return renderer.decode(denoised); });
+  check_finite(images, networks.dtype);
   report(1);
   return images;
 }
