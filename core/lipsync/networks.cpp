@@ -24,19 +24,24 @@ constexpr int64_t kDownscale = 8;  // of the latent mask (kernels/reference/face
 
 model::VaeType choose_vae(const model::ModelFolder& folder, const model::ModelConfig& config,
                           VaeChoice choice) {
-  const auto refuse = [&](const std::string& asked, const std::string& files) {
-    throw Error(ErrorCode::kNotFound, "The model folder \"" + folder.path.string() + "\" lacks " +
-                                          files + ", which vae=" + asked +
-                                          " needs: put it there, or set vae=auto.");
-  };
-  if (choice == VaeChoice::kFull && !folder.vae) refuse("full", "vae/*.safetensors");
-  if (choice == VaeChoice::kTiny && !folder.taesd) {
-    refuse("tiny", "vae/taesd_encoder.safetensors and vae/taesd_decoder.safetensors");
-  }
-  if (choice == VaeChoice::kFull) return model::VaeType::kFull;
-  if (choice == VaeChoice::kTiny) return model::VaeType::kTiny;
-  if (config.vae == model::VaeType::kTiny && folder.taesd) return model::VaeType::kTiny;
-  return folder.vae ? model::VaeType::kFull : model::VaeType::kTiny;
+  const bool asked = choice != VaeChoice::kAuto;
+  const auto wanted = choice == VaeChoice::kFull   ? model::VaeType::kFull
+                      : choice == VaeChoice::kTiny ? model::VaeType::kTiny
+                                                   : config.vae;
+  if (!wanted) return folder.vae ? model::VaeType::kFull : model::VaeType::kTiny;
+  const bool full = *wanted == model::VaeType::kFull;
+  if (full ? folder.vae.has_value() : folder.taesd.has_value()) return *wanted;
+  const std::string name = full ? "full" : "tiny";
+  throw Error(ErrorCode::kNotFound,
+              "The model folder \"" + folder.path.string() + "\" lacks " +
+                  (full ? "vae/*.safetensors"
+                        : "vae/taesd_encoder.safetensors and vae/taesd_decoder.safetensors") +
+                  ", which " + (asked ? "vae=" + name : "vae.type of its config.json") +
+                  " needs: put it there, or set vae=" +
+                  (asked  ? "auto"
+                   : full ? "tiny"
+                          : "full") +
+                  ".");
 }
 
 // Counts what is loaded of all the files, and looks at the stop token on the way.

@@ -1,3 +1,4 @@
+#include "core/error.h"
 #include "core/model/config.h"
 #include "core/model/config_section.h"
 #include "core/model/shapes.h"
@@ -134,6 +135,18 @@ void complete_motion(ConfigSection& section, nn::UNet3DConfig& unet) {
   motion.refuse_the_rest();
 }
 
+std::vector<int64_t> widths_with_motion(const nn::UNet3DConfig& unet) {
+  const auto levels = unet.block_out_channels.size();
+  std::vector<int64_t> widths;
+  for (size_t i = 0; i < levels; ++i) {
+    if (unet.motion_down_blocks[i] || unet.motion_up_blocks[levels - 1 - i]) {
+      widths.push_back(unet.block_out_channels[i]);
+    }
+  }
+  if (unet.motion_mid_block) widths.push_back(unet.block_out_channels.back());
+  return widths;
+}
+
 void refuse_other_unets(ConfigSection& section) {
   section.only("act_fn", {"silu"});
   section.only("add_audio_layer", {true});
@@ -180,6 +193,16 @@ nn::UNet3DConfig unet_config(const TensorMap& state, const std::string& origin,
   refuse_other_unets(section);
   shapes.check_divides("unet.attention_head_dim", unet.attention_heads, unet.block_out_channels);
   shapes.check_divides("unet.norm_num_groups", unet.norm_groups, unet.block_out_channels);
+  const auto with_motion = widths_with_motion(unet);
+  shapes.check_divides("unet.motion_module_kwargs.num_attention_heads", unet.motion_heads,
+                       with_motion);
+  for (const int64_t width : with_motion) {
+    if (width % nn::kMotionNormGroups == 0) continue;
+    throw Error(ErrorCode::kForeignModel, "The model file \"" + origin +
+                                              "\" has motion modules of " + std::to_string(width) +
+                                              " channels; LatentSync's have a multiple of " +
+                                              std::to_string(nn::kMotionNormGroups) + ".");
+  }
   return unet;
 }
 

@@ -13,13 +13,21 @@ namespace latentsync::model {
 nn::WhisperConfig whisper_config(const TensorMap& state, const std::string& origin,
                                  const std::map<std::string, int64_t>& integers,
                                  const ConfigFile& config) {
-  constexpr int64_t kHeadWidth = 64;  // of all of OpenAI's models
+  constexpr int64_t kHeadWidth = 64;   // of all of OpenAI's models
+  constexpr int64_t kFewestRows = 20;  // of audio at once: frames take ten
   const Shapes shapes(state, origin);
   nn::WhisperConfig whisper;
   const auto conv1 = shapes.get("conv1.weight", {kAnySize, kAnySize, 3});
   whisper.n_audio_state = conv1[0];
   whisper.n_mels = conv1[1];
   whisper.n_audio_ctx = shapes.get("positional_embedding", {kAnySize, whisper.n_audio_state})[0];
+  if (whisper.n_audio_ctx < kFewestRows) {
+    throw Error(ErrorCode::kForeignModel, "The model file \"" + origin +
+                                              "\" has an audio encoder of " +
+                                              std::to_string(whisper.n_audio_ctx) +
+                                              " positions, too few for a frame's audio. Take "
+                                              "Whisper's tiny.pt.");
+  }
   whisper.n_audio_layer = std::max<int64_t>(1, shapes.count("blocks.", ".attn.query.weight"));
   shapes.get("blocks.0.attn.query.weight", {whisper.n_audio_state, whisper.n_audio_state});
 

@@ -33,6 +33,9 @@ struct UNet3DConfig {
   bool operator==(const UNet3DConfig&) const = default;
 };
 
+/// Of the norm at a motion module's beginning, whatever the rest of the network has.
+inline constexpr int64_t kMotionNormGroups = 32;
+
 struct AutoencoderKLConfig {
   int64_t in_channels = 3;
   int64_t out_channels = 3;

@@ -1,5 +1,7 @@
 #include "core/nn/motion_module.h"
 
+#include "core/nn/config.h"
+
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
@@ -78,8 +80,8 @@ class TemporalBlock : public torch::nn::Module {
 class MotionModule::TemporalTransformer : public torch::nn::Module {
  public:
   explicit TemporalTransformer(const MotionModuleOptions& options) {
-    // 32 groups and eps 1e-6, whatever the rest of the network has.
-    norm_ = register_module("norm", std::make_shared<GroupNorm>(32, options.channels, 1e-6));
+    norm_ = register_module("norm",
+                            std::make_shared<GroupNorm>(kMotionNormGroups, options.channels, 1e-6));
     proj_in_ =
         register_module("proj_in", std::make_shared<Linear>(options.channels, options.channels));
     blocks_ = register_module("transformer_blocks", std::make_shared<ModuleList<TemporalBlock>>());

@@ -148,6 +148,17 @@ TEST(Config, DisagreementsAreRefused) {
   EXPECT_EQ(error_with("/use_motion_module", false).first, ErrorCode::kForeignModel);
   EXPECT_EQ(error_with("/attention_head_dim", 7).first, ErrorCode::kForeignModel);
   EXPECT_EQ(error_with("/norm_num_groups", 7).first, ErrorCode::kForeignModel);
+  EXPECT_EQ(error_with("/motion_module_kwargs/num_attention_heads", 7).first,
+            ErrorCode::kForeignModel);
+}
+
+// Frames take ten positions of the audio encoder, and blocks fade over a tenth of them.
+TEST(Config, AudioEncodersOfAMomentAreRefused) {
+  auto state = model::whisper_encoder_state({"w.pt", shapes_of("whisper/manifest.json"), {}, {}});
+  auto& positions = state.at("positional_embedding");
+  EXPECT_NO_THROW(model::whisper_config(state, "w.pt", {{"dims.n_audio_head", 3}}));
+  positions = positions.narrow(0, 0, 1);
+  EXPECT_THROW(model::whisper_config(state, "w.pt", {{"dims.n_audio_head", 3}}), Error);
 }
 
 // What this implementation does not do is refused by the key's name.

@@ -2,11 +2,13 @@
 #include "tests/support/golden.h"
 #include "tests/support/model_folders.h"
 #include "tests/support/pictures.h"
+#include "tests/support/safetensors_writer.h"
 #include "tests/support/temporary_folder.h"
 
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <string>
@@ -200,6 +202,38 @@ TEST_F(LipsyncEngine, LoadErrorsSayWhatToDo) {
   const TemporaryFolder empty;
   wanted.face_folder = empty.path().string();
   expect_failure(wanted, ErrorCode::kNotFound, "face_landmark.safetensors");
+}
+
+// A folder without the autoencoder that its config.json names gets no other one unasked.
+TEST_F(LipsyncEngine, TakesTheAutoencoderThatTheModelNames) {
+  const GoldenModelFolder other(nlohmann::json::object());
+  std::ifstream stream(other.path() + "/config.json");
+  auto config = nlohmann::json::parse(stream);
+  config["vae"] = {{"type", "taesd"}};
+  std::ofstream(other.path() + "/config.json") << config;
+  auto wanted = settings();
+  wanted.folder = other.path();
+  expect_failure(wanted, ErrorCode::kNotFound, "vae.type");
+}
+
+// Values that a network cannot hold are an error, not a black mouth; no frame is written to.
+TEST_F(LipsyncEngine, RefusesPicturesThatAreNoNumbers) {
+  const GoldenModelFolder other({{"resolution", 128}, {"inference_steps", 2}});
+  auto weights = golden_weights("unet", "unet_tiny");
+  weights.at("conv_out.weight").mul_(1e37);
+  write_safetensors(other.path() + "/latentsync_unet.safetensors", weights);
+  auto wanted = settings();
+  wanted.folder = other.path();
+  const auto model = engine().load(wanted);
+  ASSERT_TRUE(model) << model.failure().message;
+  const auto session = open(**model);
+  auto frames = make_frames({true, true});
+  const auto result = render(*session, frames);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(static_cast<int>(result.failure().code), static_cast<int>(ErrorCode::kForeignModel));
+  EXPECT_NE(result.failure().message.find("float32"), std::string::npos)
+      << result.failure().message;
+  EXPECT_TRUE(frames.written.empty());
 }
 
 // The model's own values are filled in; others are refused by the property's name.
