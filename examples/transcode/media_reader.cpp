@@ -13,6 +13,9 @@ namespace {
 
 constexpr GstClockTime kDefaultFrameDuration = 40 * GST_MSECOND;
 constexpr GstClockTime kPoll = 50 * GST_MSECOND;
+/// Recorders leave the last frame without a duration, or with a tick of their clock; decoders make
+/// up to a millisecond of it.
+constexpr GstClockTime kNoDuration = GST_MSECOND;
 
 GstStreamType stream_type(StreamKind kind) {
   return kind == StreamKind::kVideo ? GST_STREAM_TYPE_VIDEO : GST_STREAM_TYPE_AUDIO;
@@ -305,7 +308,8 @@ void MediaReader::seek(GstClockTime time) {
 GstClockTime MediaReader::last_end() {
   GstClockTime end = 0;
   while (const Unit unit = next()) {
-    end = std::max(end, unit.end());
+    const bool shown = kind_ == StreamKind::kAudio || unit.duration > kNoDuration;
+    end = std::max(end, shown ? unit.end() : unit.time + frame_duration_);
   }
   return end;
 }

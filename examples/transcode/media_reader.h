@@ -49,8 +49,8 @@ class MediaReader {
   /// The next buffers begin at TIME or somewhat before it. Throws Problem where the file cannot be
   /// entered in the middle.
   void seek(GstClockTime time);
-  /// Where the last buffer of the stream ends: what was really decoded, not what a header says. The
-  /// next buffer is then the first.
+  /// Where the last buffer of the stream ends: what was really decoded, not what a header says; a
+  /// frame of no duration lasts as long as the rate says. The next buffer is then the first.
   GstClockTime find_end();
 
   /// Makes next() return, now and later; from any thread.

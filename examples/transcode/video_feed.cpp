@@ -48,7 +48,7 @@ Unit VideoFeed::next_of_pass() {
     if (mode_ == VideoEnd::kHold && pass_ > 0) {
       Unit unit = share(last_);
       unit.time = held_;
-      held_ += unit.duration;
+      held_ += reader_.frame_duration();
       return unit;
     }
     Unit unit = backwards() ? next_backwards() : next_forwards();
@@ -104,7 +104,9 @@ Unit VideoFeed::next_backwards() {
   }
   Unit unit = std::move(chunk_.back());
   chunk_.pop_back();
-  unit.time = offset_ + video_end_ - std::min(video_end_, unit.end());
+  // The last frame begins the pass, whatever duration the file gives it.
+  const GstClockTime end = pass_begins_ ? video_end_ : std::min(video_end_, unit.end());
+  unit.time = offset_ + video_end_ - end;
   return unit;
 }
 

@@ -49,6 +49,13 @@ make audio-only.m4a -i "$speech" -vn -c:a aac -t 1
 make late-video.mp4 -itsoffset 0.4 -i "$face" -i "$speech" -map 0:v -map 1:a -frames:v 24 "${x264[@]}" -c:a aac -shortest
 make b-frames.mp4 -i "$face" -i "$speech" -map 0:v -map 1:a -t 1.6 -c:v libx264 -bf 3 -crf 12 -c:a aac
 make transport.ts -i "$face" -i "$speech" -map 0:v -map 1:a -t 1.6 -c:v libx264 -bf 2 -crf 12 -c:a aac
+# The last frame is shown for 1/90000 s, which decoders of H.264 make a millisecond, or for no time at all.
+make last-frame-short.mp4 -i rate-25.mp4 -an -c copy -video_track_timescale 90000 \
+  -bsf:v "setts=duration=if(eq(N\\,39)\\,1\\,DURATION)"
+make rate-25-jpeg.mp4 -i rate-25.mp4 -an -c:v mjpeg -q:v 2 -video_track_timescale 90000
+make last-frame-short-jpeg.mp4 -i rate-25-jpeg.mp4 -c copy -bsf:v "setts=duration=if(eq(N\\,39)\\,1\\,DURATION)"
+[ -e last-frame-instant.mp4 ] ||
+  LC_ALL=C sed 's/\x01\(\x00\x00\x00.stsc\)/\x00\1/' last-frame-short-jpeg.mp4 >last-frame-instant.mp4
 make seconds-2.mkv -i "$face" -i "$speech" -map 0:v -map 1:a -frames:v 74 -c:v ffv1 -g 1 -c:a flac
 make for-cutting.mp4 -i rate-25.mp4 -c copy -movflags +faststart
 [ -e cut-off.mp4 ] || head -c $(($(stat -c %s for-cutting.mp4) / 2)) for-cutting.mp4 >cut-off.mp4

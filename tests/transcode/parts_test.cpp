@@ -148,6 +148,28 @@ TEST_F(Ends, PartOfManyPasses) {
   EXPECT_EQ(frame_hashes(folder / "part.mkv"), slice(all, 55, 75));
 }
 
+/// A last frame that the file shows for no time, or for nearly none, is shown like any other: it is
+/// not lost, and what follows it goes on at the video's rate.
+TEST_F(Ends, LastFrameOfNoDuration) {
+  for (const char* clip : {"last-frame-short.mp4", "last-frame-instant.mp4"}) {
+    for (const auto& [mode, frames] :
+         {std::pair{"stop", 40}, {"hold", 75}, {"loop", 75}, {"pingpong", 75}}) {
+      const std::string output = empty_folder() / "out.mp4";
+      const Finished finished = transcode(media(clip) + " --audio " + media("speech-long.wav") +
+                                              " --video-end " + mode + " -o " + output,
+                                          kNoEdit);
+      ASSERT_EQ(finished.status, 0) << clip << " " << mode << " " << finished.output;
+      const std::vector<double> times = frame_times(output);
+      EXPECT_GE(times.size(), size_t(frames)) << clip << " " << mode;
+      EXPECT_LE(times.size(), size_t(frames + 1)) << clip << " " << mode;
+      for (size_t frame = 1; frame < times.size(); ++frame) {
+        EXPECT_NEAR(times[frame] - times[frame - 1], 0.04, 0.002)
+            << clip << " " << mode << " " << frame;
+      }
+    }
+  }
+}
+
 /// --frames writes a picture for every frame of the part, named by its number in the whole.
 TEST(Frames, AreNumberedInTheWhole) {
   const std::filesystem::path folder = empty_folder();
