@@ -20,6 +20,15 @@ void link_pads(GstElement* source, const char* source_pad, GstElement* sink, con
   }
 }
 
+/// What multifilesink, which takes a format of printf, makes the names of the pictures from.
+std::string picture_names(const std::string& folder) {
+  std::string names;
+  for (const char letter : folder) {
+    names.append(letter == '%' ? 2 : 1, letter);
+  }
+  return names + "/%08d.png";
+}
+
 }  // namespace
 
 Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
@@ -151,7 +160,7 @@ void Render::link_frames(GstElement* tee, const std::string& frames) {
   g_object_set(queue, "max-size-buffers", 4, "max-size-bytes", 0, "max-size-time", guint64(0),
                nullptr);
   g_object_set(encode, "compression-level", 1, nullptr);
-  g_object_set(write, "async", FALSE, "location", (frames + "/%08d.png").c_str(), "index",
+  g_object_set(write, "async", FALSE, "location", picture_names(frames).c_str(), "index",
                int(streams_.first_frame_number()), nullptr);
   link_pads(tee, "src_%u", queue, "sink");
   link_pads(queue, "src", convert, "sink");

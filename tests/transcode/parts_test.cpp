@@ -187,5 +187,17 @@ TEST(Frames, AreNumberedInTheWhole) {
   EXPECT_TRUE(std::filesystem::exists(folder / "png/00000034.png"));
 }
 
+/// The folder of --frames may have any name.
+TEST(Frames, FolderWithPercentSigns) {
+  const std::filesystem::path folder = empty_folder() / "50% done %s %d";
+  std::filesystem::create_directory(folder);
+  const Finished finished =
+      transcode(media("no-face.mp4") + " --duration 0.08 --frames '" + folder.string() + "' -o '" +
+                (folder / "out.mp4").string() + "'");
+  ASSERT_EQ(finished.status, 0) << finished.output;
+  EXPECT_TRUE(std::filesystem::exists(folder / "00000000.png"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "00000001.png"));
+}
+
 }  // namespace
 }  // namespace latentsync::test
