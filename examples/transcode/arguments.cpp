@@ -167,6 +167,12 @@ std::vector<Clip> parse_batch(const Raw& raw) {
         "--batch names its inputs and their speech itself, and goes without --frames and --stats",
         kUsage);
   }
+  if (raw.shard != nullptr) {
+    throw Problem(
+        "--batch takes no --shard: all shards of a clip would be written to one file; split the "
+        "list instead (split -n l/8 LIST LIST-)",
+        kUsage);
+  }
   if (raw.output == nullptr) {
     throw Problem("--batch needs -o FOLDER", kUsage);
   }

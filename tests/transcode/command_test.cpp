@@ -88,6 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "there are only 1.600 s"},
         Complaint{"BadShard", kClip + " --shard 3/2 -o OUT.mp4", 2, "2/4"},
         Complaint{"TooManyShards", kClip + " --shard 1/50 -o OUT.mp4", 1, "fewer"},
+        Complaint{"ShardOfABatch", "--batch MEDIA/empty.mp4 --shard 1/2 -o OUT", 2,
+                  "split -n l/8 LIST LIST-"},
         Complaint{"BadVideoEnd", kClip + " --video-end reverse -o OUT.mp4", 2, "pingpong"},
         Complaint{"NoModel", kClip + " -o OUT.mp4", 1, "",
                   "LATENTSYNC_FAKE=load-failure=not-found"},
