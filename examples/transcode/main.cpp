@@ -49,6 +49,18 @@ RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile
   return plan;
 }
 
+/// The output has its name by now: that its report cannot be written is no failure.
+void report(const Clip& clip, const Measured& measured, Progress& progress) {
+  if (clip.stats.empty()) {
+    return;
+  }
+  try {
+    write_report(clip, measured);
+  } catch (const Problem& problem) {
+    progress.line(std::string("warning: ") + problem.what());
+  }
+}
+
 /// LOADED holds the model of the clip before, and then of this one, where KEEP_MODEL says so.
 ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
                      PipelinePtr& loaded) {
@@ -60,6 +72,9 @@ ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
   g_object_get(element.get(), "window-frames", &window_frames, nullptr);
   Streams streams(clip, options, window_frames);
   OutputFile output(clip.output, clip.input, clip.audio);
+  if (!clip.stats.empty()) {
+    check_report(clip.stats);
+  }
   if (!clip.frames.empty()) {
     make_frames_folder(clip.frames);
   }
@@ -81,9 +96,7 @@ ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
     render.close();
   }
   output.keep();
-  if (!clip.stats.empty()) {
-    write_report(clip, measured);
-  }
+  report(clip, measured, progress);
   progress.finish(measured.frames);
   return measured.whole ? kWhole : kInterrupted;
 }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
@@ -54,6 +55,22 @@ Json to_json(const GValue* value) {
 }
 
 }  // namespace
+
+void check_report(const std::string& file) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  // Who reads a pipe would take the check for the whole report.
+  if (fs::is_other(file, ignored)) {
+    return;
+  }
+  const bool there = fs::exists(file, ignored);
+  if (!std::ofstream(file, std::ios::app)) {
+    throw Problem("--stats " + file + ": cannot be written; name a file in a folder that is there");
+  }
+  if (!there) {
+    fs::remove(file, ignored);
+  }
+}
 
 void write_report(const Clip& clip, const Measured& measured) {
   Json report;

@@ -97,7 +97,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "LATENTSYNC_FAKE=render-failure=device@1"},
         Complaint{"NoEngine", kClip + " -o OUT.mp4", 1, "engine",
                   "LATENTSYNC_FAKE=open-failure=device"},
-        Complaint{"UnwritableFrames", kClip + " --frames /proc/frames -o OUT.mp4", 1, "--frames"}),
+        Complaint{"UnwritableFrames", kClip + " --frames /proc/frames -o OUT.mp4", 1, "--frames"},
+        Complaint{"NoFolderForStats", kClip + " --stats /nowhere/s.json -o OUT.mp4", 1,
+                  "--stats /nowhere/s.json: cannot be written"}),
     [](const testing::TestParamInfo<Complaint>& info) { return info.param.name; });
 
 /// A full disk is called that, and nothing is left.
@@ -180,6 +182,32 @@ TEST(Command, Stats) {
       "assert s['element']['windows'] >= 3, s\" " +
       (folder / "s.json").string());
   EXPECT_EQ(checked.status, 0) << checked.output;
+}
+
+/// A report that cannot be written in the end is a warning: the output is whole.
+TEST(Command, DiskFullForStats) {
+  const fs::path output = empty_folder() / "out.mp4";
+  const Finished finished =
+      transcode(media("rate-25.mp4") + " --stats /dev/full -o " + output.string());
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_NE(finished.output.find("warning: /dev/full: cannot be written"), std::string::npos)
+      << finished.output;
+  EXPECT_EQ(frame_times(output).size(), 40u);
+}
+
+/// A run that fails leaves an older report as it was, and no new one.
+TEST(Command, FailureKeepsTheOldStats) {
+  const fs::path folder = empty_folder();
+  std::ofstream(folder / "old.json") << "before";
+  for (const char* name : {"old.json", "new.json"}) {
+    transcode(media("rate-25.mp4") + " --stats " + (folder / name).string() + " -o " +
+                  (folder / "out.mp4").string(),
+              "LATENTSYNC_FAKE=render-failure=device@1");
+  }
+  std::ostringstream content;
+  content << std::ifstream(folder / "old.json").rdbuf();
+  EXPECT_EQ(content.str(), "before");
+  EXPECT_FALSE(fs::exists(folder / "new.json"));
 }
 
 /// A batch goes on after a clip that fails, says so in its exit status, and loads the model once.
