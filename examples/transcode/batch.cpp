@@ -4,7 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
-#include <set>
+#include <map>
 #include <string_view>
 
 namespace latentsync::transcode {
@@ -71,17 +71,20 @@ std::vector<Clip> batch_clips(const std::string& from, const std::string& output
   if (clips.empty()) {
     throw Problem("--batch " + from + ": there is no video in it");
   }
+  std::map<std::string, std::string> inputs;
+  for (Clip& clip : clips) {
+    const std::string name = fs::path(clip.input).stem().string() + ".mp4";
+    const auto [other, first] = inputs.emplace(name, clip.input);
+    if (!first) {
+      throw Problem("--batch: " + other->second + " and " + clip.input +
+                    " would both be written to " + name +
+                    "; rename one, or give them batches with different -o folders");
+    }
+    clip.output = (fs::path(output_folder) / name).string();
+  }
   fs::create_directories(output_folder, failure);
   if (!fs::is_directory(output_folder)) {
     throw Problem(output_folder + ": this folder cannot be made (" + failure.message() + ")");
-  }
-  std::set<std::string> taken;
-  for (Clip& clip : clips) {
-    const std::string name = fs::path(clip.input).stem().string() + ".mp4";
-    if (!taken.insert(name).second) {
-      throw Problem("--batch: two clips would be written to " + name + "; rename one");
-    }
-    clip.output = (fs::path(output_folder) / name).string();
   }
   return clips;
 }

@@ -227,6 +227,23 @@ TEST(Command, Batch) {
   EXPECT_FALSE(fs::exists(folder / "made/not-media.mp4"));
 }
 
+/// Two clips that would be written to one file are both named, and nothing is begun.
+TEST(Command, BatchOfTwoWithOneName) {
+  const fs::path folder = empty_folder();
+  fs::create_directory(folder / "clips");
+  for (const char* name : {"one.mov", "one.mp4"}) {
+    fs::create_symlink(media("rate-25.mp4"), folder / "clips" / name);
+  }
+  const Finished finished =
+      transcode("--batch " + (folder / "clips").string() + " -o " + (folder / "made").string());
+  EXPECT_EQ(finished.status, 1) << finished.output;
+  const std::string said = (folder / "clips/one.mov").string() + " and " +
+                           (folder / "clips/one.mp4").string() +
+                           " would both be written to one.mp4";
+  EXPECT_NE(finished.output.find(said), std::string::npos) << finished.output;
+  EXPECT_FALSE(fs::exists(folder / "made"));
+}
+
 /// Where standard error is no terminal, progress is whole lines.
 TEST(Command, PlainProgress) {
   const std::string output = empty_folder() / "out.mp4";
