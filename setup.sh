@@ -13,7 +13,7 @@ usage: ./setup.sh [--cpu | --cuda | --auto] [--bundled] [--help]
              holds until --auto, --cpu or --cuda is given
   --bundled  take every CUDA library from its wheel, also those that the installed toolkit has
 
-LibTorch goes to deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set): about 0.6 GB with --cpu, 1.2 GB with
+LibTorch goes to deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set): about 0.6 GB with --cpu, 1.3 GB with
 --cuda beside a CUDA 13.0 toolkit, 4 GB without one. pip is used as it is configured. Nothing is done twice.
 TEXT
 }
