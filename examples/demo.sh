@@ -130,7 +130,7 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 choose_clip
 view=null
 [ "$clip" = grid ] || view=scale=540:960
-say "the model is models/demo, of 6 million parameters: the mouth follows the speech, and is soft where it speaks."
+say "the model is models/demo, of 6 million parameters: the mouth follows the speech; teeth come and go, and resting chins may have spots and dark lines."
 say "On two CPU cores this takes less than a minute."
 begin=$(date +%s)
 build/examples/transcode/latentsync-transcode "$video" --audio "$speech" "${part[@]}" -o $out/lipsync.mp4
