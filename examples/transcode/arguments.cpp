@@ -19,9 +19,11 @@ constexpr char kSummary[] =
 constexpr char kDescription[] =
     "Times are seconds (12.5) or [h:]mm:ss[.fff]. Properties are those of the element: "
     "gst-inspect-1.0\n"
-    "latentsync. Exit status: 0 the output is whole; 1 there is none; 2 the command line is "
-    "wrong;\n"
-    "130 Ctrl-C: the output plays, but ends early (a second Ctrl-C: there is none).";
+    "latentsync (not installed: GST_PLUGIN_PATH=build/gst before it). Exit status: 0 the output is "
+    "whole;\n"
+    "1 there is none; 2 the command line is wrong; 130 Ctrl-C: the output plays, but ends early "
+    "(a second\n"
+    "Ctrl-C: there is none).";
 
 /// What GOption fills in.
 struct Raw {
