@@ -1,5 +1,7 @@
 #include "core/lipsync/device.h"
 
+#include "kernels/cuda/support.h"
+
 #include <charconv>
 #include <mutex>
 #include <string_view>
@@ -17,6 +19,15 @@ constexpr bool kHasKernels = false;
 #endif
 
 constexpr std::string_view kCuda = "cuda";
+
+// Whether the device is a GPU that this build has no code for.
+bool is_foreign([[maybe_unused]] int index) {
+#ifdef LATENTSYNC_HAVE_CUDA
+  return !kernels::has_code_for(index);
+#else
+  return false;
+#endif
+}
 
 int cuda_devices() {
   if (!kHasKernels || !at::hasCUDA()) return 0;
@@ -47,7 +58,8 @@ int cuda_index(const std::string& name) {
 c10::Device find_device(const std::string& name) {
   if (name == "cpu") return c10::kCPU;
   if (name == "auto") {
-    return cuda_devices() > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+    const bool usable = cuda_devices() > 0 && !is_foreign(0);
+    return usable ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
   }
   const int index = cuda_index(name);
   if (!kHasKernels) {
@@ -64,6 +76,11 @@ c10::Device find_device(const std::string& name) {
     throw Error(ErrorCode::kDevice, "There is no " + name + ": this machine has " +
                                         std::to_string(count) +
                                         " CUDA device(s), numbered from 0.");
+  }
+  if (is_foreign(index)) {
+    throw Error(ErrorCode::kDevice, "This build of latentsync has no code for the GPU " + name +
+                                        ". Set device=cpu, or build it with the GPU's compute "
+                                        "capability in -Dcuda-archs (docs/building.md).");
   }
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
