@@ -32,7 +32,7 @@ constexpr const char* kUsage = R"(usage: latentsync-bench [options]      (JSON t
   --stage REGEX      which stages (all of the name); --list prints the names
   --size demo|real   networks of the demo model's or of the published checkpoints' size (demo)
   --frames N         frames in a window (demo 16, real 4)
-  --edge N           the face crop in pixels, a multiple of 64 (demo 128, real 256)
+  --edge N           the face crop in pixels, a multiple of 64 (256)
   --dtype TYPE       float32, bfloat16, float16 (float32)
   --device DEVICE    cpu, cuda, cuda:N (cpu)
   --threads N        CPU threads (all cores)
@@ -134,7 +134,7 @@ Options parse(int argc, char** argv) {
     }
   }
   options.stage.frames = frames.value_or(options.stage.real ? 4 : 16);
-  options.stage.edge = edge.value_or(options.stage.real ? 256 : 128);
+  options.stage.edge = edge.value_or(options.stage.edge);
   if (options.stage.edge % 64 != 0) throw std::invalid_argument("--edge: a multiple of 64");
   if (options.stage.device.is_cuda() && !options.stage.device.has_index())
     options.stage.device.set_index(0);

@@ -23,9 +23,9 @@ constexpr int64_t kSeed = 1;
 constexpr int64_t kTimestep = 401;
 constexpr int64_t kFeatureRows = 10;   // of Whisper's output, for one frame
 constexpr int64_t kBlockSeconds = 30;  // of audio in one evaluation of Whisper's encoder
-constexpr int64_t kCacheInterval = 3;  // of the published checkpoints
-constexpr int64_t kRealSteps = 20;     // likewise
-constexpr int64_t kDemoSteps = 8;      // of the demo model
+// How windows are denoised by default: of the published checkpoints, and of the demo model.
+constexpr int64_t kRealSteps = 20, kRealCacheInterval = 3;
+constexpr int64_t kDemoSteps = 2, kDemoCacheInterval = 0;
 constexpr double kGuidanceScale = 1.5;
 
 nn::UNet3DConfig unet_config(bool real) {
@@ -35,7 +35,9 @@ nn::UNet3DConfig unet_config(bool real) {
   config.layers_per_block = 1;
   config.attention_heads = 2;
   config.cross_attention_dim = 128;
+  config.cross_attention_blocks = {false, true, true, true};
   config.motion_down_blocks = {false, false, false, false};
+  config.motion_up_blocks = {true, true, true, false};
   config.motion_heads = 2;
   return config;
 }
@@ -133,7 +135,7 @@ Stage make_unet(const StageOptions& options, bool cached) {
       parameters};
 }
 
-// The denoising of one window with guidance and DeepCache.
+// The denoising of one window with guidance and, for the published size, DeepCache.
 Stage make_window(const StageOptions& options) {
   auto unet = std::make_shared<nn::UNet3D>(unet_config(options.real));
   const auto parameters = count_parameters(*unet);
@@ -143,8 +145,9 @@ Stage make_window(const StageOptions& options) {
   const diffusion::DdimScheduler scheduler(options.real ? kRealSteps : kDemoSteps);
   auto denoiser = std::make_shared<diffusion::Denoiser>(
       *predictor, scheduler,
-      diffusion::DenoiseOptions{.guidance_scale = kGuidanceScale,
-                                .cache_interval = kCacheInterval});
+      diffusion::DenoiseOptions{
+          .guidance_scale = kGuidanceScale,
+          .cache_interval = options.real ? kRealCacheInterval : kDemoCacheInterval});
 
   const int64_t side = options.edge / 8;
   const diffusion::Conditioning conditioning{

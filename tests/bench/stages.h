@@ -15,7 +15,7 @@ struct StageOptions {
   /// demo: networks as small as the demo model's; real: those of the published checkpoints.
   bool real = false;
   int64_t frames = 16;
-  int64_t edge = 128;  ///< of the square face crop in pixels; latents have an eighth of it
+  int64_t edge = 256;  ///< of the square face crop in pixels; latents have an eighth of it
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
 };
