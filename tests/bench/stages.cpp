@@ -186,7 +186,7 @@ const std::vector<StageMaker>& stages() {
       {"unet", "one evaluation, batch 1", [](const auto& o) { return make_unet(o, false); }},
       {"unet_cached", "one DeepCache evaluation, batch 1",
        [](const auto& o) { return make_unet(o, true); }},
-      {"window", "all steps with guidance 1.5 and DeepCache 3", make_window},
+      {"window", "all steps with guidance 1.5; real size: with DeepCache 3", make_window},
   };
   return all;
 }
