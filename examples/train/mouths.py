@@ -13,13 +13,13 @@ Needs mediapipe (requirements-mouths.txt).
 
 import argparse
 import json
-import logging
-import os
 import pathlib
 import struct
 import sys
 
 import numpy
+
+import face_mesh
 
 UPPER, LOWER, FOREHEAD, CHIN = 13, 14, 10, 152
 LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
@@ -74,19 +74,14 @@ def best_correlation(a, b):
 
 def mesh_of(frames):
     """Landmarks of every frame, [T, 478, 2] pixels; where none are found, those of the frame before; None without any."""
-    import mediapipe
-
     found, missing = [], 0
-    with mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, refine_landmarks=True) as finder:
-        for frame in frames:
-            faces = finder.process(numpy.ascontiguousarray(frame)).multi_face_landmarks
-            if faces:
-                size = (frame.shape[1], frame.shape[0])
-                found.append(numpy.array([(p.x * size[0], p.y * size[1]) for p in faces[0].landmark]))
-            elif found:
-                found.append(found[-1])
-            else:
-                missing += 1
+    for mesh in face_mesh.meshes(frames):
+        if mesh is not None:
+            found.append(mesh)
+        elif found:
+            found.append(found[-1])
+        else:
+            missing += 1
     return numpy.array(found[:1] * missing + found) if found else None
 
 
@@ -186,6 +181,4 @@ def main():
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    logging.disable(logging.WARNING)
     main()

@@ -48,7 +48,7 @@ GRID_DRIVERS = "clip048,clip098,clip141,clip188,clip227,clip279"
 
 
 def fail(message):
-    sys.exit(f"prepare.py: {message}")
+    sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {message}")
 
 
 # ---------------------------------------------------------------- alignment
@@ -95,7 +95,7 @@ def ffmpeg_program():
         import imageio_ffmpeg
         return imageio_ffmpeg.get_ffmpeg_exe()
     except ImportError:
-        fail("ffmpeg is needed to pack: install it, or `pip install imageio-ffmpeg`")
+        fail("ffmpeg is missing: install it, or `pip install imageio-ffmpeg`")
 
 
 def ffmpeg(arguments, failure, **more):
@@ -242,7 +242,7 @@ def read_index(clips):
     """The rows of index.csv, whose clips and landmarks are there."""
     index = clips / "index.csv"
     if not index.is_file():
-        fail(f"{index} is missing: give the folder that holds the clips and their index")
+        fail(f"{index} is missing: give the folder that holds the clips and their index (clips.py makes it)")
     with open(index, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, restval="")
         rows = list(reader)

@@ -85,7 +85,7 @@ if [ -f "$out/work/manifest.json" ]; then
   check_edge "$out/work" "remove $out/work and $out/state, or give another --out"
   [ -z "$clips" ] || say "the data is in $out/work already; where the clips have changed, remove that folder"
 elif [ -n "$clips" ]; then
-  [ -f "$clips/index.csv" ] || die "$clips/index.csv is missing: --clips takes the folder of the clips and their index"
+  [ -f "$clips/index.csv" ] || die "$clips/index.csv is missing: --clips takes the folder of the clips and their index (clips.py makes it)"
 elif [ -f "$given/manifest.json" ]; then
   check_edge "$given" "remove $given and run \`prepare.py pack\` with --edge $edge"
 else

@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+"""Videos of one speaker -> clips to train on: cut, cropped about the face, with landmarks and index.csv.
+
+    clips.py VIDEO... CLIPS --speaker NAME --licence TEXT
+
+VIDEO is any video with its sound. Kept is what shows exactly one face for two seconds and more, not turned away, without
+cuts, whose mouth follows the sound; in pieces of at most ten seconds. Each becomes NAME-001.mp4 and so on, a square about
+the face, 25 frames a second, with FaceMesh's landmarks of every frame in NAME-001.npz, and a row of CLIPS/index.csv.
+What CLIPS holds already stays, and videos that are in its index are skipped. docs/training.md describes the format;
+`prepare.py pack` and `run.sh --clips` take the folder.
+
+--licence says under which licence, or with whose consent, the recordings may be trained on. Nothing here can check it:
+give what is true; it goes into index.csv, the data set and the model's card.
+
+Needs ffmpeg and MediaPipe: pip install --no-deps -r examples/train/requirements-mouths.txt
+"""
+import argparse
+import collections
+import csv
+import dataclasses
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import face_mesh
+from mouths import best_correlation, openings, smoothed
+from prepare import COLUMNS, FPS, RATE, fail, ffmpeg, ffmpeg_program, whole_number
+
+ALSO = ("path", "first_source_frame_25fps", "frames", "sync_r")  # for people; nothing reads them but this script
+SHORTEST, LONGEST = 2 * FPS, 10 * FPS
+AROUND = 2.2            # the clip's side over the face's height
+LEAST_FACE = 70         # pixels
+SECOND_FACE = 0.5       # of the first one's height; a smaller one does not count
+GAP = 5                 # frames in which a face may be lost
+JUMP = 0.3              # of the face's height, from frame to frame
+MESH_JUMP = 0.15        # the same, the landmarks' mean
+CUT = 20                # of 255, from frame to frame, and by as much more than from the frame before
+FRONTAL = (0.27, 0.73)  # where between the sides of the face its nose is
+QUIET = 100             # of 32768, the loudest tenth of a second's root mean square
+LEAST_SYNC = 0.1        # correlation of the mouth's opening with the sound's loudness
+NOSE_TIP = 1
+
+
+class LeftOut(Exception):
+    """Why a piece is not kept."""
+
+
+@dataclasses.dataclass
+class Piece:
+    begin: int     # frames of the video
+    end: int
+    corner: tuple  # of the square about the face, in pixels of the video
+    size: int
+    side: int      # the clip's
+
+    def frame(self, picture):
+        import cv2
+        (x, y), size = self.corner, self.size
+        inside = picture[y:y + size, x:x + size]
+        return inside.copy() if self.side == size else cv2.resize(inside, (self.side, self.side), interpolation=cv2.INTER_AREA)
+
+
+# ---------------------------------------------------------------- media
+
+def pictures(video, edge=None):
+    """The frames of VIDEO as they are shown, 25 a second from the file's beginning on, RGB, at most EDGE wide and high."""
+    filters = [f"fps={FPS}:start_time=0",
+               "scale=trunc(iw*sar/2)*2:trunc(ih/2)*2:flags=accurate_rnd+full_chroma_int+full_chroma_inp", "setsar=1"]
+    if edge:
+        filters.append(f"scale=min(iw\\,{edge}):min(ih\\,{edge}):force_original_aspect_ratio=decrease")
+    command = [ffmpeg_program(), "-nostdin", "-v", "error", "-i", str(video), "-map", "0:v:0", "-vf", ",".join(filters),
+               "-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]
+    with tempfile.TemporaryFile() as words, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words) as process:
+        count = 0
+        while process.stdout.readline() == b"P6\n":
+            width, height = map(int, process.stdout.readline().split())
+            process.stdout.readline()
+            data = process.stdout.read(width * height * 3)
+            if len(data) < width * height * 3:
+                break
+            count += 1
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+        process.stdout.read()
+        if process.wait() or not count:
+            words.seek(0)
+            said = words.read().decode(errors="replace").strip().splitlines() or ["no pictures"]
+            fail(f"{video}: the pictures cannot be decoded: give a video file (ffmpeg: {said[-1]})")
+
+
+def sound_of(video):
+    """16-bit samples from the file's beginning on."""
+    raw = ffmpeg(["-nostdin", "-i", str(video), "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", str(RATE),
+                  "-f", "s16le", "-"], f"{video}: there is no sound that could be decoded: give a video with its speech")
+    if not raw:
+        fail(f"{video}: its sound is empty: give a video with its speech")
+    return np.frombuffer(raw, np.int16)
+
+
+def write_clip(path, frames, sound):
+    """H.264 tagged BT.709 and AAC, as docs/training.md has it."""
+    side = frames[0].shape[0]
+    with tempfile.NamedTemporaryFile(suffix=".s16") as raw:
+        raw.write(np.ascontiguousarray(sound).tobytes())
+        raw.flush()
+        ffmpeg(["-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{side}x{side}", "-r", str(FPS), "-i", "-",
+                "-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", raw.name,
+                "-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int",
+                "-c:v", "libx264", "-preset", "medium", "-crf", "18", "-pix_fmt", "yuv420p", "-colorspace", "bt709",
+                "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv", "-c:a", "aac", "-b:a", "96k", str(path)],
+               f"{path} cannot be written", input=np.stack(frames).tobytes())
+
+
+# ---------------------------------------------------------------- pieces
+
+def runs(good):
+    """Where GOOD holds: [begin, end) of every run."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
+    return list(zip(edges[::2], edges[1::2]))
+
+
+def parted(good, cuts):
+    """The same, parted at CUTS, too: those are before the frames where they are true."""
+    result = []
+    for begin, end in runs(good):
+        edges = [begin, *(begin + 1 + np.flatnonzero(cuts[begin + 1:end])), end]
+        result += list(zip(edges, edges[1:]))
+    return result
+
+
+def look(video):
+    """Per frame of VIDEO: the face's box (centre, width, height over the frame's; NaN without one), what is wrong with it
+    or nothing, and whether a cut is before it."""
+    import cv2
+    small = []
+
+    def noted(frames):
+        for frame in frames:
+            small.append(cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32))
+            yield frame
+
+    faces, wrong = [], []
+    for found in face_mesh.boxes(noted(pictures(video, 640))):
+        alone = len(found) == 1 or len(found) > 1 and found[1, 3] < SECOND_FACE * found[0, 3]
+        faces.append(found[0] if alone else np.full(4, np.nan))
+        wrong.append("" if alone else "several faces" if len(found) else "no face")
+    change = np.array([0.0] + [np.abs(a - b).mean() for a, b in zip(small, small[1:])])
+    cuts = np.minimum(change, np.diff(change, prepend=0)) > CUT
+    return np.array(faces), np.array(wrong, object), cuts
+
+
+def bridged(faces, wrong):
+    """Short gaps between frames with one face are filled: a hand in front, a blurred frame."""
+    faces, wrong = faces.copy(), wrong.copy()
+    for begin, end in runs(wrong == "no face"):
+        if 0 < begin and end < len(wrong) and end - begin <= GAP and not wrong[begin - 1] and not wrong[end]:
+            share = np.linspace(0, 1, end - begin + 2)[1:-1, None]
+            faces[begin:end] = faces[begin - 1] * (1 - share) + faces[end] * share
+            wrong[begin:end] = ""
+    return faces, wrong
+
+
+def piece_of(begin, end, faces, shape, side_most):
+    """[begin, end) with a square about its FACES; None where they move out of it."""
+    boxes = faces[begin:end]
+    low = np.maximum((boxes[:, :2] - boxes[:, 2:] / 2).min(0), 0)
+    high = np.minimum((boxes[:, :2] + boxes[:, 2:] / 2).max(0), shape)
+    size = min(int(AROUND * np.median(boxes[:, 3])), *shape) // 2 * 2
+    if (high - low).max() > size:
+        return None
+    corner = np.clip((low + high) / 2 - size / 2, 0, np.array(shape) - size).astype(int)
+    return Piece(begin, end, tuple(corner), size, min(size, side_most))
+
+
+def pieces(begin, end, faces, shape, side_most):
+    """Those of a stretch: even parts of at most LONGEST frames, halves of them where a face moves much."""
+    if end - begin < SHORTEST:
+        return []
+    parts = -(-(end - begin) // LONGEST)
+    piece = piece_of(begin, end, faces, shape, side_most) if parts == 1 else None
+    if piece:
+        return [piece]
+    edges = np.linspace(begin, end, max(parts, 2) + 1).astype(int)
+    return [piece for a, b in zip(edges, edges[1:]) for piece in pieces(a, b, faces, shape, side_most)]
+
+
+def stretches(faces, wrong, cuts):
+    """Marks what is WRONG with frames whose face is too small, and returns the stretches between gaps and cuts."""
+    wrong[(wrong == "") & (faces[:, 3] < LEAST_FACE)] = "small face"
+    moved = np.hypot(*np.diff(faces[:, :2], axis=0, prepend=faces[:1, :2]).T)
+    cuts = cuts | (moved > JUMP * faces[:, 3])
+    return parted(wrong == "", cuts)
+
+
+def planned(video, shape, heard, side_most):
+    """The pieces of VIDEO, whose frames are SHAPE large and have sound up to HEARD, and of every frame that is in none the
+    reason."""
+    faces, wrong, cuts = look(video)
+    if all(wrong == "no face"):
+        fail(f"{video}: no face was found: it has to be seen from the front, a tenth as high as the picture at least")
+    faces, wrong = bridged(faces * np.tile(shape, 2), wrong)
+    wrong[heard:] = "no sound"
+    found = [piece for begin, end in stretches(faces, wrong, cuts) for piece in pieces(begin, end, faces, shape, side_most)]
+    wrong[wrong == ""] = "short or moving about"
+    for piece in found:
+        wrong[piece.begin:piece.end] = ""
+    return found, wrong
+
+
+def with_frames(video, found):
+    """Every piece with its cropped frames."""
+    left, held = collections.deque(found), []
+    for number, picture in enumerate(pictures(video)):
+        if not left:
+            return
+        piece = left[0]
+        if piece.begin <= number:
+            held.append(piece.frame(picture))
+        if number + 1 == piece.end:
+            yield piece, held
+            left.popleft()
+            held = []
+
+
+# ---------------------------------------------------------------- what is kept of a piece
+
+def best_part(frames):
+    """The longest part with a mesh in every frame, frontal and without jumps: [begin, end) and its landmarks."""
+    found = list(face_mesh.meshes(frames))
+    mesh = np.array([m if m is not None else np.full((478, 2), np.nan) for m in found])
+    left, right = mesh[:, :, 0].min(1), mesh[:, :, 0].max(1)
+    nose = (mesh[:, NOSE_TIP, 0] - left) / (right - left)
+    frontal = (nose > FRONTAL[0]) & (nose < FRONTAL[1])
+    step = np.linalg.norm(np.diff(mesh, axis=0), axis=2).mean(1) / np.ptp(mesh[1:, :, 1], axis=1)
+    parts = parted(frontal, np.concatenate([[False], step > MESH_JUMP]))
+    begin, end = max(parts, key=lambda part: part[1] - part[0], default=(0, 0))
+    if end - begin < SHORTEST:
+        raise LeftOut("no face" if np.isnan(nose).mean() > 0.5 else "turned away" if frontal.mean() < 0.5 else "moving too much")
+    return begin, end, mesh[begin:end]
+
+
+def agreement(mesh, sound):
+    """Correlation of the mouth's opening with the sound's loudness, at the best of a few frames' lags."""
+    step = RATE // FPS
+    padded = np.zeros(len(mesh) * step)
+    padded[:len(sound)] = sound
+    loud = np.sqrt((padded.reshape(-1, step) ** 2).mean(1))
+    if smoothed(loud).max() < QUIET:
+        raise LeftOut("silent")
+    sync = best_correlation(openings(mesh), smoothed(np.log(loud + 1)))
+    if sync < LEAST_SYNC:
+        raise LeftOut("mouth and sound apart")
+    return sync
+
+
+# ---------------------------------------------------------------- clips
+
+class Index:
+    """index.csv of the folder CLIPS, as it was and with what is added."""
+
+    def __init__(self, clips):
+        self.path, self.fields, self.rows = clips / "index.csv", [*COLUMNS, *ALSO], []
+        if self.path.is_file():
+            with open(self.path, newline="", encoding="utf-8-sig") as file:
+                reader = csv.DictReader(file, restval="")
+                self.rows, self.fields = list(reader), list(reader.fieldnames or [])
+            if lost := [name for name in COLUMNS if name not in self.fields]:
+                fail(f"{self.path} lacks the column {', '.join(lost)}: give another folder, or correct it")
+            self.fields += [name for name in ALSO if name not in self.fields]
+
+    def has(self, video):
+        return any(row.get("path") == str(video.resolve()) for row in self.rows)
+
+    def free_names(self, speaker):
+        """Names that no clip in the folder has."""
+        taken = {pathlib.Path(row["file"]).stem for row in self.rows} | {path.stem for path in self.path.parent.iterdir()}
+        number = 0
+        while True:
+            number += 1
+            if (name := f"{speaker}-{number:03}") not in taken:
+                yield name
+
+    def add(self, rows):
+        self.rows += rows
+        partial = self.path.with_suffix(".csv.partial")
+        with open(partial, "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.fields, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        partial.replace(self.path)
+
+
+def cut(video, folder, side_most):
+    """Writes the clips of VIDEO to FOLDER as 0.mp4, 0.npz and so on. Returns what is known of each, and how many frames were left
+    out, by reason."""
+    sound = sound_of(video)
+    first = next(pictures(video))
+    found, wrong = planned(video, (first.shape[1], first.shape[0]), -(-len(sound) * FPS // RATE), side_most)
+    made, left_out = [], collections.Counter(wrong[wrong != ""])
+    for piece, frames in with_frames(video, found):
+        try:
+            begin, end, mesh = best_part(frames)
+            spoken = sound[(piece.begin + begin) * RATE // FPS:(piece.begin + end) * RATE // FPS]
+            sync = agreement(mesh, spoken)
+        except LeftOut as reason:
+            left_out[str(reason)] += len(frames)
+            continue
+        left_out["around turned or moving faces"] += len(frames) - (end - begin)
+        write_clip(folder / f"{len(made)}.mp4", frames[begin:end], spoken)
+        halves = np.rint(mesh * 2).astype(np.int16)
+        np.savez_compressed(folder / f"{len(made)}.npz", d=np.diff(halves, axis=0, prepend=np.zeros_like(halves[:1])))
+        made.append({"side_px": piece.side, "frames": end - begin, "first_source_frame_25fps": piece.begin + begin,
+                     "sync_r": f"{sync:.3f}"})
+    return made, +left_out
+
+
+def add_video(video, index, options):
+    """Returns how many clips it gave."""
+    print(f"{video}: looking for faces", flush=True)
+    with tempfile.TemporaryDirectory(dir=options.clips, prefix=".clips-") as folder:
+        made, left_out = cut(video, pathlib.Path(folder), options.side)
+        rows, names = [], index.free_names(options.speaker)
+        for number, about in enumerate(made):
+            name = next(names)
+            for ending in (".npz", ".mp4"):
+                pathlib.Path(folder, f"{number}{ending}").rename(options.clips / f"{name}{ending}")
+            rows.append({"file": f"{name}.mp4", "source_repo": options.source, "licence": options.licence,
+                         "speaker_id": options.speaker, "rights": options.rights, "path": video.resolve(), **about})
+        index.add(rows)
+    lost = ", ".join(f"{reason} {frames / FPS:.1f} s" for reason, frames in left_out.most_common())
+    print(f"{video}: {len(made)} clips, {sum(about['frames'] for about in made) / FPS:.1f} s; left out: {lost or 'nothing'}", flush=True)
+    return len(made)
+
+
+def speaker_name(text):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
+        raise argparse.ArgumentTypeError(f"\"{text}\" cannot be a file's name: letters, digits, dots, dashes")
+    return text
+
+
+def words(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it has to say something")
+    return text.strip()
+
+
+def even(text):
+    return whole_number(128, 2048, 2)(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", metavar="VIDEO", nargs="+", type=pathlib.Path)
+    parser.add_argument("clips", metavar="CLIPS", type=pathlib.Path, help="a folder; made where it is not there")
+    parser.add_argument("--speaker", metavar="NAME", type=speaker_name, required=True, help="who is seen and heard in all of the videos")
+    parser.add_argument("--licence", metavar="TEXT", type=words, required=True,
+                        help="what allows you to train on the recordings, e.g. \"consent of the speaker, 2025-03-01\"")
+    parser.add_argument("--source", metavar="TEXT", type=words, default="own recordings", help="where they come from (own recordings)")
+    parser.add_argument("--rights", metavar="TEXT", type=words, default="corpus licence",
+                        help="\"corpus licence\" (the default) is trained on; with anything else clips are only measured with")
+    parser.add_argument("--side", metavar="PIXELS", type=even, default=384, help="of the clips at most; they are never enlarged (384)")
+    options = parser.parse_args()
+    for video in options.videos:
+        if not video.is_file():
+            fail(f"{video} is no file: give videos, and last the folder for the clips")
+    if options.clips.exists() and not options.clips.is_dir():
+        fail(f"{options.clips} is a file: the last name is that of the folder for the clips")
+    face_mesh.solutions()
+    ffmpeg_program()
+    options.clips.mkdir(parents=True, exist_ok=True)
+    index, made = Index(options.clips), 0
+    for video in options.videos:
+        if index.has(video):
+            print(f"{video}: its clips are in {index.path} already; to make them anew, remove its rows there and their files")
+        else:
+            made += add_video(video, index, options)
+    if not index.rows:
+        fail("nothing could be kept (see above)")
+    print(f"{made} new clips in {options.clips}, {len(index.rows)} in all")
+
+
+if __name__ == "__main__":
+    main()
