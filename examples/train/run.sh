@@ -13,7 +13,9 @@
 #           repeated, whatever else the machine does
 # --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
 #           command goes on. The build counts; 6 at least, 0 (the default) has no limit.
-# --out     train-out: checkpoints, curves, the model with its card, measures; $OUT gets the small ones, too.
+# --out     train-out: checkpoints, curves, the model with its card, measures. It belongs to one command: the same one goes
+#           on, or, where it is finished, measures again; others are refused. More --minutes or --steps are not another one.
+#           $OUT gets the small ones, too.
 #
 # Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set) from
 # ./setup.sh, else that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv where they are
@@ -81,6 +83,33 @@ check_edge() {  # FOLDER, what to do where it is of another edge
   [ "$its" = "$edge" ] || die "$1 has crops of $its pixels, this model's are $edge: $2"
 }
 given=${set:-train-set}
+
+# Of the command that OUT belongs to: its data, what is left out, how it trains, how long.
+its=()
+[ ! -f "$out/command" ] || mapfile -t its <"$out/command"
+begun=no
+for checkpoint in audio.safetensors unet.safetensors finished; do [ ! -e "$out/state/$checkpoint" ] || begun=yes; done
+if [ -z "$clips$set" ] && [ -f "$out/work/manifest.json" ] && [ ${#its[@]} = 4 ]; then
+  data=${its[0]} left_out=${its[1]}
+else
+  data="--set $(realpath -m "$given")" left_out=${parts[*]}
+  [ -z "$clips" ] || data="--clips $(realpath -m "$clips")"
+fi
+how="--preset $preset --device ${device%%:*}${more[*]:+ -- ${more[*]}}"
+if [ ${#its[@]} = 4 ]; then
+  other="$out belongs to another command (run.sh ${its[0]}${its[1]:+ ${its[1]}} ${its[2]%% -- *} ${its[3]}"
+  [[ ${its[2]} != *" -- "* ]] || other+=" -- ${its[2]#* -- }"
+  other+="): give another --out, or remove $out"
+  if [ "$begun" = yes ] || [ -f "$out/work/manifest.json" ]; then
+    [ "$data $left_out" = "${its[0]} ${its[1]}" ] || die "$other"
+  fi
+  if [ "$begun" = yes ]; then
+    [ "$how ${budget[0]}" = "${its[2]} ${its[3]%% *}" ] || die "$other"
+  fi
+  [ ! -e "$out/state/finished" ] || [ "${budget[*]}" = "${its[3]}" ] ||
+    die "$out is finished, with ${its[3]}: to go on with ${budget[*]} remove $out/state/finished, else give another --out"
+fi
+
 if [ -f "$out/work/manifest.json" ]; then
   check_edge "$out/work" "remove $out/work and $out/state, or give another --out"
   [ -z "$clips" ] || say "the data is in $out/work already; where the clips have changed, remove that folder"
@@ -112,6 +141,7 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 # Tensors come and go at every step: what is freed is kept, not given back to be cleared and mapped again.
 export MALLOC_MMAP_THRESHOLD_=${MALLOC_MMAP_THRESHOLD_:-33554432} MALLOC_TRIM_THRESHOLD_=${MALLOC_TRIM_THRESHOLD_:-8589934592}
 mkdir -p "$out"
+printf '%s\n' "$data" "$left_out" "$how" "${budget[*]}" >"$out/command"
 
 left() {  # minutes of the session that are left; 0 without a limit
   awk -v s="$session" -v now="$(date +%s)" -v t="$started" \
@@ -185,7 +215,7 @@ else
   fi
 fi
 used="--set SET"
-[ -z "$clips" ] || used="--clips CLIPS${parts[*]:+ ${parts[*]}}"
+[[ $data != --clips* ]] || used="--clips CLIPS${left_out:+ $left_out}"
 options=()
 for option in "${more[@]}"; do  # of a path on this machine only its end
   case $option in /*) option=${option%/} option=${option##*/} ;; esac
