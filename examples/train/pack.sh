@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a folder of at most 60 MB that trains by itself on a machine without GStreamer and without downloads: the sources
-# that the trainer is built from, the data set, TAESD, the face networks and the demo model's audio encoder (for --encoder
-# models/demo), nlohmann-json's headers.
+# that the trainer is built from, the data set, TAESD, the face networks, nlohmann-json's headers, and of the demo model the
+# audio encoder (for --encoder models/demo) and, where there is room, all that --init models/demo takes (17 MB more).
 #
 #     examples/train/pack.sh CLIPS OUT [EDGE] [options of `prepare.py pack`]
 #     cd OUT && examples/train/run.sh --preset h200 --device cuda --minutes 25
@@ -19,6 +19,7 @@ case ${1:-} in [0-9]*) edge=$1; shift ;; esac
 [ -f "$clips/index.csv" ] || { echo "pack.sh: $clips/index.csv is missing: give the folder of the clips and their index" >&2; exit 1; }
 
 mkdir -p "$out"
+rm -rf "${out:?}/models/demo"
 for part in core kernels meson examples/train models/{face,taesd} models/demo/{README.md,config.json,whisper} meson.build \
   meson_options.txt LICENSE; do
   mkdir -p "$out/$(dirname "$part")"
@@ -34,9 +35,17 @@ cp -r "$headers" "$out/.train-carry/include/"
 [ -f "$out/train-set/index.csv" ] || rm -rf "$out/train-set"  # clips of a former call would count; CLIPS themselves stay
 "$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge" "$@"
 
+most=60000000
+to_go_on=("$root"/models/demo/{latentsync_unet.safetensors,vae})
 bytes=$(du -sb "$out" | cut -f1)
+if [ $((bytes + $(du -scb "${to_go_on[@]}" | tail -n 1 | cut -f1))) -le "$most" ]; then
+  cp -r "${to_go_on[@]}" "$out/models/demo/"
+  bytes=$(du -sb "$out" | cut -f1)
+else
+  echo "pack.sh: the demo model's UNet would make it more than 60 MB: --init models/demo does not work there"
+fi
 echo "$((bytes / 1000000)) MB in $out"
-if [ "$bytes" -gt 60000000 ]; then
+if [ "$bytes" -gt "$most" ]; then
   echo "pack.sh: more than 60 MB: give a higher --quality number (22 unless said otherwise), or fewer clips" >&2
   exit 1
 fi
