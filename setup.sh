@@ -40,7 +40,7 @@ table=meson/libtorch-wheels.txt
 # --- Debian's packages ---------------------------------------------------------------------------------------------
 
 packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev python3 python3-pip
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
+  python3-venv libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav ffmpeg)
 

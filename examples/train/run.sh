@@ -153,8 +153,10 @@ left() {  # minutes of the session that are left; 0 without a limit
 if [ ! -f "$out/work/manifest.json" ]; then
   if ! "$python" -c 'import cv2, numpy' 2>/dev/null; then
     say "OpenCV for Python is missing: into a venv with it"
-    python3 -m venv "$out/venv"
-    "$out/venv/bin/pip" install --quiet -r examples/train/requirements.txt
+    python3 -m venv "$out/venv" ||
+      { rm -rf "$out/venv"; die "no venv could be made: apt-get install python3-venv, or set PYTHON to a Python with OpenCV and numpy"; }
+    "$out/venv/bin/pip" install --quiet -r examples/train/requirements.txt ||
+      die "OpenCV could not be downloaded (see above): set PYTHON to a Python with OpenCV and numpy"
     data_python=$out/venv/bin/python
   fi
   if [ -n "$clips" ]; then
