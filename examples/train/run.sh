@@ -16,7 +16,7 @@
 #           limits the training only: the measures take longer than the four minutes that are kept for them.
 # --out     train-out: checkpoints, curves, the model with its card, measures. It belongs to one command: the same one goes
 #           on, or, where it is finished, measures again; others are refused. More --minutes or --steps are not another one.
-#           $OUT gets the small ones, too.
+#           $LATENTSYNC_OUT, a folder, gets the small ones, too, where it is set.
 #
 # Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set) from
 # ./setup.sh, else that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv where they are
@@ -183,9 +183,9 @@ ninja -C "$build" examples/train/latentsync-train examples/train/latentsync-meas
 trained=0
 "$build"/examples/train/latentsync-train --data "$out/work" --out "$out" --preset "$preset" --device "$device" \
   "${budget[@]}" --session-minutes "$(left)" "${more[@]}" || trained=$?
-if [ -n "${OUT:-}" ]; then
-  mkdir -p "$OUT"
-  cp -r "$out"/losses.* "$out"/preview.png "$out"/model "$OUT"/ 2>/dev/null || true
+if [ -n "${LATENTSYNC_OUT:-}" ]; then
+  mkdir -p "$LATENTSYNC_OUT"
+  cp -r "$out"/losses.* "$out"/preview.png "$out"/model "$LATENTSYNC_OUT"/ 2>/dev/null || true
 fi
 if [ "$trained" = 75 ]; then
   say "more to do: give the same command again"
@@ -232,5 +232,5 @@ if [ -f "$out/measures/sheet.png" ]; then
 else
   rm -f "$out/model/contact-sheet.png"
 fi
-if [ -n "${OUT:-}" ]; then cp -r "$out/measures" "$out/model" "$OUT"/; fi
+if [ -n "${LATENTSYNC_OUT:-}" ]; then cp -r "$out/measures" "$out/model" "$LATENTSYNC_OUT"/; fi
 cat "$out/measures/measures.md"

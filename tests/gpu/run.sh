@@ -7,14 +7,14 @@
 # Needs g++, nvcc 13.0, ninja, meson, and a Python with torch 2.11.0+cu130 ($PYTHON, else python3); no
 # GStreamer and no network. What else is missing there comes from .gpu-carry: run tests/gpu/pack.sh first, elsewhere.
 #
-# Leaves summary.md, summary.json and a log of each stage in $OUT, else in gpu-out/. Stages can be run one by one where a
-# command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a CPU can, says
+# Leaves summary.md, summary.json and a log of each stage in $LATENTSYNC_OUT, else in gpu-out/. Stages can be run one by
+# one where a command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a CPU can, says
 # so, and ends with status 77.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 python=${PYTHON:-python3}
-out=${OUT:-$PWD/gpu-out}
+out=${LATENTSYNC_OUT:-$PWD/gpu-out}
 build=./build-gpu
 carry=$PWD/.gpu-carry
 stages=${*:-build goldens bench peer}
