@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training clips -> aligned crops, in two steps.
 
-    prepare.py pack CLIPS SET [--edge 256]     clips, landmarks and index.csv -> a small folder that travels (needs ffmpeg)
+    prepare.py pack CLIPS SET [--edge 256]     clips, landmarks and index.csv -> a small folder that travels (needs ffmpeg and OpenCV)
     prepare.py unpack SET WORK                 that folder -> one mapped file a clip for latentsync-train (needs OpenCV)
 
 A set holds per clip NAME.mp4 (aligned crops with a margin, H.264), NAME.npz (landmarks in crop pixels, sound) and, for the

@@ -5,15 +5,15 @@
 #                           [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N | --steps N] [--session-minutes N]
 #                           [--pairs N] [--out FOLDER] [-- options of latentsync-train]
 #
-# --clips   clips with landmarks and index.csv: packed first (needs ffmpeg)
+# --clips   clips with landmarks and index.csv: packed first (needs ffmpeg and OpenCV)
 # --validation, --drivers   the speaker, and the clips (NAME,NAME), that are left out of the training to measure with, as
 #           `prepare.py pack` takes them: its defaults are GRID's
 # --set     what `prepare.py pack` left (train-set, where neither is given)
 # --steps   of the UNet, and all else in proportion, in place of minutes (30): then a run that nothing interrupts can be
 #           repeated, whatever else the machine does
 # --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
-#           command goes on. The build counts; 6 at least, 0 (the default) has no limit. On a CPU it
-#           limits the training only: the measures take longer than the four minutes that are kept for them.
+#           command goes on. The build counts; 6 at least, 0 (the default) has no limit. On a CPU it limits the training
+#           only: the measures take longer than the four minutes that are kept for them.
 # --out     train-out: checkpoints, curves, the model with its card, measures. It belongs to one command: the same one goes
 #           on, or, where it is finished, measures again; others are refused. More --minutes or --steps are not another one.
 #           $LATENTSYNC_OUT, a folder, gets the small ones, too, where it is set.

@@ -8,8 +8,8 @@
 # GStreamer and no network. What else is missing there comes from .gpu-carry: run tests/gpu/pack.sh first, elsewhere.
 #
 # Leaves summary.md, summary.json and a log of each stage in $LATENTSYNC_OUT, else in gpu-out/. Stages can be run one by
-# one where a command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a CPU can, says
-# so, and ends with status 77.
+# one where a command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a
+# CPU can, says so, and ends with status 77.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
