@@ -2,6 +2,7 @@
 
 #include "gst/debug.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <variant>
@@ -73,6 +74,39 @@ Failure unsupported(const std::string& what) {
           "A video frame cannot be edited: " + what + ". Put a videoconvert before video_sink."};
 }
 
+Failure unreadable(const std::string& detail) {
+  return {
+      ErrorCode::kUnreadable,
+      "A video frame's memory cannot be read. Look for the element that made it: its buffers do "
+      "not hold what its caps say.",
+      detail};
+}
+
+/// Bytes from a plane's first sample to its last one. A row of YUY2 is a whole number of pairs.
+int64_t plane_bytes(const GstVideoFrame& frame, guint plane) {
+  const GstVideoFormatInfo* format = frame.info.finfo;
+  int64_t row_bytes = 0;
+  int64_t rows = 0;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); ++c) {
+    if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != plane) continue;
+    const int64_t columns =
+        GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, GST_VIDEO_FRAME_WIDTH(&frame));
+    row_bytes = std::max(row_bytes, columns * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
+    rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, GST_VIDEO_FRAME_HEIGHT(&frame));
+  }
+  return GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) * (rows - 1) + row_bytes;
+}
+
+/// Whether the plane ends within its memory. Only a plane that a GstVideoMeta mapped needs to be
+/// asked: without the meta gst_video_frame_map() has compared the sizes, with one it has looked for
+/// the plane's first byte alone. A meta with a way of mapping of its own may not tell a size.
+bool holds_plane(const GstVideoFrame& frame, guint plane) {
+  const GstMapInfo& map = frame.map[plane];
+  if (!map.data) return true;
+  const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));
+  return data - map.data + plane_bytes(frame, plane) <= static_cast<int64_t>(map.size);
+}
+
 }  // namespace
 
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
@@ -95,6 +129,11 @@ Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
     if (!data || stride <= 0) return unsupported("its rows are stored bottom-up");
     const bool even = reinterpret_cast<uintptr_t>(data) % 2 == 0 && stride % 2 == 0;
     if (*format == PixelFormat::kP010 && !even) return unsupported("its samples are not aligned");
+    if (!holds_plane(frame, plane)) {
+      return unreadable("plane " + std::to_string(plane) + " of " +
+                        std::to_string(plane_bytes(frame, plane)) + " bytes does not fit in " +
+                        std::to_string(frame.map[plane].size));
+    }
     view.planes[plane] = {data, stride};
   }
   view.matrix = color_matrix(info);
@@ -126,13 +165,11 @@ Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
   // The memory may be shared even where the buffer is not; mapping it for writing copies it then.
   if (writing) frame.buffer.reset(gst_buffer_make_writable(frame.buffer.release()));
   const auto flags = static_cast<GstMapFlags>(writing ? GST_MAP_READWRITE : GST_MAP_READ);
+  mapping.video = {};
   if (!gst_video_frame_map(&mapping.video, frame.format.get(), frame.buffer.get(), flags)) {
-    return Failure{ErrorCode::kUnreadable,
-                   "A video frame's memory cannot be read. Look for the element that made it: its "
-                   "buffers do not hold what its caps say.",
-                   "buffer of " + std::to_string(gst_buffer_get_size(frame.buffer.get())) +
-                       " bytes, format of " +
-                       std::to_string(GST_VIDEO_INFO_SIZE(frame.format.get()))};
+    return unreadable("buffer of " + std::to_string(gst_buffer_get_size(frame.buffer.get())) +
+                      " bytes, format of " +
+                      std::to_string(GST_VIDEO_INFO_SIZE(frame.format.get())));
   }
   mapping.mapped = true;
   mapping.writing = writing;

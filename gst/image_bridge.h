@@ -10,8 +10,9 @@
 /// GStreamer's frames as the engine's pictures.
 namespace latentsync {
 
-/// The picture in a mapped frame. Errors: kUnsupported for a format, size or stride that the
-/// engine does not know.
+/// The picture in a mapped frame; one that was zero before it was mapped. Errors: kUnsupported for
+/// a format, size or stride that the engine does not know, kUnreadable where a plane does not fit
+/// in its memory.
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame);
 
 /// A group's frames, mapped when they are asked for and no longer than this lives. A frame whose

@@ -217,6 +217,45 @@ TEST_P(Errors, OfFramesThatAreTooSmallDoNotCrash) {
   take_warnings();
 }
 
+/// The rig plays frames of PICTURE whose memory is SHORTER by so many bytes, to their end or error.
+void play_shortened(Rig& rig, const Picture& picture, gsize shorter) {
+  Clip clip;
+  clip.frames = 5;
+  clip.picture = picture;
+  rig.start();
+  rig.video.begin(picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip, [shorter](GstBuffer* frame) {
+    gst_buffer_set_size(frame, static_cast<gssize>(gst_buffer_get_size(frame) - shorter));
+  });
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+}
+
+// A frame whose memory ends within the last row of what its GstVideoMeta describes is one error, in
+// each format; one that ends with that row is whole.
+TEST_P(Errors, OfFramesThatAreSmallerThanTheirMetaAreToldOnce) {
+  watch(std::chrono::seconds(60));
+  for (const char* format : kFormats) {
+    SCOPED_TRACE(format);
+    const Picture picture{format, 32, 24, "25/1", 12};
+    const auto padding = static_cast<gsize>(picture.padding);
+    {
+      Rig rig(GetParam());
+      play_shortened(rig, picture, padding + 1);
+      expect_sentence(the_error(rig));
+      EXPECT_EQ(rig.buffers(), 0u);
+    }
+    Rig rig(GetParam());
+    play_shortened(rig, picture, padding);
+    EXPECT_TRUE(rig.wait_eos());
+    EXPECT_TRUE(rig.messages(kComplaint).empty());
+    EXPECT_EQ(rig.buffers(), 5u);
+    if (HasFailure()) return;
+  }
+}
+
 // A pad that nothing is linked to is an error at the start that names the pad, not a wait.
 TEST_P(Errors, OfPadsWithoutLinkAreToldAtTheStart) {
   for (const char* name : {"video_sink", "audio_sink"}) {
