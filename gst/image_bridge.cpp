@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 namespace latentsync {
@@ -143,6 +144,13 @@ Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
   return view;
 }
 
+Failure uncopied_frame(GstBuffer* buffer) {
+  return {ErrorCode::kUnreadable,
+          "A video frame's memory cannot be copied. Put an element before video_sink that brings "
+          "frames into system memory, a videoconvert or a download.",
+          "buffer of " + std::to_string(gst_buffer_get_size(buffer)) + " bytes"};
+}
+
 MappedFrames::MappedFrames(FrameGroup& group, SpareBuffers* spare) : spare_(spare) {
   for (Item& item : group.items) {
     if (auto* frame = std::get_if<Frame>(&item)) frames_.push_back({frame});
@@ -162,8 +170,12 @@ Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
   if (mapping.mapped && mapping.writing == writing) return image_view(mapping.video);
   unmap(mapping);
   Frame& frame = *mapping.frame;
+  if (writing && !gst_buffer_is_writable(frame.buffer.get())) {
+    BufferPtr copy(gst_buffer_copy(frame.buffer.get()));
+    if (!copy) return uncopied_frame(frame.buffer.get());
+    frame.buffer = std::move(copy);
+  }
   // The memory may be shared even where the buffer is not; mapping it for writing copies it then.
-  if (writing) frame.buffer.reset(gst_buffer_make_writable(frame.buffer.release()));
   const auto flags = static_cast<GstMapFlags>(writing ? GST_MAP_READWRITE : GST_MAP_READ);
   mapping.video = {};
   if (!gst_video_frame_map(&mapping.video, frame.format.get(), frame.buffer.get(), flags)) {

@@ -15,6 +15,9 @@ namespace latentsync {
 /// in its memory.
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame);
 
+/// For memory that gst_buffer_copy() or gst_buffer_copy_deep() gives no copy of.
+Failure uncopied_frame(GstBuffer* buffer);
+
 /// A group's frames, mapped when they are asked for and no longer than this lives. A frame whose
 /// pixels are never asked for writing keeps its very buffer. SPARE, if any, is committed before the
 /// first write.

@@ -1,4 +1,5 @@
 #include "gst/debug.h"
+#include "gst/image_bridge.h"
 #include "gst/latentsync_private.h"
 #include "gst/timeline.h"
 
@@ -98,7 +99,14 @@ void take_video(GstLatentsync* self, BufferPtr buffer) {
     return;
   }
   const bool discontinuity = is_discontinuity(buffer.get());
-  if (pool_is_small(state, buffer.get())) buffer.reset(gst_buffer_copy_deep(buffer.get()));
+  if (pool_is_small(state, buffer.get())) {
+    BufferPtr copy(gst_buffer_copy_deep(buffer.get()));
+    if (!copy) {
+      post_failure(self, uncopied_frame(buffer.get()));
+      return;
+    }
+    buffer = std::move(copy);
+  }
 
   std::lock_guard lock(state.mutex);
   Frame frame;

@@ -134,9 +134,11 @@ TEST_P(Errors, OfAWindowAreToldOnceAndTheElementRestarts) {
   }
 }
 
-/// An allocator whose memory cannot be mapped or copied, as of a device that is gone.
+/// An allocator whose memory cannot be copied, nor mapped unless it is READABLE, as of a device
+/// that is gone.
 struct LockedAllocator {
   GstAllocator parent;
+  bool readable;
 };
 struct LockedAllocatorClass {
   GstAllocatorClass parent;
@@ -144,9 +146,14 @@ struct LockedAllocatorClass {
 G_DEFINE_TYPE(LockedAllocator, locked_allocator, GST_TYPE_ALLOCATOR)
 
 GstMemory* locked_alloc(GstAllocator* allocator, gsize size, GstAllocationParams*) {
-  auto* memory = g_new0(GstMemory, 1);
+  auto* memory = static_cast<GstMemory*>(g_malloc0(sizeof(GstMemory) + size));
   gst_memory_init(memory, GST_MEMORY_FLAG_NO_SHARE, allocator, nullptr, size, 0, 0, size);
   return memory;
+}
+
+gpointer locked_map(GstMemory* memory, gsize, GstMapFlags) {
+  const bool readable = reinterpret_cast<LockedAllocator*>(memory->allocator)->readable;
+  return readable ? memory + 1 : nullptr;
 }
 
 void locked_free(GstAllocator*, GstMemory* memory) { g_free(memory); }
@@ -158,10 +165,18 @@ void locked_allocator_class_init(LockedAllocatorClass* type) {
 
 void locked_allocator_init(LockedAllocator* self) {
   self->parent.mem_type = "Locked";
-  self->parent.mem_map = [](GstMemory*, gsize, GstMapFlags) -> gpointer { return nullptr; };
+  self->parent.mem_map = locked_map;
   self->parent.mem_unmap = [](GstMemory*) {};
   self->parent.mem_copy = [](GstMemory*, gssize, gssize) -> GstMemory* { return nullptr; };
   GST_OBJECT_FLAG_SET(self, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+}
+
+Ref<GstAllocator> new_locked_allocator(bool readable = false) {
+  auto* allocator =
+      static_cast<LockedAllocator*>(g_object_new(locked_allocator_get_type(), nullptr));
+  allocator->readable = readable;
+  gst_object_ref_sink(allocator);
+  return Ref<GstAllocator>(GST_ALLOCATOR(allocator));
 }
 
 // Frames whose memory cannot be mapped are one error, or pass through with one warning; no hang.
@@ -171,12 +186,12 @@ TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
   Clip clip;
   rig.video.begin(clip.picture.caps());
   rig.audio.begin(audio_caps(clip.audio_format));
-  auto* allocator = GST_ALLOCATOR(g_object_new(locked_allocator_get_type(), nullptr));
-  gst_object_ref_sink(allocator);
+  const auto allocator = new_locked_allocator();
   for (const FrameSpec& spec : clip.specs()) {
     Ref<GstBuffer> frame = make_frame(clip.picture, spec);
     if (spec.number >= 20) {
-      GstMemory* memory = gst_allocator_alloc(allocator, gst_buffer_get_size(frame.get()), nullptr);
+      GstMemory* memory =
+          gst_allocator_alloc(allocator.get(), gst_buffer_get_size(frame.get()), nullptr);
       gst_buffer_replace_all_memory(frame.get(), memory);
     }
     rig.video.push(std::move(frame));
@@ -195,8 +210,56 @@ TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
     EXPECT_LE(rig.buffers(), 20u);
   }
   rig.stop();
-  gst_object_unref(allocator);
   take_warnings();  // GStreamer's own, of a map that fails
+}
+
+// The same where they come from a pool that is too small for a window, so that they have to be
+// copied: one error.
+TEST_P(Errors, OfMemoryThatCannotBeCopiedAreToldOnce) {
+  Rig rig(GetParam());
+  const Clip clip;
+  const Ref<GstCaps> caps = caps_of(clip.picture.caps());
+  GstVideoInfo info;
+  gst_video_info_from_caps(&info, caps.get());
+  const Ref<GstBufferPool> pool(gst_buffer_pool_new());
+  GstStructure* config = gst_buffer_pool_get_config(pool.get());
+  gst_buffer_pool_config_set_params(config, caps.get(), static_cast<guint>(info.size), 4, 4);
+  gst_buffer_pool_config_set_allocator(config, new_locked_allocator().get(), nullptr);
+  ASSERT_TRUE(gst_buffer_pool_set_config(pool.get(), config));
+  ASSERT_TRUE(gst_buffer_pool_set_active(pool.get(), TRUE));
+  rig.start();
+  rig.video.begin(clip.picture.caps());
+  GstBuffer* frame = nullptr;
+  ASSERT_EQ(gst_buffer_pool_acquire_buffer(pool.get(), &frame, nullptr), GST_FLOW_OK);
+  GST_BUFFER_PTS(frame) = 0;
+  rig.video.push(Ref<GstBuffer>(frame));
+  expect_sentence(the_error(rig));
+  EXPECT_TRUE(rig.video.wait_idle());
+  rig.stop();
+  take_warnings();
+  gst_buffer_pool_set_active(pool.get(), FALSE);
+}
+
+// One error, and no crash, where a frame that someone else holds cannot be copied to be edited.
+TEST_P(Errors, OfSharedFramesThatCannotBeCopiedAreToldOnce) {
+  Rig rig(GetParam());
+  const Clip clip;
+  const auto allocator = new_locked_allocator(true);
+  std::vector<Ref<GstBuffer>> held;
+  rig.start();
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip, [&](GstBuffer* frame) {
+    GstMemory* memory = gst_allocator_alloc(allocator.get(), gst_buffer_get_size(frame), nullptr);
+    gst_buffer_replace_all_memory(frame, memory);
+    held.push_back(share(frame));
+  });
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+  const Told told = the_error(rig);
+  EXPECT_NE(told.message.find("cannot be copied"), std::string::npos) << told.message;
+  rig.stop();
 }
 
 // A frame that is smaller than its caps say is an error or passes through; it never crashes.

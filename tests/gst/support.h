@@ -21,6 +21,8 @@ struct Unref {
   void operator()(GstElement* object) const { gst_object_unref(object); }
   void operator()(GstPad* object) const { gst_object_unref(object); }
   void operator()(GstBus* object) const { gst_object_unref(object); }
+  void operator()(GstAllocator* object) const { gst_object_unref(object); }
+  void operator()(GstBufferPool* object) const { gst_object_unref(object); }
   void operator()(GstClock* object) const { gst_object_unref(object); }
   void operator()(GstCaps* caps) const { gst_caps_unref(caps); }
   void operator()(GstBuffer* buffer) const { gst_buffer_unref(buffer); }
