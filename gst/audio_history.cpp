@@ -12,7 +12,7 @@ void AudioHistory::seek(int64_t index, bool resync) {
     return;
   }
   if (!resync && std::abs(index - end_) <= kTolerance) return;
-  if (index < begin_ || (!keeps_all_ && index - end_ > kLongestHole)) {
+  if (index < begin_ || index - end_ > longest_hole()) {
     samples_.clear();
     begin_ = index;
   } else if (index - begin_ < static_cast<int64_t>(samples_.size())) {
@@ -36,7 +36,7 @@ void AudioHistory::append(int64_t index, std::span<const float> samples, bool re
 void AudioHistory::append_silence(int64_t index, int64_t count, bool resync) {
   if (count <= 0) return;
   seek(index, resync);
-  if (!keeps_all_ && count > kLongestHole) {
+  if (count > longest_hole()) {
     samples_.clear();
     begin_ = end_ + count;
   }

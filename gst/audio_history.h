@@ -12,8 +12,10 @@ class AudioHistory {
  public:
   /// Times that differ from the count of samples by no more than this are taken for rounding.
   static constexpr int64_t kTolerance = 640;  // 40 ms
-  /// A longer hole than this is not filled: what lies before it is forgotten, unless all is kept.
+  /// A longer hole than this is not filled: what lies before it is forgotten.
   static constexpr int64_t kLongestHole = 60 * 16000;
+  /// The same where all is kept.
+  static constexpr int64_t kLongestKeptHole = 3600 * 16000;
 
   explicit AudioHistory(bool keeps_all = false) : keeps_all_(keeps_all) {}
 
@@ -52,6 +54,7 @@ class AudioHistory {
   /// Where samples at INDEX go; makes room for them.
   void seek(int64_t index, bool resync);
   void fill();
+  int64_t longest_hole() const { return keeps_all_ ? kLongestKeptHole : kLongestHole; }
 
   std::vector<float> samples_;  ///< from begin_ on; what is missing up to end_ is silence
   int64_t begin_ = 0;

@@ -164,6 +164,34 @@ void forget_old_audio(State& state) {
   state.audio.trim(sample_index(oldest ? oldest->timeline_ns : *state.video_end_ns) - kContext);
 }
 
+/// Puts the buffer's samples, or so much silence, to their place. A hole that cannot be a pause in
+/// speech is refused where all of it would have to be kept.
+std::optional<Failure> hear(State& state, GstBuffer* buffer, std::span<const float> samples,
+                            int64_t silence) {
+  std::lock_guard lock(state.mutex);
+  const bool resync = std::exchange(state.audio_resync, false) || is_discontinuity(buffer);
+  const GstClockTime time = GST_BUFFER_PTS(buffer);
+  const bool timed = GST_CLOCK_TIME_IS_VALID(time);
+  const int64_t index =
+      timed ? sample_index(timeline_time(state.audio_segment, time)) : state.audio.end();
+  const int64_t hole = index + silence - state.audio.end();
+  if (state.context == AudioContext::kWhole && hole > AudioHistory::kLongestKeptHole) {
+    const auto seconds = [](int64_t count) { return std::to_string(count / kSampleRate) + " s"; };
+    return Failure{ErrorCode::kUnsupported,
+                   "The audio's timestamps jump by " + seconds(hole) + " at " +
+                       seconds(state.audio.end()) +
+                       ", as those of a damaged file do. Write the audio into a WAV file, which "
+                       "has none, and take that."};
+  }
+  forget_old_audio(state);
+  if (silence > 0) {
+    state.audio.append_silence(index, silence, resync && timed);
+  } else {
+    state.audio.append(index, samples, resync && timed);
+  }
+  return std::nullopt;
+}
+
 void take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
@@ -181,17 +209,8 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
   } else {
     samples = samples_of(buffer.get(), state.audio_is_float);
   }
-  std::lock_guard lock(state.mutex);
-  const bool resync = std::exchange(state.audio_resync, false) || is_discontinuity(buffer.get());
-  const GstClockTime time = GST_BUFFER_PTS(buffer.get());
-  const bool timed = GST_CLOCK_TIME_IS_VALID(time);
-  const int64_t index =
-      timed ? sample_index(timeline_time(state.audio_segment, time)) : state.audio.end();
-  forget_old_audio(state);
-  if (silence > 0) {
-    state.audio.append_silence(index, silence, resync && timed);
-  } else {
-    state.audio.append(index, samples, resync && timed);
+  if (const auto failure = hear(state, buffer.get(), samples, silence)) {
+    post_failure(self, *failure);
   }
 }
 
