@@ -68,7 +68,9 @@ FrameGroup& FrameWindow::open_group() {
 }
 
 void FrameWindow::push(Frame frame, bool discontinuity) {
-  if (discontinuity) cut();
+  const bool paused = std::abs(frame.timeline_ns - last_ns_) > kLongestPause;
+  last_ns_ = frame.timeline_ns;
+  if (discontinuity || paused) cut();
   const WindowGrid::Place place = grid_.place(frame.stream_ns);
   if (place.begins) close();
   FrameGroup& group = open_group();

@@ -50,6 +50,9 @@ class FrameWindow {
  public:
   explicit FrameWindow(int window_frames = 16) : grid_(window_frames) {}
 
+  /// A time further than this from the frame before cuts: no window has to hear all between.
+  static constexpr int64_t kLongestPause = 10'000'000'000;
+
   /// DISCONTINUITY cuts before the frame. Its stream time decides where it lies on the grid.
   void push(Frame frame, bool discontinuity);
 
@@ -92,6 +95,7 @@ class FrameWindow {
   std::deque<FrameGroup> groups_;  ///< all but the last one are closed
   int frames_ = 0;
   bool discontinuity_ = true;  ///< the next frame continues nothing
+  int64_t last_ns_ = 0;        ///< the timeline's time of the frame before
 };
 
 }  // namespace latentsync

@@ -53,5 +53,35 @@ TEST_F(Timestamps, OfWholeAudioThatJumpAreAnError) {
   }
 }
 
+// A window does not span a jump of the video's timestamps, forwards or back, with a variable rate
+// or one that is as low as caps can say: what it hears stays short. Every frame comes out.
+TEST_F(Timestamps, OfVideoThatJumpsCutTheWindow) {
+  for (const char* rate : {"0/1", "1/2147483647"}) {
+    for (const bool back : {false, true}) {
+      SCOPED_TRACE(std::string(rate) + (back ? ", back" : ", forwards"));
+      fake::reset();
+      Rig rig(Mode::kNotLive);
+      Clip clip;
+      clip.frames = 20;
+      clip.picture.rate = rate;
+      std::vector<FrameSpec> specs = clip.specs();
+      for (FrameSpec& spec : specs) {
+        if ((spec.number >= 6) != back) spec.pts += kTwoHours;
+      }
+      rig.start();
+      rig.video.begin(clip.picture.caps());
+      rig.audio.begin(audio_caps(clip.audio_format));
+      for (const FrameSpec& spec : specs) rig.video.push(make_frame(clip.picture, spec));
+      feed_samples(rig.audio, clip);
+      rig.video.eos();
+      rig.audio.eos();
+      ASSERT_TRUE(rig.wait_eos());
+      expect_frames(rig.take_buffers(), clip.picture, specs, [](size_t) { return Edit::kEdited; });
+      EXPECT_EQ(window_sizes(fake::windows()), (std::vector<size_t>{6, 14}));
+      for (const auto& window : fake::windows()) EXPECT_LT(window.audio.size(), 16000u * 60);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace latentsync::test
