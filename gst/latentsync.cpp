@@ -32,6 +32,7 @@
 
 #include "gst/debug.h"
 #include "gst/engine_loader.h"
+#include "gst/guard.h"
 #include "gst/latentsync_private.h"
 
 #include <random>
@@ -250,17 +251,21 @@ static void gst_latentsync_class_init(GstLatentsyncClass* klass) {
   gst_element_class_set_static_metadata(
       element_class, "LatentSync lip synchronisation", "Filter/Effect/Video/Audio",
       "Makes the mouth in a video follow an audio track", "The latentsync project");
-  element_class->change_state = GST_DEBUG_FUNCPTR(gst_latentsync_change_state);
+  element_class->change_state = GST_DEBUG_FUNCPTR(
+      (latentsync::Guarded<gst_latentsync_change_state, GST_STATE_CHANGE_FAILURE>::call));
 
-  aggregator_class->start = GST_DEBUG_FUNCPTR(gst_latentsync_start);
-  aggregator_class->stop = GST_DEBUG_FUNCPTR(gst_latentsync_stop);
-  aggregator_class->flush = GST_DEBUG_FUNCPTR(gst_latentsync_flush);
+  aggregator_class->start =
+      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_start, FALSE>::call));
+  aggregator_class->stop =
+      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_stop, FALSE>::call));
+  aggregator_class->flush =
+      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_flush, GST_FLOW_ERROR>::call));
   aggregator_class->aggregate = latentsync::aggregate;
   aggregator_class->get_next_time = latentsync::next_time;
-  aggregator_class->sink_event = latentsync::sink_event;
-  aggregator_class->src_event = latentsync::src_event;
-  aggregator_class->sink_query = latentsync::sink_query;
-  aggregator_class->src_query = latentsync::src_query;
+  aggregator_class->sink_event = latentsync::Guarded<latentsync::sink_event, FALSE>::call;
+  aggregator_class->src_event = latentsync::Guarded<latentsync::src_event, FALSE>::call;
+  aggregator_class->sink_query = latentsync::Guarded<latentsync::sink_query, FALSE>::call;
+  aggregator_class->src_query = latentsync::Guarded<latentsync::src_query, FALSE>::call;
   // The caps of src are those of the video, set at their place between the frames.
   aggregator_class->negotiate = nullptr;
 

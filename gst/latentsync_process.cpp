@@ -1,4 +1,5 @@
 #include "gst/debug.h"
+#include "gst/guard.h"
 #include "gst/latentsync_private.h"
 #include "gst/timeline.h"
 #include "gst/upstream.h"
@@ -312,31 +313,11 @@ GstFlowReturn failed_flow(GstLatentsync* self) {
   return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
 }
 
-}  // namespace
-
-bool send_waiting_events(GstLatentsync* self) {
-  State& state = self->element->state;
-  std::vector<EventPtr> events;
-  {
-    std::lock_guard lock(state.mutex);
-    if (!state.in_flight_ns) events = state.frames.take_leading_events();
-  }
-  for (EventPtr& event : events) send_event(self, std::move(event));
-  return !events.empty();
-}
-
-GstClockTime window_duration(const State& state) {
-  const GstVideoInfo* info = state.format.get();
-  const bool known = info && info->fps_n > 0 && info->fps_d > 0;
-  return gst_util_uint64_scale(GST_SECOND * state.window_frames, known ? info->fps_d : 1,
-                               known ? info->fps_n : 25);
-}
-
-GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
-  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+/// All that can be done with what is there.
+GstFlowReturn go_on(GstLatentsync* self, bool timeout) {
   Element& element = *self->element;
   GstFlowReturn flow = GST_FLOW_OK;
-  element.state.live = GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(aggregator));
+  element.state.live = GST_CLOCK_TIME_IS_VALID(gst_aggregator_get_latency(GST_AGGREGATOR(self)));
   for (bool due = timeout;;) {
     if (element.state.failed) return failed_flow(self);
     bool progress = absorb(self);
@@ -362,6 +343,36 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     if (!element.worker->busy()) return GST_AGGREGATOR_FLOW_NEED_DATA;
     due = wait_for_worker(self);
     if (element.worker->interrupted()) return GST_AGGREGATOR_FLOW_NEED_DATA;
+  }
+}
+
+}  // namespace
+
+bool send_waiting_events(GstLatentsync* self) {
+  State& state = self->element->state;
+  std::vector<EventPtr> events;
+  {
+    std::lock_guard lock(state.mutex);
+    if (!state.in_flight_ns) events = state.frames.take_leading_events();
+  }
+  for (EventPtr& event : events) send_event(self, std::move(event));
+  return !events.empty();
+}
+
+GstClockTime window_duration(const State& state) {
+  const GstVideoInfo* info = state.format.get();
+  const bool known = info && info->fps_n > 0 && info->fps_d > 0;
+  return gst_util_uint64_scale(GST_SECOND * state.window_frames, known ? info->fps_d : 1,
+                               known ? info->fps_n : 25);
+}
+
+GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
+  GstLatentsync* self = GST_LATENTSYNC(aggregator);
+  try {
+    return go_on(self, timeout);
+  } catch (...) {
+    post_exception(self);
+    return failed_flow(self);
   }
 }
 

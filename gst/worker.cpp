@@ -1,5 +1,6 @@
 #include "gst/worker.h"
 
+#include "gst/guard.h"
 #include "gst/image_bridge.h"
 
 #include <string>
@@ -109,7 +110,15 @@ void Worker::set_alarm(std::optional<std::chrono::steady_clock::time_point> time
   changed_.notify_all();
 }
 
-void Worker::run() {
+void Worker::run() noexcept {
+  try {
+    work();
+  } catch (...) {
+    fail(current_failure());
+  }
+}
+
+void Worker::work() {
   bool usable = load();
   while (usable && !stop_.stop_requested()) {
     std::unique_lock lock(mutex_);

@@ -96,7 +96,8 @@ class Worker {
  private:
   enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kFailed };
 
-  void run();
+  void run() noexcept;
+  void work();
   bool load();
   bool open();
   void render();

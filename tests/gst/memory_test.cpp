@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace latentsync::test {
@@ -91,6 +92,51 @@ TEST_P(Memory, DoesNotGrowWithAudioBehindTheVideo) {
   rig.audio.eos();
   ASSERT_TRUE(rig.wait_eos());
   EXPECT_EQ(rig.buffers(), 16u);
+}
+
+/// No more of the address space than this much beyond what is in use, for as long as it lives.
+class AddressLimit {
+ public:
+  explicit AddressLimit(rlim_t more) {
+    std::ifstream file("/proc/self/statm");
+    rlim_t pages = 0;
+    file >> pages;
+    getrlimit(RLIMIT_AS, &before_);
+    rlimit now = before_;
+    now.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + more;
+    setrlimit(RLIMIT_AS, &now);
+  }
+  ~AddressLimit() { setrlimit(RLIMIT_AS, &before_); }
+  AddressLimit(const AddressLimit&) = delete;
+  AddressLimit& operator=(const AddressLimit&) = delete;
+
+ private:
+  rlimit before_ = {};
+};
+
+// Where memory runs out the element posts one error and lives; it works again after NULL.
+TEST_P(Memory, ThatRunsOutIsAnError) {
+  Rig rig(GetParam(), {{"audio-context", "whole"}});
+  rig.start();
+  const Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip);
+  feed_samples(rig.audio, clip);
+  ASSERT_TRUE(rig.audio.wait_idle());
+  {
+    const AddressLimit limit(100'000'000);
+    // Fifty minutes of silence before it are 190 MB.
+    rig.audio.push(make_audio(clip.audio_format, 0, 320, 3000 * GST_SECOND));
+    ASSERT_TRUE(rig.wait_message(GST_MESSAGE_ERROR));
+  }
+  GError* error = nullptr;
+  gst_message_parse_error(rig.messages(GST_MESSAGE_ERROR).front().get(), &error, nullptr);
+  EXPECT_TRUE(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT));
+  g_error_free(error);
+  rig.stop();
+  rig.take();
+  expect_frames(run(rig, clip), clip);
 }
 
 }  // namespace
