@@ -183,12 +183,21 @@ void look_behind_events(GstLatentsync* self, const PadsState& pads);
 bool absorb(GstLatentsync* self);
 
 // latentsync_process.cpp
+/// Hands the oldest window to the worker, with as much of its audio as there is where it is to go
+/// AS_IT_IS. False where the window or its audio is not complete, or the worker is busy.
+bool submit(GstLatentsync* self, bool as_it_is);
+/// Sends frames and events. FLUSHES: of the video, when they were taken out of the frame window.
+GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes);
 /// Sends the events that no frame is in front of. False where there were none. Source thread.
 bool send_waiting_events(GstLatentsync* self);
 GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout);
 GstClockTime next_time(GstAggregator* aggregator);
 /// A window's time at the video's rate.
 GstClockTime window_duration(const State& state);
+
+// latentsync_waiting.cpp
+/// Looks for a pad that waits for the other one in vain. True where something was done about it.
+bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow);
 
 // latentsync_messages.cpp
 /// Posts the one error of a run; nothing more is rendered after it. With no lock held.

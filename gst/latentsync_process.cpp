@@ -2,7 +2,6 @@
 #include "gst/guard.h"
 #include "gst/latentsync_private.h"
 #include "gst/timeline.h"
-#include "gst/upstream.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,13 +10,6 @@
 /// Windows: when they are ready, what they are made from, and what leaves.
 namespace latentsync {
 namespace {
-
-using std::chrono::steady_clock;
-
-/// How long video waits for audio that does not come before something is done about it.
-constexpr auto kPatience = std::chrono::seconds(2);
-/// The same once it is known that the audio waits for this video.
-constexpr auto kPatienceAgain = std::chrono::milliseconds(100);
 
 /// The audio of the oldest window, if it is known; AS_IT_IS: what there is of it.
 bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& times, Job& job) {
@@ -39,32 +31,6 @@ bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& time
   job.audio = state.audio.slice(needed.begin, needed.end);
   job.audio_start = needed.begin;
   state.audio.trim(needed.begin);
-  return true;
-}
-
-/// Hands the oldest window to the worker. False where it is not complete, or the worker is busy.
-bool submit(GstLatentsync* self, bool as_it_is) {
-  Element& element = *self->element;
-  State& state = element.state;
-  if (!element.worker->idle()) return false;
-  Job job;
-  job.settings = render_settings(element.snapshot(), state.seed);
-  {
-    std::lock_guard lock(state.mutex);
-    const FrameGroup* group = state.frames.complete();
-    if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
-    job.group = *state.frames.take();
-    job.index = state.windows++;
-    job.flushes = state.video_flushes;
-    state.in_flight_ns = job.group.frame(0).running_ns;
-    if (state.live) {
-      state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
-      state.rest = job.group.split();
-    }
-  }
-  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
-                   job.group.frames, job.audio.size());
-  element.worker->submit(std::move(job));
   return true;
 }
 
@@ -94,7 +60,33 @@ bool is_flushed(GstLatentsync* self, uint64_t flushes) {
   return self->element->state.video_flushes != flushes;
 }
 
-/// FLUSHES: of the video, when its frames were taken out of the frame window.
+}  // namespace
+
+bool submit(GstLatentsync* self, bool as_it_is) {
+  Element& element = *self->element;
+  State& state = element.state;
+  if (!element.worker->idle()) return false;
+  Job job;
+  job.settings = render_settings(element.snapshot(), state.seed);
+  {
+    std::lock_guard lock(state.mutex);
+    const FrameGroup* group = state.frames.complete();
+    if (!group || !add_audio(element, as_it_is, group->times(), job)) return false;
+    job.group = *state.frames.take();
+    job.index = state.windows++;
+    job.flushes = state.video_flushes;
+    state.in_flight_ns = job.group.frame(0).running_ns;
+    if (state.live) {
+      state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+      state.rest = job.group.split();
+    }
+  }
+  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
+                   job.group.frames, job.audio.size());
+  element.worker->submit(std::move(job));
+  return true;
+}
+
 GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
   for (Item& item : group.items) {
     if (is_flushed(self, flushes)) {
@@ -114,6 +106,8 @@ GstFlowReturn send_group(GstLatentsync* self, FrameGroup group, uint64_t flushes
   }
   return GST_FLOW_OK;
 }
+
+namespace {
 
 /// As the frames came, because there is no time left for them.
 GstFlowReturn pass_late(GstLatentsync* self, FrameGroup group, uint64_t flushes) {
@@ -197,81 +191,6 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
   return late ? pass_late(self, std::move(*late), flushes) : GST_FLOW_OK;
 }
 
-/// The window that waits for audio which cannot come: as it is where all of its frames can be
-/// heard, else its frames leave as they came.
-GstFlowReturn go_on_without_audio(GstLatentsync* self) {
-  State& state = self->element->state;
-  warn_once(self, "audio-held-back",
-            "The audio is held back by something that waits for this very video, an encoder or a "
-            "muxer: frames leave unedited. Put a queue without limits (max-size-time=0 "
-            "max-size-bytes=0 max-size-buffers=0) into every branch of the audio's tee.");
-  std::optional<FrameGroup> group;
-  uint64_t flushes;
-  bool heard;
-  {
-    std::lock_guard lock(state.mutex);
-    flushes = state.video_flushes;
-    const FrameGroup* oldest = state.frames.complete();
-    if (!oldest) return GST_FLOW_OK;
-    heard = state.audio.covers(
-        sample_index(oldest->times().back() + static_cast<int64_t>(kLeastLookahead)));
-    if (!heard) group = state.frames.take();
-  }
-  if (heard) {
-    submit(self, true);
-    return GST_FLOW_OK;
-  }
-  {
-    std::lock_guard lock(self->element->statistics_mutex);
-    self->element->statistics.frames_passed += group->frames;
-  }
-  return send_group(self, std::move(*group), flushes);
-}
-
-/// Whole audio does not come, because the video before it cannot be taken: on as sliding.
-void give_up_whole_audio(GstLatentsync* self) {
-  self->element->state.context = AudioContext::kSliding;
-  self->element->worker->reopen(AudioContext::kSliding);
-  warn_once(self, "whole-audio",
-            "The whole audio was asked for, but none came for 2 s while the video had to wait: "
-            "going on with audio-context=sliding. Put a queue without limits before audio_sink "
-            "and video_sink, or read the audio from a source of its own.");
-}
-
-/// Looks for video that waits for audio that does not come. True where something was done about it.
-bool watch_audio(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow) {
-  State& state = self->element->state;
-  const bool video_waits = pads.video_ended || (pads.video_there && !pads.video_wanted);
-  const bool stuck = video_waits && !pads.audio_there && !pads.audio_ended &&
-                     !state.whole_audio_given && self->element->worker->idle();
-  const auto now = steady_clock::now();
-  if (!stuck) {
-    state.alarm.reset();
-    return false;
-  }
-  if (!state.alarm || state.arrivals_at_alarm != state.audio_arrivals) {
-    state.alarm = now + (state.audio_held_back ? kPatienceAgain : kPatience);
-    state.arrivals_at_alarm = state.audio_arrivals;
-    self->element->worker->set_alarm(state.alarm);
-    return false;
-  }
-  if (now < *state.alarm) return false;
-  state.alarm.reset();
-  if (state.context == AudioContext::kWhole) {
-    give_up_whole_audio(self);
-    return true;
-  }
-  state.audio_held_back = !state.live && is_held_back(GST_PAD(self->audio));
-  if (!state.audio_held_back) {
-    warn_once(self, "audio",
-              "No audio has come for 2 s, and the video waits for it: look at what feeds "
-              "audio_sink.");
-    return false;
-  }
-  *flow = go_on_without_audio(self);
-  return true;
-}
-
 bool is_over(GstLatentsync* self, const PadsState& pads) {
   std::lock_guard lock(self->element->state.mutex);
   const State& state = self->element->state;
@@ -332,7 +251,7 @@ GstFlowReturn go_on(GstLatentsync* self, bool timeout) {
     }
     if (due) return meet_deadline(self);
     if (is_over(self, pads)) return GST_FLOW_EOS;
-    if (watch_audio(self, pads, &flow)) {
+    if (watch_pads(self, pads, &flow)) {
       if (flow != GST_FLOW_OK) return flow;
       continue;
     }

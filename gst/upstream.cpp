@@ -1,50 +1,69 @@
 #include "gst/upstream.h"
 
+#include <functional>
+
 namespace latentsync {
 namespace {
 
 /// Pads between a source and a sink pad, more than any graph has.
 constexpr int kMostPads = 256;
 
-/// A streaming thread holds the stream lock of every sink pad that it is inside of.
+/// Called for sink pads, the nearest ones first; whether those behind it are to be seen, too.
+using Visit = std::function<bool(GstPad*)>;
+
 bool is_busy(GstPad* pad) {
   if (!GST_PAD_STREAM_TRYLOCK(pad)) return true;
   GST_PAD_STREAM_UNLOCK(pad);
   return false;
 }
 
-bool look_upstream(GstPad* sink, int& budget);
+void look_upstream(GstPad* sink, int& budget, const Visit& visit);
 
 /// The sink pads that SRC's buffers come from. A ghost pad's is the inside of it.
-bool look_behind(GstPad* src, int& budget) {
+void look_behind(GstPad* src, int& budget, const Visit& visit) {
   GstIterator* links = gst_pad_iterate_internal_links(src);
-  if (!links) return false;
-  bool busy = false;
+  if (!links) return;
   GValue item = G_VALUE_INIT;
-  while (!busy && gst_iterator_next(links, &item) == GST_ITERATOR_OK) {
+  while (gst_iterator_next(links, &item) == GST_ITERATOR_OK) {
     auto* sink = GST_PAD(g_value_get_object(&item));
-    busy = is_busy(sink) || look_upstream(sink, budget);
+    if (visit(sink)) look_upstream(sink, budget, visit);
     g_value_reset(&item);
   }
   g_value_unset(&item);
   gst_iterator_free(links);
-  return busy;
 }
 
-bool look_upstream(GstPad* sink, int& budget) {
-  if (--budget < 0) return false;
+void look_upstream(GstPad* sink, int& budget, const Visit& visit) {
+  if (--budget < 0) return;
   GstPad* src = gst_pad_get_peer(sink);
-  if (!src) return false;
-  const bool busy = look_behind(src, budget);
+  if (!src) return;
+  look_behind(src, budget, visit);
   gst_object_unref(src);
-  return busy;
+}
+
+/// Null for the inside of a ghost pad. Not owned: to be compared while the graph stands.
+const GstElement* element_of(GstPad* pad, bool* several_sources) {
+  GstElement* element = gst_pad_get_parent_element(pad);
+  if (!element) return nullptr;
+  GST_OBJECT_LOCK(element);
+  *several_sources = element->numsrcpads > 1;
+  GST_OBJECT_UNLOCK(element);
+  gst_object_unref(element);
+  return element;
 }
 
 }  // namespace
 
 bool is_held_back(GstPad* pad) {
   int budget = kMostPads;
-  return look_upstream(pad, budget);
+  bool held_back = false;
+  look_upstream(pad, budget, [&held_back](GstPad* sink) {
+    bool several = false;
+    if (!is_busy(sink) || !element_of(sink, &several)) return true;
+    held_back = held_back || several;
+    return false;
+  });
+  return held_back;
 }
 
 }  // namespace latentsync

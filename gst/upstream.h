@@ -2,12 +2,15 @@
 
 #include <gst/gst.h>
 
+/// Which thread is where further up the stream. A streaming thread holds the stream lock of every
+/// sink pad that it is inside of; a source that has nothing to give holds none. From any thread,
+/// with no lock held.
 namespace latentsync {
 
-/// Whether whatever brings PAD's buffers is held up on its way: a pad further up the stream is in
-/// the middle of handing something on. Where that lasts while nothing comes to PAD, it is another
-/// branch of the stream that is full; a source that has nothing to give holds no pad. From any
-/// thread, with no lock held.
+/// Whether what brings PAD's buffers is held up on its way by another branch of the stream: the
+/// nearest thread that is busy is inside of an element with several source pads, a tee or a
+/// demuxer. Where that lasts while nothing comes to PAD, the other branch is full. An element with
+/// one source pad that is busy is at work.
 bool is_held_back(GstPad* pad);
 
 }  // namespace latentsync
