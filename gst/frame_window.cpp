@@ -131,15 +131,6 @@ const Frame* FrameWindow::oldest() const {
   return nullptr;
 }
 
-const Frame* FrameWindow::newest() const {
-  for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
-    for (auto item = group->items.rbegin(); item != group->items.rend(); ++item) {
-      if (const auto* frame = std::get_if<Frame>(&*item)) return frame;
-    }
-  }
-  return nullptr;
-}
-
 void FrameWindow::keep_sticky_events(FrameGroup group) {
   FrameGroup kept;
   for (Item& item : group.items) {

@@ -78,9 +78,8 @@ class FrameWindow {
   int frames() const { return frames_; }
   bool empty() const { return groups_.empty(); }
 
-  /// The oldest and the newest waiting frame; null without any.
+  /// The oldest waiting frame; null without any.
   const Frame* oldest() const;
-  const Frame* newest() const;
 
   /// After a flush: forgets frames, and events that a flush removes; sticky ones stay.
   void drop_frames();

@@ -116,7 +116,8 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.abandoned = false;
   state.context = settings.audio_context;
   state.whole_audio_given = false;
-  state.audio_arrivals = 0;
+  state.audio_ahead = latentsync::kAudioAhead;
+  state.arrivals = 0;
   state.alarm.reset();
   state.audio_held_back = false;
   state.stream_start.reset();

@@ -10,10 +10,6 @@
 namespace latentsync {
 namespace {
 
-/// Audio may run this far ahead of the video: little memory, and whatever feeds both pads from one
-/// thread is not held up.
-constexpr int64_t kAudioAhead = 30 * kSampleRate;
-
 /// More than a window can hear of what came before it.
 constexpr int64_t kContext = 32 * kSampleRate;
 
@@ -40,11 +36,8 @@ bool wants_audio(GstLatentsync* self) {
   std::lock_guard lock(self->element->state.mutex);
   const State& state = self->element->state;
   if (state.context == AudioContext::kWhole || !state.audio.started()) return true;
-  const Frame* newest = state.frames.newest();
-  const int64_t from =
-      newest ? sample_index(newest->timeline_ns)
-             : (state.video_end_ns ? sample_index(*state.video_end_ns) : state.audio.begin());
-  return state.audio.end() < from + kAudioAhead;
+  const int64_t from = state.video_end_ns ? sample_index(*state.video_end_ns) : state.audio.begin();
+  return state.audio.end() < from + state.audio_ahead;
 }
 
 /// Keeping a window's frames would starve an upstream pool that has a handful.
@@ -83,10 +76,14 @@ void set_position(GstAggregatorPad* pad, GstBuffer* buffer) {
 void take_video(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(video_pad(self), buffer.get());
+  ++state.arrivals;
   if (is_gap(buffer.get())) {
     const GstClockTime time = GST_BUFFER_PTS(buffer.get());
+    const GstClockTime duration = GST_BUFFER_DURATION(buffer.get());
     std::lock_guard lock(state.mutex);
-    state.frames.push(EventPtr(gst_event_new_gap(time, GST_BUFFER_DURATION(buffer.get()))));
+    state.frames.push(EventPtr(gst_event_new_gap(time, duration)));
+    // Audio that belongs to it may come.
+    state.video_end_ns = timeline_time(state.video_segment, time) + static_cast<int64_t>(duration);
     return;
   }
   {
@@ -195,7 +192,7 @@ std::optional<Failure> hear(State& state, GstBuffer* buffer, std::span<const flo
 void take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
-  ++state.audio_arrivals;
+  ++state.arrivals;
   if (state.whole_audio_given) return;
   if (!clip_audio(state, buffer)) return;
   const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);

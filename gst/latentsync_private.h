@@ -5,6 +5,7 @@
 #include "gst/latentsync.h"
 #include "gst/latentsync_pad.h"
 #include "gst/settings.h"
+#include "gst/timeline.h"
 #include "gst/worker.h"
 
 #include <atomic>
@@ -37,6 +38,12 @@ struct Statistics {
   double render_seconds = 0;
 };
 
+/// Audio may run this far ahead of the video, in samples: little memory, and whatever feeds both
+/// pads from one thread is not held up.
+constexpr int64_t kAudioAhead = 30 * kSampleRate;
+/// The same once the video has been waited for in vain.
+constexpr int64_t kMostAudioAhead = 600 * kSampleRate;
+
 struct State {
   std::mutex mutex;
 
@@ -47,9 +54,10 @@ struct State {
   GstSegment audio_segment;
   std::shared_ptr<const GstVideoInfo> format;
   bool audio_is_float = true;
-  bool audio_resync = true;               ///< the next samples' time counts, not their number
-  std::optional<int64_t> in_flight_ns;    ///< running time of the first frame that is being made
-  std::optional<int64_t> video_end_ns;    ///< where a frame without a timestamp would lie
+  bool audio_resync = true;             ///< the next samples' time counts, not their number
+  std::optional<int64_t> in_flight_ns;  ///< running time of the first frame that is being made
+  std::optional<int64_t> video_end_ns;  ///< where a frame without a timestamp would lie
+  int64_t audio_ahead = kAudioAhead;
   uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
   std::optional<guint32> flushing_video;  ///< FLUSH_START's number, until FLUSH_STOP
   std::optional<guint32> flushing_audio;
@@ -61,7 +69,7 @@ struct State {
   bool abandoned = false;               ///< it was late: what the worker brings is of no use
   AudioContext context = AudioContext::kSliding;  ///< as it is in force
   bool whole_audio_given = false;
-  uint64_t audio_arrivals = 0;  ///< for the fall-back of whole
+  uint64_t arrivals = 0;  ///< buffers that were taken from the pads
   uint64_t arrivals_at_alarm = 0;
   bool audio_held_back = false;  ///< by what waits for this element's video
   std::optional<std::chrono::steady_clock::time_point> alarm;

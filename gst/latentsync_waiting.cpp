@@ -11,9 +11,9 @@ namespace {
 using std::chrono::steady_clock;
 
 /// How long a pad waits for what does not come to the other one before something is done about it.
-constexpr auto kPatience = std::chrono::seconds(2);
+constexpr std::chrono::milliseconds kPatience{2000};
 /// The same once it is known that the audio waits for this video.
-constexpr auto kPatienceAgain = std::chrono::milliseconds(100);
+constexpr std::chrono::milliseconds kPatienceAgain{100};
 
 /// The window that waits for audio which cannot come: as it is where all of its frames can be
 /// heard, else its frames leave as they came.
@@ -56,26 +56,74 @@ void give_up_whole_audio(GstLatentsync* self) {
             "and video_sink, or read the audio from a source of its own.");
 }
 
+/// Audio that cannot be taken, and a video that does not come: taken all the same, since what feeds
+/// both pads from one thread would never get to the next frame. Far ahead of the video the audio
+/// that was heard first is forgotten for it. False where the video alone is late.
+bool go_on_without_video(GstLatentsync* self) {
+  State& state = self->element->state;
+  {
+    std::lock_guard lock(state.mutex);
+    if (state.audio_ahead < kMostAudioAhead) {
+      state.audio_ahead = kMostAudioAhead;
+      return true;
+    }
+  }
+  if (!have_one_thread(GST_PAD(self->audio), GST_PAD(self->video))) {
+    warn_once(self, "video",
+              "No video has come for 2 s, and the audio is 10 minutes ahead of it: look at what "
+              "feeds video_sink.");
+    return false;
+  }
+  warn_once(self, "video-pause",
+            "The audio is 10 minutes ahead of the video that comes from the same source: it is "
+            "dropped until the next frame.");
+  std::lock_guard lock(state.mutex);
+  // As if a gap had been told: a frame that comes next lies where the source reads.
+  state.frames.cut();
+  state.video_end_ns = sample_time(state.audio.end() - kAudioAhead);
+  return true;
+}
+
+enum class Waiting { kForNothing, kForAudio, kForVideo };
+
+Waiting what_for(GstLatentsync* self, const PadsState& pads) {
+  const State& state = self->element->state;
+  const bool video_waits = pads.video_ended || (pads.video_there && !pads.video_wanted);
+  const bool audio_waits = pads.audio_there && !pads.audio_wanted;
+  if (video_waits && !pads.audio_there && !pads.audio_ended && !state.whole_audio_given &&
+      self->element->worker->idle()) {
+    return Waiting::kForAudio;
+  }
+  const bool needs_video = pads.video_wanted && !pads.video_there && !pads.video_ended;
+  return audio_waits && needs_video && !state.live ? Waiting::kForVideo : Waiting::kForNothing;
+}
+
+/// False, to be looked at again when LIMIT is over.
+bool look_later(GstLatentsync* self, std::chrono::milliseconds limit) {
+  State& state = self->element->state;
+  state.alarm = steady_clock::now() + limit;
+  state.arrivals_at_alarm = state.arrivals;
+  self->element->worker->set_alarm(state.alarm);
+  return false;
+}
+
 }  // namespace
 
 bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow) {
   State& state = self->element->state;
-  const bool video_waits = pads.video_ended || (pads.video_there && !pads.video_wanted);
-  const bool stuck = video_waits && !pads.audio_there && !pads.audio_ended &&
-                     !state.whole_audio_given && self->element->worker->idle();
-  const auto now = steady_clock::now();
-  if (!stuck) {
+  const Waiting waiting = what_for(self, pads);
+  if (waiting == Waiting::kForNothing) {
     state.alarm.reset();
     return false;
   }
-  if (!state.alarm || state.arrivals_at_alarm != state.audio_arrivals) {
-    state.alarm = now + (state.audio_held_back ? kPatienceAgain : kPatience);
-    state.arrivals_at_alarm = state.audio_arrivals;
-    self->element->worker->set_alarm(state.alarm);
-    return false;
+  if (!state.alarm || state.arrivals_at_alarm != state.arrivals) {
+    return look_later(self, state.audio_held_back ? kPatienceAgain : kPatience);
   }
-  if (now < *state.alarm) return false;
+  if (steady_clock::now() < *state.alarm) return false;
   state.alarm.reset();
+  if (waiting == Waiting::kForVideo) {
+    return go_on_without_video(self) || look_later(self, kPatience);
+  }
   if (state.context == AudioContext::kWhole) {
     give_up_whole_audio(self);
     return true;
@@ -85,7 +133,7 @@ bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow)
     warn_once(self, "audio",
               "No audio has come for 2 s, and the video waits for it: look at what feeds "
               "audio_sink.");
-    return false;
+    return look_later(self, kPatience);
   }
   *flow = go_on_without_audio(self);
   return true;

@@ -1,6 +1,7 @@
 #include "gst/upstream.h"
 
 #include <functional>
+#include <set>
 
 namespace latentsync {
 namespace {
@@ -64,6 +65,24 @@ bool is_held_back(GstPad* pad) {
     return false;
   });
   return held_back;
+}
+
+bool have_one_thread(GstPad* first, GstPad* second) {
+  std::set<const GstElement*> of_first;
+  bool several = false;
+  int budget = kMostPads;
+  look_upstream(first, budget, [&](GstPad* sink) {
+    if (is_busy(sink)) of_first.insert(element_of(sink, &several));
+    return true;
+  });
+  of_first.erase(nullptr);
+  bool found = false;
+  budget = kMostPads;
+  look_upstream(second, budget, [&](GstPad* sink) {
+    found = found || (is_busy(sink) && of_first.contains(element_of(sink, &several)));
+    return !found;
+  });
+  return found;
 }
 
 }  // namespace latentsync

@@ -13,4 +13,8 @@ namespace latentsync {
 /// one source pad that is busy is at work.
 bool is_held_back(GstPad* pad);
 
+/// Whether one thread brings the buffers of both: it is inside of an element further up from
+/// either.
+bool have_one_thread(GstPad* first, GstPad* second);
+
 }  // namespace latentsync

@@ -20,6 +20,201 @@ GstElement* insert(Rig& rig, const char* factory, Feeder& feeder, const char* pa
   return inserted;
 }
 
+/// An element that brings both streams from one thread, as a demuxer does, in place of the rig's
+/// feeders; its script runs inside of its sink pad.
+class Demuxer {
+ public:
+  using Script = std::function<void(Demuxer&)>;
+
+  Demuxer(Rig& rig, Script script)
+      : script_(std::move(script)),
+        source_(new_pad("source", GST_PAD_SRC)),
+        sink_(new_pad("sink", GST_PAD_SINK)),
+        video_(new_pad("video", GST_PAD_SRC)),
+        audio_(new_pad("audio", GST_PAD_SRC)) {
+    GstElement* element = gst_bin_new("demuxer");
+    const Ref<GstObject> pipeline(gst_object_get_parent(GST_OBJECT(rig.element())));
+    gst_bin_add(GST_BIN(pipeline.get()), element);
+    gst_pad_set_element_private(sink_.get(), this);
+    gst_pad_set_chain_function(sink_.get(), &Demuxer::chain);
+    gst_pad_set_event_function(sink_.get(), &Demuxer::drop);
+    for (const auto& pad : {sink_.get(), video_.get(), audio_.get()}) {
+      gst_element_add_pad(element, pad);
+    }
+    EXPECT_EQ(gst_pad_link(source_.get(), sink_.get()), GST_PAD_LINK_OK);
+    replace(rig, rig.video, "video_sink", video_.get());
+    replace(rig, rig.audio, "audio_sink", audio_.get());
+    gst_pad_set_active(source_.get(), TRUE);
+  }
+  ~Demuxer() { gst_pad_set_active(source_.get(), FALSE); }
+  Demuxer(const Demuxer&) = delete;
+  Demuxer& operator=(const Demuxer&) = delete;
+
+  /// After Rig::start(); stop the rig before this goes away.
+  void start(const Clip& clip) {
+    begin(source_.get(), "test/x-any");
+    begin(video_.get(), clip.picture.caps());
+    begin(audio_.get(), audio_caps(clip.audio_format));
+    thread_ = std::jthread([this] { gst_pad_push(source_.get(), gst_buffer_new()); });
+  }
+
+  void push_frame(const Clip& clip, const FrameSpec& spec) {
+    gst_pad_push(video_.get(), make_frame(clip.picture, spec).release());
+  }
+  void push_video(GstEvent* event) { gst_pad_push_event(video_.get(), event); }
+  /// A second of the test audio.
+  void push_second(const Clip& clip, int64_t second) {
+    const int64_t at = 16000 * second;
+    gst_pad_push(audio_.get(), make_audio(clip.audio_format, at, 16000, audio_time(at)).release());
+  }
+  void eos() {
+    gst_pad_push_event(audio_.get(), gst_event_new_eos());
+    gst_pad_push_event(video_.get(), gst_event_new_eos());
+  }
+
+ private:
+  static Ref<GstPad> new_pad(const char* name, GstPadDirection direction) {
+    return Ref<GstPad>(GST_PAD(gst_object_ref_sink(gst_pad_new(name, direction))));
+  }
+
+  static void replace(Rig& rig, Feeder& feeder, const char* name, GstPad* pad) {
+    const Ref<GstPad> sink(gst_element_get_static_pad(rig.element(), name));
+    gst_pad_unlink(feeder.pad(), sink.get());
+    EXPECT_EQ(gst_pad_link(pad, sink.get()), GST_PAD_LINK_OK);
+  }
+
+  static void begin(GstPad* pad, const std::string& caps) {
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(pad, gst_event_new_stream_start(GST_PAD_NAME(pad)));
+    gst_pad_push_event(pad, gst_event_new_caps(caps_of(caps).get()));
+    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+  }
+
+  static GstFlowReturn chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
+    gst_buffer_unref(buffer);
+    auto* self = static_cast<Demuxer*>(gst_pad_get_element_private(pad));
+    self->script_(*self);
+    return GST_FLOW_OK;
+  }
+
+  static gboolean drop(GstPad*, GstObject*, GstEvent* event) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+
+  const Script script_;
+  const Ref<GstPad> source_;
+  const Ref<GstPad> sink_;
+  const Ref<GstPad> video_;
+  const Ref<GstPad> audio_;
+  std::jthread thread_;
+};
+
+// One thread brings video, and audio that goes on for 40 s after it, or for twelve minutes: every
+// frame comes out edited, and the stream ends. Told is that the audio is dropped, where it is.
+TEST_F(Waiting, OfOneThreadEndsWhereTheAudioIsLonger) {
+  for (const int64_t seconds : {41, 720}) {
+    SCOPED_TRACE(seconds);
+    fake::reset();
+    Rig rig;
+    Clip clip;
+    Demuxer demuxer(rig, [&](Demuxer& self) {
+      for (const FrameSpec& spec : clip.specs()) self.push_frame(clip, spec);
+      for (int64_t second = 0; second < seconds; ++second) self.push_second(clip, second);
+      self.eos();
+    });
+    rig.start();
+    demuxer.start(clip);
+    EXPECT_TRUE(rig.wait_eos(std::chrono::seconds(8)));
+    expect_frames(rig.take_buffers(), clip);
+    EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), seconds > 600 ? 1u : 0u);
+    rig.stop();
+  }
+}
+
+// The same where video begins late: after 50 s, or twelve minutes.
+TEST_F(Waiting, OfOneThreadEndsWhereTheVideoBeginsLate) {
+  for (const uint64_t seconds : {50, 720}) {
+    SCOPED_TRACE(seconds);
+    fake::reset();
+    Rig rig;
+    Clip clip;
+    clip.first = seconds * 25;
+    Demuxer demuxer(rig, [&](Demuxer& self) {
+      for (uint64_t second = 0; second < seconds + 1; ++second) {
+        self.push_second(clip, static_cast<int64_t>(second));
+      }
+      for (const FrameSpec& spec : clip.specs()) self.push_frame(clip, spec);
+      self.push_second(clip, static_cast<int64_t>(seconds + 1));
+      self.eos();
+    });
+    rig.start();
+    demuxer.start(clip);
+    EXPECT_TRUE(rig.wait_eos(std::chrono::seconds(8)));
+    expect_frames(rig.take_buffers(), clip);
+    expect_audio_follows(fake::windows(), clip);
+    rig.stop();
+  }
+}
+
+// With a frame each minute, or gaps in place of video that begins late: nothing is waited for but,
+// once, without the gaps.
+TEST_F(Waiting, OfOneThreadEndsWhereFramesAreRare) {
+  for (const bool gaps : {false, true}) {
+    SCOPED_TRACE(gaps);
+    fake::reset();
+    Rig rig;
+    Clip clip;
+    clip.frames = 5;
+    clip.picture.rate = "0/1";
+    std::vector<FrameSpec> specs = clip.specs();
+    for (FrameSpec& spec : specs) spec.pts = spec.number * 60 * GST_SECOND;
+    Demuxer demuxer(rig, [&](Demuxer& self) {
+      for (int64_t second = 0; second < 250; ++second) {
+        const auto time = static_cast<GstClockTime>(second) * GST_SECOND;
+        if (second % 60 == 0) {
+          self.push_frame(clip, specs[static_cast<size_t>(second / 60)]);
+        } else if (gaps) {
+          self.push_video(gst_event_new_gap(time, GST_SECOND));
+        }
+        self.push_second(clip, second);
+      }
+      self.eos();
+    });
+    rig.start();
+    const auto begin = std::chrono::steady_clock::now();
+    demuxer.start(clip);
+    EXPECT_TRUE(rig.wait_eos(std::chrono::seconds(8)));
+    const auto took = std::chrono::steady_clock::now() - begin;
+    EXPECT_LE(took, patience(std::chrono::milliseconds(gaps ? 1500 : 4000)));
+    expect_frames(rig.take_buffers(), clip.picture, specs, [](size_t) { return Edit::kEdited; });
+    EXPECT_TRUE(rig.messages(GST_MESSAGE_WARNING).empty());
+    rig.stop();
+  }
+}
+
+// Video that is late by itself loses no audio: it is told once that none comes, and every frame
+// has its own sound when it does.
+TEST_F(Waiting, ForVideoOfAnotherThreadDropsNoAudio) {
+  Rig rig;
+  Clip clip;
+  clip.chunk = 16000;
+  clip.audio_end = 16000 * 720;
+  rig.start();
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_samples(rig.audio, clip);
+  rig.audio.eos();
+  EXPECT_TRUE(rig.wait_message(GST_MESSAGE_WARNING));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+  expect_audio_follows(fake::windows(), clip);
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+}
+
 // Audio that an element on its way works on for longer than 2 s is waited for: the user is told,
 // once, and every frame is edited.
 TEST_F(Waiting, ForAudioThatIsWorkedOnEditsEveryFrame) {
