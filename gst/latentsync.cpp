@@ -171,15 +171,6 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
   return TRUE;
 }
 
-static gboolean gst_latentsync_stop(GstAggregator* aggregator) {
-  GstLatentsync* self = GST_LATENTSYNC(aggregator);
-  latentsync::Element& element = *self->element;
-  element.set_worker(nullptr);
-  std::lock_guard lock(element.state.mutex);
-  reset_stream(element.state, element.snapshot());
-  return TRUE;
-}
-
 static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
@@ -210,6 +201,14 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   return GST_FLOW_OK;
 }
 
+/// After the base class's stop: that joins the source thread, which a late FLUSH_STOP may have
+/// begun again, only after it has called the one of this class.
+static void end_stream(latentsync::Element& element) {
+  element.set_worker(nullptr);
+  std::lock_guard lock(element.state.mutex);
+  reset_stream(element.state, element.snapshot());
+}
+
 static GstStateChangeReturn gst_latentsync_change_state(GstElement* base,
                                                         GstStateChange transition) {
   GstLatentsync* self = GST_LATENTSYNC(base);
@@ -227,7 +226,12 @@ static GstStateChangeReturn gst_latentsync_change_state(GstElement* base,
     element.worker->cancel();
     set_pads_open(self, FALSE);
   }
-  return GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(base, transition);
+  const GstStateChangeReturn result =
+      GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(base, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
+    end_stream(element);
+  }
+  return result;
 }
 
 static void gst_latentsync_finalize(GObject* object) {
@@ -257,8 +261,6 @@ static void gst_latentsync_class_init(GstLatentsyncClass* klass) {
 
   aggregator_class->start =
       GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_start, FALSE>::call));
-  aggregator_class->stop =
-      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_stop, FALSE>::call));
   aggregator_class->flush =
       GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_flush, GST_FLOW_ERROR>::call));
   aggregator_class->aggregate = latentsync::aggregate;

@@ -104,7 +104,7 @@ struct Element final : WorkerListener {
     return settings;
   }
 
-  /// The worker, or null; for threads that stop() does not wait for.
+  /// The worker, or null; for threads that a state change does not wait for.
   std::shared_ptr<Worker> share_worker() {
     std::lock_guard lock(settings_mutex);
     return worker;
@@ -124,7 +124,7 @@ struct Element final : WorkerListener {
   int load_percent = 0;      ///< of the worker's thread
   Engine* engine = nullptr;  ///< from NULL->READY on
   std::shared_ptr<Worker>
-      worker;  ///< from start to stop; read from other threads by share_worker()
+      worker;  ///< until the source thread has ended; other threads read it by share_worker()
 };
 
 }  // namespace latentsync

@@ -46,6 +46,7 @@ AudioRange Worker::needed_audio(const std::vector<int64_t>& times) const {
 void Worker::submit(Job job) {
   {
     std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kEnded) return;
     outcome_.emplace();
     outcome_->job = std::move(job);
     job_stop_ = std::stop_source();
@@ -116,6 +117,12 @@ void Worker::run() noexcept {
   } catch (...) {
     fail(current_failure());
   }
+  {
+    // Whatever was still to be done never will be: nobody may wait for it.
+    std::lock_guard lock(mutex_);
+    phase_ = Phase::kEnded;
+  }
+  changed_.notify_all();
 }
 
 void Worker::work() {
@@ -154,7 +161,7 @@ bool Worker::wait_for_work(std::unique_lock<std::mutex>& lock) {
 void Worker::fail(const Failure& failure) {
   {
     std::lock_guard lock(mutex_);
-    phase_ = Phase::kFailed;
+    phase_ = Phase::kEnded;
   }
   changed_.notify_all();
   listener_.model_failed(failure);

@@ -69,7 +69,7 @@ class Worker {
   /// What a window at these times needs; only while idle().
   AudioRange needed_audio(const std::vector<int64_t>& times) const;
 
-  /// Only while idle().
+  /// Only while idle(). After cancel() the job may get lost.
   void submit(Job job);
   /// A finished job, once.
   std::optional<Outcome> take();
@@ -94,7 +94,7 @@ class Worker {
   void cancel();
 
  private:
-  enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kFailed };
+  enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kEnded };
 
   void run() noexcept;
   void work();
