@@ -89,6 +89,11 @@ static bool check_linked(GstLatentsync* self) {
   return true;
 }
 
+static void let_run(latentsync::Element& element, bool may_run) {
+  std::lock_guard lock(element.task_mutex);
+  element.may_run = may_run;
+}
+
 static void set_pads_open(GstLatentsync* self, gboolean open) {
   gst_latentsync_pad_set_open(self->video, open);
   gst_latentsync_pad_set_open(self->audio, open);
@@ -111,6 +116,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.video_end_ns.reset();
   state.flushing_video.reset();
   state.flushing_audio.reset();
+  state.flushed = false;
   state.rest.reset();
   state.spare.reset();
   state.abandoned = false;
@@ -168,6 +174,7 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
   element.set_worker(std::make_shared<latentsync::Worker>(*element.engine, element, options));
+  let_run(element, true);
   return TRUE;
 }
 
@@ -196,6 +203,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.alarm.reset();
     state.audio_held_back = false;
     state.segment_pending = true;
+    state.flushed = true;
   }
   if (worker) worker->interrupt(false);
   return GST_FLOW_OK;
@@ -225,6 +233,7 @@ static GstStateChangeReturn gst_latentsync_change_state(GstElement* base,
     // Before the base class joins the source thread.
     element.worker->cancel();
     set_pads_open(self, FALSE);
+    let_run(element, false);
   }
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(base, transition);
@@ -291,4 +300,6 @@ static void gst_latentsync_init(GstLatentsync* self) {
   self->audio = add_pad(self, "audio_sink");
   gst_pad_add_probe(GST_AGGREGATOR_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
                     latentsync::replace_stream_start, self, nullptr);
+  gst_pad_add_probe(GST_AGGREGATOR_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_FLUSH,
+                    latentsync::keep_running_time, self, nullptr);
 }

@@ -121,46 +121,6 @@ void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
   }
 }
 
-bool is_seekable(GstLatentsync* self) {
-  QueryPtr query(gst_query_new_seeking(GST_FORMAT_TIME));
-  gboolean seekable = FALSE;
-  if (gst_pad_peer_query(GST_PAD(self->video), query.get())) {
-    gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
-  }
-  return seekable;
-}
-
-gboolean seek(GstAggregator* aggregator, GstEvent* event) {
-  GstLatentsync* self = GST_LATENTSYNC(aggregator);
-  gdouble rate = 1;
-  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
-  gst_event_parse_seek(event, &rate, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
-  if (rate < 0) {
-    GST_WARNING_OBJECT(self, "reverse playback is not possible: seek with a positive rate");
-    gst_event_unref(event);
-    return FALSE;
-  }
-  Element& element = *self->element;
-  const auto worker = element.share_worker();
-  if (!(flags & GST_SEEK_FLAG_FLUSH) || !worker) return base_class()->src_event(aggregator, event);
-  // The base class stops its task before it knows whether anybody can seek, and never again starts
-  // it where nobody can.
-  if (!is_seekable(self)) {
-    GST_WARNING_OBJECT(self, "what feeds video_sink cannot seek");
-    gst_event_unref(event);
-    return FALSE;
-  }
-  worker->interrupt(true);
-  const gboolean result = base_class()->src_event(aggregator, event);
-  {
-    std::lock_guard lock(element.state.mutex);
-    const State& state = element.state;
-    if (state.flushing_video && state.flushing_video == state.flushing_audio) return result;
-  }
-  worker->interrupt(false);
-  return result;
-}
-
 }  // namespace
 
 gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {

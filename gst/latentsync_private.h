@@ -19,6 +19,7 @@
 /// What the element's files share. Lock order, outermost first; none is held while a buffer, event,
 /// query or message leaves the element:
 ///
+///   Element::task_mutex
 ///   GstAggregator's own (src lock, object lock, pad locks)
 ///   State::mutex
 ///   Settings' mutex, Statistics' mutex, the worker's
@@ -61,6 +62,8 @@ struct State {
   uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
   std::optional<guint32> flushing_video;  ///< FLUSH_START's number, until FLUSH_STOP
   std::optional<guint32> flushing_audio;
+  uint64_t flushes_at_seek = 0;  ///< video_flushes when the last seek came
+  bool flushed = false;          ///< both pads were, and FLUSH_STOP has still to leave
 
   // Of the source thread alone, and of start, stop and flush, when it does not run.
   bool live = false;               ///< frames have a latency to keep to; as of the last aggregate()
@@ -115,6 +118,8 @@ struct Element final : WorkerListener {
   }
 
   GstLatentsync* self;
+  std::mutex task_mutex;  ///< the source thread is not begun by a seek while it is being ended
+  bool may_run = false;   ///< guarded by it
   std::mutex settings_mutex;
   Settings settings;
   State state;
@@ -156,6 +161,15 @@ void send_event(GstLatentsync* self, EventPtr event);
 GstPadProbeReturn replace_stream_start(GstPad* pad, GstPadProbeInfo* info, gpointer self);
 /// Tells the base class how long a frame stays here.
 void update_latency(GstLatentsync* self);
+
+// latentsync_seek.cpp
+/// Takes the event.
+gboolean seek(GstAggregator* aggregator, GstEvent* event);
+/// Whether what feeds PAD says that it can seek in time.
+bool is_seekable(GstAggregatorPad* pad);
+/// A seek that a source refuses when it comes leaves the running time downstream as it is: nothing
+/// begins anew.
+GstPadProbeReturn keep_running_time(GstPad* pad, GstPadProbeInfo* info, gpointer self);
 
 // latentsync_queries.cpp
 gboolean sink_query(GstAggregator* aggregator, GstAggregatorPad* pad, GstQuery* query);

@@ -76,6 +76,18 @@ gboolean answer_allocation(GstLatentsync* self, GstQuery* query) {
   return TRUE;
 }
 
+/// The video's answer, as far as a seek would not be refused (gst/latentsync_seek.cpp).
+gboolean answer_seeking(GstLatentsync* self, GstQuery* query) {
+  if (!gst_pad_peer_query(GST_PAD(self->video), query)) return FALSE;
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gint64 begin = 0, end = -1;
+  gst_query_parse_seeking(query, &format, nullptr, &begin, &end);
+  if (format != GST_FORMAT_TIME || !is_seekable(audio_pad(self))) {
+    gst_query_set_seeking(query, format, FALSE, begin, end);
+  }
+  return TRUE;
+}
+
 }  // namespace
 
 gboolean sink_query(GstAggregator* aggregator, GstAggregatorPad* pad, GstQuery* query) {
@@ -106,10 +118,11 @@ gboolean src_query(GstAggregator* aggregator, GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_POSITION:
     case GST_QUERY_DURATION:
-    case GST_QUERY_SEEKING:
     case GST_QUERY_SEGMENT:
     case GST_QUERY_URI:
       return gst_pad_peer_query(GST_PAD(self->video), query);
+    case GST_QUERY_SEEKING:
+      return answer_seeking(self, query);
     case GST_QUERY_CAPS:
       answer_caps(aggregator->srcpad, GST_PAD(self->video), query);
       return TRUE;

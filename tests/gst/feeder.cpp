@@ -176,18 +176,18 @@ gboolean Feeder::query(GstPad* pad, GstObject* parent, GstQuery* query) {
 gboolean Feeder::event(GstPad* pad, GstObject*, GstEvent* event) {
   auto* self = static_cast<Feeder*>(gst_pad_get_element_private(pad));
   const guint32 number = gst_event_get_seqnum(event);
-  const bool seek = GST_EVENT_TYPE(event) == GST_EVENT_SEEK && self->on_seek;
+  const bool seek = GST_EVENT_TYPE(event) == GST_EVENT_SEEK;
   {
     const std::lock_guard lock(self->mutex_);
     self->events_.push_back(share(event));
   }
-  if (seek) {
+  if (seek && self->on_seek) {
     self->flush_start(number);
     self->flush_stop(number);
     self->on_seek(event);
   }
   gst_event_unref(event);
-  return TRUE;
+  return !(seek && self->refuses_seeks);
 }
 
 }  // namespace latentsync::test

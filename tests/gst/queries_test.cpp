@@ -8,12 +8,12 @@ namespace {
 class Queries : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Queries);
 
-// Position, duration and seeking are the video source's, not the audio's.
+// Position, duration and where can be sought are the video source's, not the audio's.
 TEST_P(Queries, GoToTheVideo) {
   Rig rig(GetParam());
   rig.video.position = 3 * GST_SECOND;
   rig.video.duration = 7 * GST_SECOND;
-  rig.video.seekable = true;
+  rig.video.seekable = rig.audio.seekable = true;
   rig.audio.position = 4 * GST_SECOND;
   rig.audio.duration = 9 * GST_SECOND;
   rig.start();
@@ -36,6 +36,24 @@ TEST_P(Queries, GoToTheVideo) {
   gst_query_parse_seeking(seeking.get(), nullptr, &seekable, nullptr, &value);
   EXPECT_TRUE(seekable);
   EXPECT_EQ(value, static_cast<gint64>(7 * GST_SECOND));
+}
+
+// What only one of the sources can do, or cannot be done in time, is no seeking.
+TEST_P(Queries, SeekingTakesBothSources) {
+  Rig rig(GetParam());
+  rig.start();
+  for (const auto& [video, audio, format] :
+       {std::tuple(true, true, GST_FORMAT_TIME), std::tuple(true, false, GST_FORMAT_TIME),
+        std::tuple(false, true, GST_FORMAT_TIME), std::tuple(true, true, GST_FORMAT_BYTES)}) {
+    rig.video.seekable = video;
+    rig.audio.seekable = audio;
+    const Ref<GstQuery> seeking(gst_query_new_seeking(format));
+    gboolean seekable = FALSE;
+    if (rig.query(seeking.get())) {
+      gst_query_parse_seeking(seeking.get(), nullptr, &seekable, nullptr, nullptr);
+    }
+    EXPECT_EQ(seekable, video && audio && format == GST_FORMAT_TIME);
+  }
 }
 
 // The latency has the window (a frame may wait for all that follow it) and the look-ahead, and the

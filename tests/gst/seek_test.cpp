@@ -6,6 +6,13 @@ namespace {
 class Seek : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Seek);
 
+GstSegment segment_from(GstClockTime start) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = segment.position = start;
+  return segment;
+}
+
 GstEvent* flushing_seek() {
   return gst_event_new_seek(1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
                             GST_SEEK_TYPE_NONE, 0);
@@ -90,6 +97,148 @@ TEST_P(Seek, SurvivesNullAtTheEndOfALoad) {
     gate.go_on();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   });
+}
+
+/// Events of this type among the outputs.
+std::vector<GstEvent*> events_of(const std::vector<Output>& outputs, GstEventType type) {
+  std::vector<GstEvent*> found;
+  for (const Output& output : outputs) {
+    if (output.event && GST_EVENT_TYPE(output.event.get()) == type) {
+      found.push_back(output.event.get());
+    }
+  }
+  return found;
+}
+
+// Where the audio, or the video, cannot seek, a flushing seek is refused before anything happens:
+// no source sees it, nothing is flushed, no frame is missing.
+TEST_P(Seek, IsRefusedWhereASourceCannot) {
+  for (const bool video : {true, false}) {
+    SCOPED_TRACE(video ? "video" : "audio");
+    Rig rig(GetParam());
+    rig.start();
+    rig.video.seekable = !video;
+    rig.audio.seekable = video;
+    (video ? rig.video : rig.audio).refuses_seeks = true;
+    feed(rig, Clip{});
+    ASSERT_TRUE(rig.wait_buffers(1));
+    EXPECT_FALSE(rig.send_upstream(flushing_seek()));
+    EXPECT_EQ(rig.video.events(GST_EVENT_SEEK), 0);
+    EXPECT_EQ(rig.audio.events(GST_EVENT_SEEK), 0);
+    ASSERT_TRUE(rig.wait_eos());
+    expect_frames(rig.take_buffers(), Clip{});
+  }
+}
+
+// Only time can be sought: seeks in bytes or frames are refused before anything happens.
+TEST_P(Seek, IsRefusedInOtherFormats) {
+  Rig rig(GetParam());
+  rig.start();
+  rig.video.seekable = rig.audio.seekable = true;
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(1));
+  for (const GstFormat format : {GST_FORMAT_BYTES, GST_FORMAT_DEFAULT}) {
+    for (const GstSeekFlags flags : {GST_SEEK_FLAG_FLUSH, GST_SEEK_FLAG_NONE}) {
+      EXPECT_FALSE(rig.send_upstream(
+          gst_event_new_seek(1.0, format, flags, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, 0)));
+    }
+  }
+  EXPECT_EQ(rig.video.events(GST_EVENT_SEEK), 0);
+  EXPECT_EQ(rig.audio.events(GST_EVENT_SEEK), 0);
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), Clip{});
+}
+
+// Both sources said that they can seek, and refuse it all the same: the stream goes on where it
+// was, with its segment and its running time, up to its end.
+TEST_P(Seek, GoesOnAfterARefusal) {
+  Rig rig(GetParam());
+  rig.start();
+  rig.video.seekable = rig.audio.seekable = true;
+  rig.video.refuses_seeks = rig.audio.refuses_seeks = true;
+  Clip clip;
+  clip.frames = 200;
+  feed(rig, clip);
+  ASSERT_TRUE(rig.wait_buffers(1));
+  EXPECT_FALSE(rig.send_upstream(flushing_seek()));
+  ASSERT_TRUE(rig.wait_eos());
+  auto outputs = rig.take();
+  const auto stops = events_of(outputs, GST_EVENT_FLUSH_STOP);
+  ASSERT_EQ(stops.size(), 1u);
+  gboolean resets_time = TRUE;
+  gst_event_parse_flush_stop(stops.front(), &resets_time);
+  EXPECT_FALSE(resets_time);
+  const auto segments = events_of(outputs, GST_EVENT_SEGMENT);
+  ASSERT_EQ(segments.size(), 1u);
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(segments.front(), &segment);
+  EXPECT_EQ(gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_SECOND), GST_SECOND);
+  std::vector<Ref<GstBuffer>> frames;
+  for (Output& output : outputs) {
+    if (output.buffer) frames.push_back(std::move(output.buffer));
+  }
+  ASSERT_LE(frames.size(), clip.frames);
+  // Of the window that was being sent some are lost.
+  ASSERT_GE(frames.size(), 100u);
+  clip.first = clip.frames - frames.size();
+  clip.frames = frames.size();
+  expect_frames(frames, clip);
+}
+
+// The same after the end of the stream, which comes again.
+TEST_P(Seek, EndsAgainAfterARefusal) {
+  Rig rig(GetParam());
+  expect_frames(run(rig, Clip{}), Clip{});
+  rig.video.seekable = rig.audio.seekable = true;
+  rig.video.refuses_seeks = rig.audio.refuses_seeks = true;
+  EXPECT_FALSE(rig.send_upstream(flushing_seek()));
+  EXPECT_TRUE(rig.wait_eos());
+}
+
+// Sources that refuse a seek after they have flushed: what they send then comes out.
+TEST_P(Seek, GoesOnAfterALateRefusal) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(1));
+  rig.video.refuses_seeks = rig.audio.refuses_seeks = true;
+  Clip clip;
+  clip.first = 25;
+  EXPECT_FALSE(seek(rig, clip));
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+// The audio refuses a seek that the video has made: the video that comes then comes out.
+TEST_P(Seek, GoesOnWhereTheVideoAloneWent) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(1));
+  rig.video.seekable = rig.audio.seekable = true;
+  rig.audio.refuses_seeks = true;
+  rig.video.on_seek = [&](GstEvent*) {
+    rig.video.segment(segment_from(0));
+    feed_frames(rig.video, Clip{});
+    rig.video.eos();
+  };
+  EXPECT_FALSE(rig.send_upstream(flushing_seek()));
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), Clip{});
+}
+
+// NULL comes before a source's refusal: nothing begins again.
+TEST_P(Seek, StaysStoppedAfterARefusal) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(1));
+  rig.video.seekable = rig.audio.seekable = true;
+  rig.video.refuses_seeks = rig.audio.refuses_seeks = true;
+  rig.video.on_seek = [&](GstEvent*) { rig.stop(); };
+  EXPECT_FALSE(rig.send_upstream(flushing_seek()));
+  const Ref<GstPad> source(gst_element_get_static_pad(rig.element(), "src"));
+  EXPECT_EQ(gst_pad_get_task_state(source.get()), GST_TASK_STOPPED);
 }
 
 }  // namespace
