@@ -89,36 +89,48 @@ gboolean set_segment(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event
 }
 
 void begin_flush(GstLatentsync* self, GstAggregatorPad* pad, guint32 seqnum) {
-  Element& element = *self->element;
   const bool video = is_video(self, pad);
+  const auto worker = self->element->share_worker();
   bool both;
   {
-    State& state = element.state;
+    State& state = self->element->state;
     std::lock_guard lock(state.mutex);
     (video ? state.flushing_video : state.flushing_audio) = seqnum;
-    if (video) ++state.video_flushes;
+    if (video) {
+      ++state.video_flushes;
+      state.frames.drop_frames();
+      // Under the lock: a window that begins afterwards is not one of those to be dropped.
+      if (worker) worker->cancel_job();
+    }
     both = state.flushing_video && state.flushing_video == state.flushing_audio;
   }
-  const auto worker = element.share_worker();
-  if (!worker) return;
-  if (video) worker->cancel_job();
   // The base class joins the source thread when both pads flush for the same reason: nothing may
   // hold it up.
-  if (both) worker->interrupt(true);
+  if (worker && both) worker->interrupt(true);
 }
 
-void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
+/// Before the base class lets buffers in again.
+void empty_pad(GstLatentsync* self, GstAggregatorPad* pad) {
   State& state = self->element->state;
+  std::lock_guard taking(self->element->taking_mutex);
+  // The base class keeps a buffer that was looked at, whatever is flushed.
+  const BufferPtr kept(gst_latentsync_pad_pop(GST_LATENTSYNC_PAD(pad)));
   std::lock_guard lock(state.mutex);
   if (is_video(self, pad)) {
-    state.flushing_video.reset();
+    // One frame may have been on its way from the pad.
     state.frames.drop_frames();
     state.video_end_ns.reset();
   } else {
-    state.flushing_audio.reset();
     state.audio.reset();
     state.audio_resync = true;
   }
+}
+
+/// After the base class has forgotten that the pad was at its end.
+void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
+  State& state = self->element->state;
+  std::lock_guard lock(state.mutex);
+  (is_video(self, pad) ? state.flushing_video : state.flushing_audio).reset();
 }
 
 }  // namespace
@@ -139,8 +151,9 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
       return gst_latentsync_base_sink_event(self, pad, event);
     case GST_EVENT_FLUSH_STOP: {
       gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
-      end_flush(self, pad);
+      empty_pad(self, pad);
       const gboolean result = gst_latentsync_base_sink_event(self, pad, event);
+      end_flush(self, pad);
       gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), TRUE);
       gst_latentsync_wake(self);
       return result;

@@ -4,6 +4,7 @@
 #include "gst/timeline.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 /// From the pads into the frame window and the audio history.
@@ -73,7 +74,8 @@ void set_position(GstAggregatorPad* pad, GstBuffer* buffer) {
   GST_OBJECT_UNLOCK(pad);
 }
 
-void take_video(GstLatentsync* self, BufferPtr buffer) {
+/// What is wrong with a buffer, of this and the other pad, is to be posted once no lock is held.
+std::optional<Failure> take_video(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(video_pad(self), buffer.get());
   ++state.arrivals;
@@ -84,24 +86,20 @@ void take_video(GstLatentsync* self, BufferPtr buffer) {
     state.frames.push(EventPtr(gst_event_new_gap(time, duration)));
     // Audio that belongs to it may come.
     state.video_end_ns = timeline_time(state.video_segment, time) + static_cast<int64_t>(duration);
-    return;
+    return std::nullopt;
   }
   {
     std::lock_guard lock(self->element->statistics_mutex);
     ++self->element->statistics.frames_in;
   }
   if (!state.format) {
-    post_failure(self, {ErrorCode::kUnsupported,
-                        "Video came without caps: link video_sink to an element that sends them."});
-    return;
+    return Failure{ErrorCode::kUnsupported,
+                   "Video came without caps: link video_sink to an element that sends them."};
   }
   const bool discontinuity = is_discontinuity(buffer.get());
   if (pool_is_small(state, buffer.get())) {
     BufferPtr copy(gst_buffer_copy_deep(buffer.get()));
-    if (!copy) {
-      post_failure(self, uncopied_frame(buffer.get()));
-      return;
-    }
+    if (!copy) return uncopied_frame(buffer.get());
     buffer = std::move(copy);
   }
 
@@ -124,6 +122,7 @@ void take_video(GstLatentsync* self, BufferPtr buffer) {
   state.video_end_ns = frame.timeline_ns + duration;
   frame.buffer = std::move(buffer);
   state.frames.push(std::move(frame), discontinuity);
+  return std::nullopt;
 }
 
 /// The buffer's samples at full scale 1.
@@ -189,12 +188,12 @@ std::optional<Failure> hear(State& state, GstBuffer* buffer, std::span<const flo
   return std::nullopt;
 }
 
-void take_audio(GstLatentsync* self, BufferPtr buffer) {
+std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
   ++state.arrivals;
-  if (state.whole_audio_given) return;
-  if (!clip_audio(state, buffer)) return;
+  if (state.whole_audio_given) return std::nullopt;
+  if (!clip_audio(state, buffer)) return std::nullopt;
   const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);
   std::vector<float> samples;
   int64_t silence = 0;
@@ -206,9 +205,7 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
   } else {
     samples = samples_of(buffer.get(), state.audio_is_float);
   }
-  if (const auto failure = hear(state, buffer.get(), samples, silence)) {
-    post_failure(self, *failure);
-  }
+  return hear(state, buffer.get(), samples, silence);
 }
 
 }  // namespace
@@ -216,10 +213,16 @@ void take_audio(GstLatentsync* self, BufferPtr buffer) {
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;
   PadsState pads;
+  bool flushing;
+  {
+    std::lock_guard lock(self->element->state.mutex);
+    flushing = self->element->state.flushing_video.has_value();
+    pads.video_flushes = self->element->state.video_flushes;
+  }
   pads.video_there = BufferPtr(gst_latentsync_pad_peek(self->video, &token)) != nullptr;
   pads.audio_there = BufferPtr(gst_latentsync_pad_peek(self->audio, &token)) != nullptr;
   pads.token = token;
-  pads.video_ended = !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
+  pads.video_ended = !flushing && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
   pads.audio_ended = !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
   pads.video_wanted = wants_video(self);
   pads.audio_wanted = wants_audio(self);
@@ -238,12 +241,21 @@ bool absorb(GstLatentsync* self) {
   bool any = false;
   for (bool again = true; again && !self->element->state.failed;) {
     const PadsState pads = look_at_pads(self);
-    if (pads.video_wanted && pads.video_there) {
-      take_video(self, BufferPtr(gst_latentsync_pad_pop(self->video)));
+    std::optional<Failure> failure;
+    {
+      std::lock_guard lock(self->element->taking_mutex);
+      // What was there a moment ago may have been flushed.
+      BufferPtr frame(pads.video_wanted && pads.video_there ? gst_latentsync_pad_pop(self->video)
+                                                            : nullptr);
+      if (frame) failure = take_video(self, std::move(frame));
+      BufferPtr samples(pads.audio_wanted && pads.audio_there ? gst_latentsync_pad_pop(self->audio)
+                                                              : nullptr);
+      if (samples) {
+        const auto audio_failure = take_audio(self, std::move(samples));
+        if (!failure) failure = audio_failure;
+      }
     }
-    if (pads.audio_wanted && pads.audio_there) {
-      take_audio(self, BufferPtr(gst_latentsync_pad_pop(self->audio)));
-    }
+    if (failure) post_failure(self, *failure);
     again = pads.arrived();
     any = any || again;
   }

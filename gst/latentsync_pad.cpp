@@ -23,6 +23,10 @@ static bool is_gap(GstBuffer* buffer) {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
 }
 
+static bool is_token(GstBuffer* buffer) {
+  return is_gap(buffer) && !GST_BUFFER_DURATION_IS_VALID(buffer);
+}
+
 static GstFlowReturn gst_latentsync_pad_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
   const bool gap = is_gap(buffer);
   const GstFlowReturn result = GST_LATENTSYNC_PAD(pad)->base_chain(pad, parent, buffer);
@@ -115,9 +119,7 @@ void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second)
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {
   for (;;) {
     latentsync::BufferPtr next(gst_aggregator_pad_peek_buffer(GST_AGGREGATOR_PAD(pad)));
-    if (!next || !is_gap(next.get()) || GST_BUFFER_DURATION_IS_VALID(next.get())) {
-      return next.release();
-    }
+    if (!next || !is_token(next.get())) return next.release();
     next.reset();
     gst_aggregator_pad_drop_buffer(GST_AGGREGATOR_PAD(pad));
     pad->token = false;
@@ -126,9 +128,13 @@ GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived) {
 }
 
 GstBuffer* gst_latentsync_pad_pop(GstLatentsyncPad* pad) {
-  GstBuffer* buffer = gst_aggregator_pad_pop_buffer(GST_AGGREGATOR_PAD(pad));
-  if (buffer && !is_gap(buffer)) --pad->waiting;
-  return buffer;
+  latentsync::BufferPtr buffer(gst_aggregator_pad_pop_buffer(GST_AGGREGATOR_PAD(pad)));
+  if (buffer && is_token(buffer.get())) {
+    pad->token = false;
+    return nullptr;
+  }
+  if (buffer && !is_gap(buffer.get())) --pad->waiting;
+  return buffer.release();
 }
 
 gboolean gst_latentsync_pad_hides(GstLatentsyncPad* pad) { return pad->waiting > 0; }

@@ -36,7 +36,8 @@ void gst_latentsync_pads_wake(GstLatentsyncPad* first, GstLatentsyncPad* second)
 /// alone.
 GstBuffer* gst_latentsync_pad_peek(GstLatentsyncPad* pad, gboolean* arrived);
 
-/// The buffer that peek() showed.
+/// The buffer that peek() showed; null, or one that came since, where the pad was flushed
+/// meanwhile.
 GstBuffer* gst_latentsync_pad_pop(GstLatentsyncPad* pad);
 
 /// Whether a buffer waits behind an event, where peek() shows none. From aggregate() alone.

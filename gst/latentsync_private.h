@@ -19,7 +19,7 @@
 /// What the element's files share. Lock order, outermost first; none is held while a buffer, event,
 /// query or message leaves the element:
 ///
-///   Element::task_mutex
+///   Element::task_mutex, Element::taking_mutex
 ///   GstAggregator's own (src lock, object lock, pad locks)
 ///   State::mutex
 ///   Settings' mutex, Statistics' mutex, the worker's
@@ -118,8 +118,9 @@ struct Element final : WorkerListener {
   }
 
   GstLatentsync* self;
-  std::mutex task_mutex;  ///< the source thread is not begun by a seek while it is being ended
-  bool may_run = false;   ///< guarded by it
+  std::mutex task_mutex;    ///< the source thread is not begun by a seek while it is being ended
+  bool may_run = false;     ///< guarded by it
+  std::mutex taking_mutex;  ///< held while a buffer is on its way from a pad into the state
   std::mutex settings_mutex;
   Settings settings;
   State state;
@@ -185,6 +186,7 @@ struct PadsState {
   bool video_ended = false;
   bool audio_ended = false;
   bool token = false;
+  uint64_t video_flushes = 0;  ///< before this look: an end may have been flushed since
 
   /// There is something to take, or was: look again.
   bool arrived() const {

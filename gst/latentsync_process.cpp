@@ -80,10 +80,11 @@ bool submit(GstLatentsync* self, bool as_it_is) {
       state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
       state.rest = job.group.split();
     }
+    GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
+                     job.group.frames, job.audio.size());
+    // Under the lock: a flush that has counted this window cancels it.
+    element.worker->submit(std::move(job));
   }
-  GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
-                   job.group.frames, job.audio.size());
-  element.worker->submit(std::move(job));
   return true;
 }
 
@@ -194,13 +195,15 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
 bool is_over(GstLatentsync* self, const PadsState& pads) {
   std::lock_guard lock(self->element->state.mutex);
   const State& state = self->element->state;
-  return pads.video_ended && state.frames.empty() && !state.in_flight_ns;
+  return pads.video_ended && pads.video_flushes == state.video_flushes && state.frames.empty() &&
+         !state.in_flight_ns;
 }
 
 void note_ends(GstLatentsync* self, const PadsState& pads) {
-  std::lock_guard lock(self->element->state.mutex);
-  if (pads.video_ended) self->element->state.frames.close();
-  if (pads.audio_ended) self->element->state.audio.finish();
+  State& state = self->element->state;
+  std::lock_guard lock(state.mutex);
+  if (pads.video_ended && pads.video_flushes == state.video_flushes) state.frames.close();
+  if (pads.audio_ended) state.audio.finish();
 }
 
 /// Whether a live graph's clock has passed what is due next. The base class does not look at it any

@@ -241,5 +241,79 @@ TEST_P(Seek, StaysStoppedAfterARefusal) {
   EXPECT_EQ(gst_pad_get_task_state(source.get()), GST_TASK_STOPPED);
 }
 
+// No window begins while the video flushes, and nothing of what came before leaves after it.
+TEST_P(Seek, BeginsNoWindowInAFlush) {
+  Rig rig(GetParam());
+  rig.start();
+  fake::hold_renders();
+  const Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip);
+  feed_samples(rig.audio, clip);
+  rig.audio.eos();
+  ASSERT_TRUE(fake::wait_for_renders(1));
+  ASSERT_TRUE(rig.audio.wait_idle());
+  // Time to take the frames of the next window in.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  rig.video.flush_start();
+  EXPECT_FALSE(fake::wait_for_renders(2, std::chrono::milliseconds(100)));
+  rig.video.flush_stop();
+  fake::release();
+  rig.video.segment(segment_from(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+// A flush of the video alone during its last window is no end of the stream.
+TEST_P(Seek, FlushOfTheLastWindowIsNoEnd) {
+  Rig rig(GetParam());
+  rig.start();
+  fake::hold_renders();
+  Clip clip;
+  clip.frames = 10;
+  feed(rig, clip);
+  ASSERT_TRUE(fake::wait_for_renders(1));
+  ASSERT_TRUE(rig.video.wait_idle());
+  rig.video.flush_start();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(rig.eos());
+  rig.video.flush_stop();
+  fake::release();
+  rig.video.segment(segment_from(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+// Flushes of the video alone, at any moment of windows that follow each other fast, stop nothing.
+TEST_P(Seek, SurvivesFlushesOfTheVideo) {
+  fake::behave("record=off");
+  Rig rig(GetParam());
+  rig.start();
+  Clip clip;
+  clip.frames = 100;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_samples(rig.audio, clip);
+  rig.audio.eos();
+  std::minstd_rand random(3);
+  for (int round = 0; round < 400; ++round) {
+    rig.video.segment(segment_from(0));
+    feed_frames(rig.video, clip);
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 3000));
+    rig.video.flush_start();
+    rig.video.flush_stop();
+  }
+  rig.take();
+  rig.video.segment(segment_from(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+}
+
 }  // namespace
 }  // namespace latentsync::test
