@@ -24,7 +24,10 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    sys.exit("clips.py: NumPy is missing: `pip install --no-deps -r examples/train/requirements-mouths.txt`")
 
 import face_mesh
 from mouths import best_correlation, openings, smoothed
@@ -37,11 +40,10 @@ LEAST_FACE = 70         # pixels
 SECOND_FACE = 0.5       # of the first one's height; a smaller one does not count
 GAP = 5                 # frames in which a face may be lost
 JUMP = 0.3              # of the face's height, from frame to frame
-MESH_JUMP = 0.15        # the same, the landmarks' mean
-CUT = 20                # of 255, from frame to frame, and by as much more than from the frame before
+MESH_CUT = 0.04         # the same, the landmarks' mean: beyond their steps before and after
+PICTURE_CUT = 6         # of 255, how much a picture changes beyond the changes before and after
 FRONTAL = (0.27, 0.73)  # where between the sides of the face its nose is
 QUIET = 100             # of 32768, the loudest tenth of a second's root mean square
-LEAST_SYNC = 0.1        # correlation of the mouth's opening with the sound's loudness
 NOSE_TIP = 1
 
 
@@ -131,6 +133,12 @@ def parted(good, cuts):
     return result
 
 
+def spikes(changes):
+    """How much each is above its neighbours."""
+    padded = np.concatenate([[0], changes, [0]])
+    return changes - np.maximum(padded[:-2], padded[2:])
+
+
 def look(video):
     """Per frame of VIDEO: the face's box (centre, width, height over the frame's; NaN without one), what is wrong with it
     or nothing, and whether a cut is before it."""
@@ -147,8 +155,7 @@ def look(video):
         alone = len(found) == 1 or len(found) > 1 and found[1, 3] < SECOND_FACE * found[0, 3]
         faces.append(found[0] if alone else np.full(4, np.nan))
         wrong.append("" if alone else "several faces" if len(found) else "no face")
-    change = np.array([0.0] + [np.abs(a - b).mean() for a, b in zip(small, small[1:])])
-    cuts = np.minimum(change, np.diff(change, prepend=0)) > CUT
+    cuts = spikes(np.array([0.0] + [np.abs(a - b).mean() for a, b in zip(small, small[1:])])) > PICTURE_CUT
     return np.array(faces), np.array(wrong, object), cuts
 
 
@@ -228,22 +235,22 @@ def with_frames(video, found):
 # ---------------------------------------------------------------- what is kept of a piece
 
 def best_part(frames):
-    """The longest part with a mesh in every frame, frontal and without jumps: [begin, end) and its landmarks."""
+    """The longest part with a mesh in every frame, frontal and without cuts: [begin, end) and its landmarks."""
     found = list(face_mesh.meshes(frames))
     mesh = np.array([m if m is not None else np.full((478, 2), np.nan) for m in found])
     left, right = mesh[:, :, 0].min(1), mesh[:, :, 0].max(1)
     nose = (mesh[:, NOSE_TIP, 0] - left) / (right - left)
     frontal = (nose > FRONTAL[0]) & (nose < FRONTAL[1])
     step = np.linalg.norm(np.diff(mesh, axis=0), axis=2).mean(1) / np.ptp(mesh[1:, :, 1], axis=1)
-    parts = parted(frontal, np.concatenate([[False], step > MESH_JUMP]))
+    parts = parted(frontal, np.concatenate([[False], spikes(step) > MESH_CUT]))
     begin, end = max(parts, key=lambda part: part[1] - part[0], default=(0, 0))
     if end - begin < SHORTEST:
-        raise LeftOut("no face" if np.isnan(nose).mean() > 0.5 else "turned away" if frontal.mean() < 0.5 else "moving too much")
+        raise LeftOut("no face" if np.isnan(nose).mean() > 0.5 else "turned away" if frontal.mean() < 0.5 else "short between cuts")
     return begin, end, mesh[begin:end]
 
 
-def agreement(mesh, sound):
-    """Correlation of the mouth's opening with the sound's loudness, at the best of a few frames' lags."""
+def agreement(mesh, sound, least):
+    """Correlation of the mouth's opening with the sound's loudness, LEAST or more, at the best of a few frames' lags."""
     step = RATE // FPS
     padded = np.zeros(len(mesh) * step)
     padded[:len(sound)] = sound
@@ -251,7 +258,7 @@ def agreement(mesh, sound):
     if smoothed(loud).max() < QUIET:
         raise LeftOut("silent")
     sync = best_correlation(openings(mesh), smoothed(np.log(loud + 1)))
-    if sync < LEAST_SYNC:
+    if sync < least:
         raise LeftOut("mouth and sound apart")
     return sync
 
@@ -293,22 +300,22 @@ class Index:
         partial.replace(self.path)
 
 
-def cut(video, folder, side_most):
+def cut(video, folder, options):
     """Writes the clips of VIDEO to FOLDER as 0.mp4, 0.npz and so on. Returns what is known of each, and how many frames were left
     out, by reason."""
     sound = sound_of(video)
     first = next(pictures(video))
-    found, wrong = planned(video, (first.shape[1], first.shape[0]), -(-len(sound) * FPS // RATE), side_most)
+    found, wrong = planned(video, (first.shape[1], first.shape[0]), -(-len(sound) * FPS // RATE), options.side)
     made, left_out = [], collections.Counter(wrong[wrong != ""])
     for piece, frames in with_frames(video, found):
         try:
             begin, end, mesh = best_part(frames)
             spoken = sound[(piece.begin + begin) * RATE // FPS:(piece.begin + end) * RATE // FPS]
-            sync = agreement(mesh, spoken)
+            sync = agreement(mesh, spoken, options.least_sync)
         except LeftOut as reason:
             left_out[str(reason)] += len(frames)
             continue
-        left_out["around turned or moving faces"] += len(frames) - (end - begin)
+        left_out["beside cuts or turned faces"] += len(frames) - (end - begin)
         write_clip(folder / f"{len(made)}.mp4", frames[begin:end], spoken)
         halves = np.rint(mesh * 2).astype(np.int16)
         np.savez_compressed(folder / f"{len(made)}.npz", d=np.diff(halves, axis=0, prepend=np.zeros_like(halves[:1])))
@@ -321,7 +328,7 @@ def add_video(video, index, options):
     """Returns how many clips it gave."""
     print(f"{video}: looking for faces", flush=True)
     with tempfile.TemporaryDirectory(dir=options.clips, prefix=".clips-") as folder:
-        made, left_out = cut(video, pathlib.Path(folder), options.side)
+        made, left_out = cut(video, pathlib.Path(folder), options)
         rows, names = [], index.free_names(options.speaker)
         for number, about in enumerate(made):
             name = next(names)
@@ -351,6 +358,15 @@ def even(text):
     return whole_number(128, 2048, 2)(text)
 
 
+def correlation(text):
+    try:
+        if -1 <= float(text) <= 1:
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"\"{text}\" is no number from -1 to 1")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", metavar="VIDEO", nargs="+", type=pathlib.Path)
@@ -362,6 +378,8 @@ def main():
     parser.add_argument("--rights", metavar="TEXT", type=words, default="corpus licence",
                         help="\"corpus licence\" (the default) is trained on; with anything else clips are only measured with")
     parser.add_argument("--side", metavar="PIXELS", type=even, default=384, help="of the clips at most; they are never enlarged (384)")
+    parser.add_argument("--least-sync", metavar="R", type=correlation, default=0.05,
+                        help="how well a mouth's opening follows the loudness, as a correlation; -1 keeps all (0.05)")
     options = parser.parse_args()
     for video in options.videos:
         if not video.is_file():
