@@ -23,8 +23,10 @@ static bool is_gap(GstBuffer* buffer) {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
 }
 
+/// A real gap has a length.
 static bool is_token(GstBuffer* buffer) {
-  return is_gap(buffer) && !GST_BUFFER_DURATION_IS_VALID(buffer);
+  const GstClockTime duration = GST_BUFFER_DURATION(buffer);
+  return is_gap(buffer) && (duration == 0 || !GST_CLOCK_TIME_IS_VALID(duration));
 }
 
 static GstFlowReturn gst_latentsync_pad_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
@@ -100,10 +102,10 @@ static bool put_token(GstLatentsyncPad* pad) {
   if (pad->token.exchange(true)) return true;
   auto* object = GST_OBJECT(gst_pad_get_parent(GST_PAD(pad)));
   g_mutex_lock(&pad->token_lock);
-  const bool put =
-      object && pad->open &&
-      gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
-                                     gst_event_new_gap(token_time(pad), GST_CLOCK_TIME_NONE));
+  // Without a duration the base class would give it the rest of a segment that has an end.
+  const bool put = object && pad->open &&
+                   gst_latentsync_base_sink_event(GST_LATENTSYNC(object), GST_AGGREGATOR_PAD(pad),
+                                                  gst_event_new_gap(token_time(pad), 0));
   if (!put) pad->token = false;
   g_mutex_unlock(&pad->token_lock);
   if (object) gst_object_unref(object);

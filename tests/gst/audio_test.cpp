@@ -112,6 +112,33 @@ TEST_P(Audio, IsJoinedByRunningTime) {
   expect_audio_follows(fake::windows(), early, -6400, [](int64_t sample) { return sample < 0; });
 }
 
+// Segments that have an end, as of a seek to a range: all is heard as without, and nothing is told
+// downstream that nobody sent.
+TEST_P(Audio, IsHeardInSegmentsWithAnEnd) {
+  Rig rig(GetParam());
+  Clip clip;
+  clip.audio_end = 16000 * 3;
+  GstSegment ends = segment();
+  ends.stop = 10 * GST_SECOND;
+  rig.start();
+  rig.video.begin(clip.picture.caps(), &ends);
+  rig.audio.begin(audio_caps(clip.audio_format), &ends);
+  feed_frames(rig.video, clip);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(fake::windows().empty());
+  feed_samples(rig.audio, clip);
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  std::vector<Ref<GstBuffer>> frames;
+  for (Output& output : rig.take()) {
+    if (output.event) EXPECT_NE(GST_EVENT_TYPE(output.event.get()), GST_EVENT_GAP);
+    if (output.buffer) frames.push_back(std::move(output.buffer));
+  }
+  expect_frames(frames, clip);
+  expect_audio_follows(fake::windows(), clip);
+}
+
 // Samples before the segment's start are not heard.
 TEST_P(Audio, IsCutWhereItsSegmentBegins) {
   Clip clip;
