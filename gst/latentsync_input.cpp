@@ -242,6 +242,7 @@ bool absorb(GstLatentsync* self) {
   for (bool again = true; again && !self->element->state.failed;) {
     const PadsState pads = look_at_pads(self);
     std::optional<Failure> failure;
+    bool comes_too_late = false;
     {
       std::lock_guard lock(self->element->taking_mutex);
       // What was there a moment ago may have been flushed.
@@ -251,11 +252,17 @@ bool absorb(GstLatentsync* self) {
       BufferPtr samples(pads.audio_wanted && pads.audio_there ? gst_latentsync_pad_pop(self->audio)
                                                               : nullptr);
       if (samples) {
+        comes_too_late = self->element->state.whole_audio_given;
         const auto audio_failure = take_audio(self, std::move(samples));
         if (!failure) failure = audio_failure;
       }
     }
     if (failure) post_failure(self, *failure);
+    if (comes_too_late) {
+      warn_once(self, "audio-after-whole",
+                "Audio came after the whole audio was read, as in a loop of segments: it is not "
+                "heard. Seek with a flush, or set audio-context=sliding.");
+    }
     again = pads.arrived();
     any = any || again;
   }

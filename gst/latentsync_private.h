@@ -222,6 +222,8 @@ GstClockTime window_duration(const State& state);
 // latentsync_waiting.cpp
 /// Looks for a pad that waits for the other one in vain. True where something was done about it.
 bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow);
+/// The whole audio is not there, and the video cannot wait for it: on as sliding. WHY: a sentence.
+void give_up_whole_audio(GstLatentsync* self, const std::string& why);
 
 // latentsync_messages.cpp
 /// Posts the one error of a run; nothing more is rendered after it. With no lock held.

@@ -158,11 +158,28 @@ bool deliver(GstLatentsync* self, GstFlowReturn* flow) {
   return send_waiting_events(self);
 }
 
+/// Audio that has no end before the first frame is due would be kept for ever.
+void end_wait_for_whole_audio(GstLatentsync* self) {
+  State& state = self->element->state;
+  {
+    std::lock_guard lock(state.mutex);
+    if (state.context != AudioContext::kWhole || state.whole_audio_given ||
+        state.audio.finished()) {
+      return;
+    }
+  }
+  give_up_whole_audio(self,
+                      "The whole audio was asked for, but it has not ended while the first frame "
+                      "is due in this live graph: going on with audio-context=sliding. Set that "
+                      "where the audio is live.");
+}
+
 /// The time of the window that is due next has come. What is being made is given up, what was not
 /// begun leaves as it is.
 GstFlowReturn meet_deadline(GstLatentsync* self) {
   Element& element = *self->element;
   State& state = element.state;
+  end_wait_for_whole_audio(self);
   std::optional<FrameGroup> late;
   uint64_t flushes;
   if (state.rest) {

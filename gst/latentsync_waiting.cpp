@@ -46,16 +46,6 @@ GstFlowReturn go_on_without_audio(GstLatentsync* self) {
   return send_group(self, std::move(*group), flushes);
 }
 
-/// Whole audio does not come, because the video before it cannot be taken: on as sliding.
-void give_up_whole_audio(GstLatentsync* self) {
-  self->element->state.context = AudioContext::kSliding;
-  self->element->worker->reopen(AudioContext::kSliding);
-  warn_once(self, "whole-audio",
-            "The whole audio was asked for, but none came for 2 s while the video had to wait: "
-            "going on with audio-context=sliding. Put a queue without limits before audio_sink "
-            "and video_sink, or read the audio from a source of its own.");
-}
-
 /// Audio that cannot be taken, and a video that does not come: taken all the same, since what feeds
 /// both pads from one thread would never get to the next frame. Far ahead of the video the audio
 /// that was heard first is forgotten for it. False where the video alone is late.
@@ -109,6 +99,12 @@ bool look_later(GstLatentsync* self, std::chrono::milliseconds limit) {
 
 }  // namespace
 
+void give_up_whole_audio(GstLatentsync* self, const std::string& why) {
+  self->element->state.context = AudioContext::kSliding;
+  self->element->worker->reopen(AudioContext::kSliding);
+  warn_once(self, "whole-audio", why);
+}
+
 bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow) {
   State& state = self->element->state;
   const Waiting waiting = what_for(self, pads);
@@ -125,7 +121,11 @@ bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow)
     return go_on_without_video(self) || look_later(self, kPatience);
   }
   if (state.context == AudioContext::kWhole) {
-    give_up_whole_audio(self);
+    give_up_whole_audio(self,
+                        "The whole audio was asked for, but none came for 2 s while the video had "
+                        "to wait: going on with audio-context=sliding. Put a queue without limits "
+                        "before audio_sink and video_sink, or read the audio from a source of its "
+                        "own.");
     return true;
   }
   state.audio_held_back = !state.live && is_held_back(GST_PAD(self->audio));

@@ -132,7 +132,9 @@ TEST_P(Audio, IsHeardInSegmentsWithAnEnd) {
   ASSERT_TRUE(rig.wait_eos());
   std::vector<Ref<GstBuffer>> frames;
   for (Output& output : rig.take()) {
-    if (output.event) EXPECT_NE(GST_EVENT_TYPE(output.event.get()), GST_EVENT_GAP);
+    if (output.event) {
+      EXPECT_NE(GST_EVENT_TYPE(output.event.get()), GST_EVENT_GAP);
+    }
     if (output.buffer) frames.push_back(std::move(output.buffer));
   }
   expect_frames(frames, clip);

@@ -241,5 +241,74 @@ TEST_F(Waiting, ForAudioThatIsWorkedOnEditsEveryFrame) {
   EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
 }
 
+// audio-context=whole in a live graph, and audio that does not end: once the first frame is due it
+// warns and goes on as sliding.
+TEST_F(Waiting, ForWholeAudioEndsWhenALiveFrameIsDue) {
+  Rig rig(Mode::kLive, {{"audio-context", "whole"}});
+  rig.start();
+  Clip clip;
+  clip.audio_end = 16000 * 4;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_samples(rig.audio, clip);
+  feed_frames(rig.video, clip);
+  EXPECT_TRUE(rig.audio.wait_idle());
+  const GstClockTime end = clip.end_time() + rig.update_latency().least;
+  for (GstClockTime time = 0; time <= end; time += 20 * GST_MSECOND) {
+    rig.set_time(time);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_TRUE(rig.wait_buffers(40));
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+  rig.take();
+  fake::reset();
+  Clip later;
+  later.first = 250;
+  later.frames = 32;
+  later.audio_begin = 16000 * 4;
+  later.audio_end = 16000 * 13;
+  feed_frames(rig.video, later);
+  feed_samples(rig.audio, later);
+  EXPECT_TRUE(rig.wait_buffers(16));
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), later);
+  EXPECT_FALSE(fake::windows().empty());
+  for (const auto& window : fake::windows()) EXPECT_EQ(window.context, AudioContext::kSliding);
+}
+
+// Audio that comes after the whole audio was read, as in a loop of segments, is told once not to be
+// heard; every frame comes out.
+TEST_F(Waiting, AudioAfterTheWholeIsTold) {
+  Rig rig(Mode::kNotLive, {{"audio-context", "whole"}});
+  rig.start();
+  const Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.stop = clip.end_time();
+  for (const int loop : {0, 1}) {
+    segment.base = static_cast<guint64>(loop) * clip.end_time();
+    for (Feeder* feeder : {&rig.video, &rig.audio}) feeder->segment(segment);
+    feed_frames(rig.video, clip);
+    feed_samples(rig.audio, clip);
+    for (Feeder* feeder : {&rig.video, &rig.audio}) {
+      feeder->push(
+          gst_event_new_segment_done(GST_FORMAT_TIME, static_cast<gint64>(clip.end_time())));
+    }
+    EXPECT_TRUE(rig.wait_buffers(static_cast<size_t>(loop + 1) * clip.frames));
+    EXPECT_TRUE(rig.audio.wait_idle());
+    if (loop == 0) {
+      EXPECT_TRUE(rig.messages(GST_MESSAGE_WARNING).empty());
+    }
+  }
+  rig.video.eos();
+  rig.audio.eos();
+  EXPECT_TRUE(rig.wait_eos());
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+}
+
 }  // namespace
 }  // namespace latentsync::test
