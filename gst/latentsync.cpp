@@ -114,8 +114,8 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.audio_resync = true;
   state.in_flight_ns.reset();
   state.video_end_ns.reset();
-  state.flushing_video.reset();
-  state.flushing_audio.reset();
+  state.video_flush = {};
+  state.audio_flush = {};
   state.flushed = false;
   state.rest.reset();
   state.spare.reset();
@@ -124,6 +124,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.whole_audio_given = false;
   state.audio_ahead = latentsync::kAudioAhead;
   state.arrivals = 0;
+  state.audio_renewed = false;
   state.alarm.reset();
   state.audio_held_back = false;
   state.stream_start.reset();
@@ -186,20 +187,18 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   std::optional<latentsync::Outcome> dropped;
   if (worker) dropped = worker->reopen(context);
   {
+    // The pads have been emptied, each by its own flush: one of them may have got something since.
     std::lock_guard lock(element.state.mutex);
     latentsync::State& state = element.state;
-    state.frames.drop_frames();
     if (dropped) state.frames.keep_sticky_events(std::move(dropped->job.group));
     if (state.rest) state.frames.keep_sticky_events(std::move(*state.rest));
     state.rest.reset();
     state.spare.reset();
     state.abandoned = false;
-    state.audio.reset();
-    state.audio_resync = true;
     state.in_flight_ns.reset();
-    state.video_end_ns.reset();
     state.context = context;
     state.whole_audio_given = false;
+    state.audio_renewed = false;
     state.alarm.reset();
     state.audio_held_back = false;
     state.segment_pending = true;

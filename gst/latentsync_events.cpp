@@ -88,25 +88,40 @@ gboolean set_segment(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event
   return TRUE;
 }
 
-void begin_flush(GstLatentsync* self, GstAggregatorPad* pad, guint32 seqnum) {
+/// A second flush of the audio by a seek that both pads have followed already: another sink of the
+/// pipeline asked for it, whose branch begins at the same source. Under the seek's number the base
+/// class would flush downstream once more, and what has left since would be missing.
+GstEvent* set_apart(const State& state, GstEvent* event) {
+  if (!is_common_flush(state) || gst_event_get_seqnum(event) != state.audio_flush.number) {
+    return event;
+  }
+  event = gst_event_make_writable(event);
+  gst_event_set_seqnum(event, gst_util_seqnum_next());
+  return event;
+}
+
+/// The event for the base class.
+GstEvent* begin_flush(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* event) {
   const bool video = is_video(self, pad);
   const auto worker = self->element->share_worker();
   bool both;
   {
     State& state = self->element->state;
     std::lock_guard lock(state.mutex);
-    (video ? state.flushing_video : state.flushing_audio) = seqnum;
+    if (!video) event = set_apart(state, event);
+    (video ? state.video_flush : state.audio_flush) = {gst_event_get_seqnum(event), true};
     if (video) {
       ++state.video_flushes;
       state.frames.drop_frames();
       // Under the lock: a window that begins afterwards is not one of those to be dropped.
       if (worker) worker->cancel_job();
     }
-    both = state.flushing_video && state.flushing_video == state.flushing_audio;
+    both = is_common_flush(state);
   }
-  // The base class joins the source thread when both pads flush for the same reason: nothing may
-  // hold it up.
+  // The base class joins the source thread when both pads flush for the same reason, at once or one
+  // after the other: nothing may hold it up.
   if (worker && both) worker->interrupt(true);
+  return event;
 }
 
 /// Before the base class lets buffers in again.
@@ -123,6 +138,7 @@ void empty_pad(GstLatentsync* self, GstAggregatorPad* pad) {
   } else {
     state.audio.reset();
     state.audio_resync = true;
+    state.audio_renewed = true;
   }
 }
 
@@ -130,7 +146,7 @@ void empty_pad(GstLatentsync* self, GstAggregatorPad* pad) {
 void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
   State& state = self->element->state;
   std::lock_guard lock(state.mutex);
-  (is_video(self, pad) ? state.flushing_video : state.flushing_audio).reset();
+  (is_video(self, pad) ? state.video_flush : state.audio_flush).goes_on = false;
 }
 
 }  // namespace
@@ -147,8 +163,7 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_FLUSH_START:
       gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
-      begin_flush(self, pad, gst_event_get_seqnum(event));
-      return gst_latentsync_base_sink_event(self, pad, event);
+      return gst_latentsync_base_sink_event(self, pad, begin_flush(self, pad, event));
     case GST_EVENT_FLUSH_STOP: {
       gst_latentsync_pad_set_open(GST_LATENTSYNC_PAD(pad), FALSE);
       empty_pad(self, pad);

@@ -154,7 +154,8 @@ bool clip_audio(const State& state, BufferPtr& buffer) {
 
 /// Nothing is heard of what lies further back than a sliding context reaches.
 void forget_old_audio(State& state) {
-  if (state.context == AudioContext::kWhole) return;
+  // After a flush of its own the audio may belong to video that is still to come, further back.
+  if (state.context == AudioContext::kWhole || state.audio_renewed) return;
   const Frame* oldest = state.frames.oldest();
   if (!oldest && !state.video_end_ns) return;
   state.audio.trim(sample_index(oldest ? oldest->timeline_ns : *state.video_end_ns) - kContext);
@@ -188,11 +189,14 @@ std::optional<Failure> hear(State& state, GstBuffer* buffer, std::span<const flo
   return std::nullopt;
 }
 
+/// The whole audio has been given, and this is not the one for the video after a seek.
+bool is_unheard(const State& state) { return state.whole_audio_given && !state.audio_renewed; }
+
 std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
   ++state.arrivals;
-  if (state.whole_audio_given) return std::nullopt;
+  if (is_unheard(state)) return std::nullopt;
   if (!clip_audio(state, buffer)) return std::nullopt;
   const bool gap = GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_GAP);
   std::vector<float> samples;
@@ -208,6 +212,12 @@ std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   return hear(state, buffer.get(), samples, silence);
 }
 
+/// Audio has come to its end once more, and no flush of the video has followed its own.
+bool is_renewed_in_vain(State& state) {
+  std::lock_guard lock(state.mutex);
+  return state.whole_audio_given && state.audio_renewed && !is_common_flush(state);
+}
+
 }  // namespace
 
 PadsState look_at_pads(GstLatentsync* self) {
@@ -216,7 +226,7 @@ PadsState look_at_pads(GstLatentsync* self) {
   bool flushing;
   {
     std::lock_guard lock(self->element->state.mutex);
-    flushing = self->element->state.flushing_video.has_value();
+    flushing = self->element->state.video_flush.goes_on;
     pads.video_flushes = self->element->state.video_flushes;
   }
   pads.video_there = BufferPtr(gst_latentsync_pad_peek(self->video, &token)) != nullptr;
@@ -252,16 +262,17 @@ bool absorb(GstLatentsync* self) {
       BufferPtr samples(pads.audio_wanted && pads.audio_there ? gst_latentsync_pad_pop(self->audio)
                                                               : nullptr);
       if (samples) {
-        comes_too_late = self->element->state.whole_audio_given;
+        comes_too_late = is_unheard(self->element->state);
         const auto audio_failure = take_audio(self, std::move(samples));
         if (!failure) failure = audio_failure;
       }
     }
     if (failure) post_failure(self, *failure);
-    if (comes_too_late) {
+    if (comes_too_late || (pads.audio_ended && is_renewed_in_vain(self->element->state))) {
       warn_once(self, "audio-after-whole",
-                "Audio came after the whole audio was read, as in a loop of segments: it is not "
-                "heard. Seek with a flush, or set audio-context=sliding.");
+                "Audio came after the whole audio was read, as in a loop of segments or after a "
+                "flush of the audio alone: it is not heard. Seek with a flush of both, or set "
+                "audio-context=sliding.");
     }
     again = pads.arrived();
     any = any || again;

@@ -45,6 +45,12 @@ constexpr int64_t kAudioAhead = 30 * kSampleRate;
 /// The same once the video has been waited for in vain.
 constexpr int64_t kMostAudioAhead = 600 * kSampleRate;
 
+/// A sink pad's last flush.
+struct PadFlush {
+  guint32 number = GST_SEQNUM_INVALID;  ///< FLUSH_START's
+  bool goes_on = false;                 ///< until FLUSH_STOP
+};
+
 struct State {
   std::mutex mutex;
 
@@ -59,9 +65,10 @@ struct State {
   std::optional<int64_t> in_flight_ns;  ///< running time of the first frame that is being made
   std::optional<int64_t> video_end_ns;  ///< where a frame without a timestamp would lie
   int64_t audio_ahead = kAudioAhead;
-  uint64_t video_flushes = 0;             ///< what was taken in before one is not sent after it
-  std::optional<guint32> flushing_video;  ///< FLUSH_START's number, until FLUSH_STOP
-  std::optional<guint32> flushing_audio;
+  uint64_t video_flushes = 0;  ///< what was taken in before one is not sent after it
+  bool audio_renewed = false;  ///< by a flush of its own: what comes now is not what was given
+  PadFlush video_flush;
+  PadFlush audio_flush;
   uint64_t flushes_at_seek = 0;  ///< video_flushes when the last seek came
   bool flushed = false;          ///< both pads were, and FLUSH_STOP has still to leave
 
@@ -91,6 +98,12 @@ struct State {
 
   std::atomic<bool> failed = false;  ///< an error has been posted
 };
+
+/// Whether the last flushes of both pads are of one seek; with the mutex held.
+inline bool is_common_flush(const State& state) {
+  return state.video_flush.number != GST_SEQNUM_INVALID &&
+         state.video_flush.number == state.audio_flush.number;
+}
 
 /// The C++ part of an element.
 struct Element final : WorkerListener {

@@ -30,7 +30,8 @@ bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& time
   }
   job.audio = state.audio.slice(needed.begin, needed.end);
   job.audio_start = needed.begin;
-  state.audio.trim(needed.begin);
+  // Audio that ends before all that is needed may be of video that is still to come.
+  if (needed.begin < state.audio.end()) state.audio.trim(needed.begin);
   return true;
 }
 

@@ -88,7 +88,8 @@ gboolean seek(GstAggregator* aggregator, GstEvent* event) {
   if (result) {
     std::lock_guard lock(element.state.mutex);
     const State& state = element.state;
-    if (state.flushing_video && state.flushing_video == state.flushing_audio) return TRUE;
+    if (state.video_flush.goes_on && state.audio_flush.goes_on && is_common_flush(state))
+      return TRUE;
   }
   worker->interrupt(false);
   if (!result) undo_seek(self, std::move(before));

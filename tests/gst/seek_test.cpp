@@ -315,5 +315,130 @@ TEST_P(Seek, SurvivesFlushesOfTheVideo) {
   ASSERT_TRUE(rig.wait_eos());
 }
 
+/// A flush with this number, and the clip after it.
+void refill(Rig& rig, bool video, const Clip& clip, guint32 number) {
+  Feeder& feeder = video ? rig.video : rig.audio;
+  feeder.flush_start(number);
+  feeder.flush_stop(number);
+  feeder.segment(segment_from(clip.begin_time()));
+  video ? feed_frames(feeder, clip) : feed_samples(feeder, clip);
+  feeder.eos();
+}
+
+/// The windows from NUMBER on.
+std::vector<fake::WindowRecord> windows_from(size_t number) {
+  auto windows = fake::windows();
+  windows.erase(windows.begin(), windows.begin() + static_cast<std::ptrdiff_t>(number));
+  return windows;
+}
+
+// A seek that comes to the audio's source first, by another sink of the pipeline: what the audio
+// brings before the video has flushed is heard.
+TEST_P(Seek, KeepsAudioThatIsThereFirst) {
+  for (const char* context : {"sliding", "whole"}) {
+    SCOPED_TRACE(context);
+    Rig rig(GetParam(), {{"audio-context", context}});
+    Clip late;
+    late.first = 1000;
+    rig.start();
+    rig.video.begin(late.picture.caps());
+    rig.audio.begin(audio_caps(late.audio_format));
+    feed_frames(rig.video, late);
+    feed_samples(rig.audio, late);
+    rig.audio.eos();
+    ASSERT_TRUE(rig.wait_buffers(32));
+    const size_t before = fake::windows().size();
+    const guint32 number = gst_util_seqnum_next();
+    refill(rig, false, Clip{}, number);
+    EXPECT_TRUE(rig.audio.wait_idle());
+    refill(rig, true, Clip{}, number);
+    ASSERT_TRUE(rig.wait_eos());
+    expect_frames(rig.take_buffers(), Clip{});
+    if (std::string(context) == "sliding") expect_audio_follows(windows_from(before), Clip{});
+    if (std::string(context) == "whole") EXPECT_GE(fake::whole_audio().size(), 16000u);
+  }
+}
+
+// A seek that comes to the audio's source twice, by each of two sinks: the second flush takes
+// nothing from the video.
+TEST_P(Seek, KeepsFramesWhereTheAudioFlushesTwice) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(16));
+  const guint32 number = gst_util_seqnum_next();
+  Clip clip;
+  clip.frames = 64;
+  refill(rig, false, clip, number);
+  refill(rig, true, clip, number);
+  ASSERT_TRUE(rig.wait_buffers(16));
+  refill(rig, false, clip, number);
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+class PipelineSeek : public ElementTest {};
+
+/// Buffers on the pad since its last flush.
+GstPadProbeReturn count_buffers(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  auto& count = *static_cast<std::atomic<int>*>(data);
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+    ++count;
+  } else if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_FLUSH_STOP) {
+    count = 0;
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+bool seek_to_two_seconds(GstElement* pipeline) {
+  return gst_element_seek(pipeline, 1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+                          GST_SEEK_TYPE_SET, 2 * GST_SECOND);
+}
+
+// In a pipeline whose sound is heard by a sink of its own, whichever of the two sinks a seek comes
+// to first, all frames of what was sought come.
+TEST_F(PipelineSeek, BringsAllFramesBesideTheSound) {
+  const std::string sound =
+      "t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! "
+      "fakesink name=sound sync=false ";
+  for (const bool sound_first : {true, false}) {
+    SCOPED_TRACE(sound_first ? "sound first" : "picture first");
+    const std::string line =
+        "audiotestsrc samplesperbuffer=320 ! audio/x-raw,rate=16000,channels=1,format=S16LE ! "
+        "tee name=t " +
+        (sound_first ? sound : "") +
+        "latentsync name=l model-path=\"fake:step-delay=1ms,record=off\" ! fakesink name=out "
+        "sync=false videotestsrc ! video/x-raw,width=64,height=48,framerate=25/1 ! queue ! "
+        "l.video_sink t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! "
+        "l.audio_sink " +
+        (sound_first ? "" : sound);
+    const Ref<GstElement> pipeline(
+        GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), nullptr))));
+    const Ref<GstElement> out(gst_bin_get_by_name(GST_BIN(pipeline.get()), "out"));
+    const Ref<GstPad> pad(gst_element_get_static_pad(out.get(), "sink"));
+    std::atomic<int> count = 0;
+    gst_pad_add_probe(
+        pad.get(),
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_FLUSH),
+        count_buffers, &count, nullptr);
+    const Ref<GstBus> bus(gst_element_get_bus(pipeline.get()));
+    gst_element_set_state(pipeline.get(), GST_STATE_PAUSED);
+    ASSERT_EQ(gst_element_get_state(pipeline.get(), nullptr, nullptr, 10 * GST_SECOND),
+              GST_STATE_CHANGE_SUCCESS);
+    EXPECT_TRUE(seek_to_two_seconds(pipeline.get()));
+    gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+    for (int round = 0; round < 10; ++round) {
+      const Ref<GstMessage> end(gst_bus_timed_pop_filtered(
+          bus.get(), 10 * GST_SECOND,
+          static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+      EXPECT_TRUE(end && GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS) << "round " << round;
+      EXPECT_EQ(count, 50) << "round " << round;
+      if (!end) break;
+      EXPECT_TRUE(seek_to_two_seconds(pipeline.get()));
+    }
+    gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+  }
+}
+
 }  // namespace
 }  // namespace latentsync::test
