@@ -120,7 +120,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.rest.reset();
   state.spare.reset();
   state.abandoned = false;
-  state.context = settings.audio_context;
+  state.context = state.asked_context = settings.audio_context;
   state.whole_audio_given = false;
   state.audio_ahead = latentsync::kAudioAhead;
   state.arrivals = 0;
@@ -182,10 +182,9 @@ static gboolean gst_latentsync_start(GstAggregator* aggregator) {
 static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   latentsync::Element& element = *self->element;
-  const latentsync::AudioContext context = element.snapshot().audio_context;
   const auto worker = element.share_worker();
   std::optional<latentsync::Outcome> dropped;
-  if (worker) dropped = worker->reopen(context);
+  if (worker) dropped = worker->reopen(element.state.asked_context);
   {
     // The pads have been emptied, each by its own flush: one of them may have got something since.
     std::lock_guard lock(element.state.mutex);
@@ -196,7 +195,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.spare.reset();
     state.abandoned = false;
     state.in_flight_ns.reset();
-    state.context = context;
+    state.context = state.asked_context;
     state.whole_audio_given = false;
     state.audio_renewed = false;
     state.alarm.reset();

@@ -77,7 +77,8 @@ struct State {
   std::optional<FrameGroup> rest;  ///< live: what is not with the worker of the window
   std::shared_ptr<SpareBuffers> spare;  ///< live: what leaves if the window is late
   bool abandoned = false;               ///< it was late: what the worker brings is of no use
-  AudioContext context = AudioContext::kSliding;  ///< as it is in force
+  AudioContext asked_context = AudioContext::kSliding;  ///< the property at the start
+  AudioContext context = AudioContext::kSliding;        ///< as it is in force
   bool whole_audio_given = false;
   uint64_t arrivals = 0;  ///< buffers that were taken from the pads
   uint64_t arrivals_at_alarm = 0;

@@ -440,5 +440,22 @@ TEST_F(PipelineSeek, BringsAllFramesBesideTheSound) {
   }
 }
 
+// What audio-context was set to while the element ran holds from the next start on, whatever is
+// sought before.
+TEST_P(Seek, KeepsTheAudioContextOfTheStart) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(16));
+  rig.set("audio-context", "whole");
+  ASSERT_TRUE(seek(rig, Clip{}));
+  ASSERT_TRUE(rig.wait_eos());
+  for (const auto& window : fake::windows()) EXPECT_EQ(window.context, AudioContext::kSliding);
+  rig.stop();
+  rig.take();
+  run(rig, Clip{});
+  EXPECT_EQ(fake::windows().back().context, AudioContext::kWhole);
+}
+
 }  // namespace
 }  // namespace latentsync::test
