@@ -113,10 +113,15 @@ void feed(Rig& rig, const Clip& clip) {
   rig.audio.eos();
 }
 
-bool seek(Rig& rig, const Clip& clip) {
+GstSegment segment_at(GstClockTime start) {
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_TIME);
-  segment.start = segment.time = segment.position = clip.begin_time();
+  segment.start = segment.time = segment.position = start;
+  return segment;
+}
+
+bool seek(Rig& rig, const Clip& clip) {
+  const GstSegment segment = segment_at(clip.begin_time());
   const auto go_on = [&](Rig&, bool video) {
     Feeder& feeder = video ? rig.video : rig.audio;
     feeder.segment(segment);

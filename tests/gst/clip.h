@@ -38,6 +38,9 @@ void feed_samples(Feeder& audio, const Clip& clip, const Retime& retime = {});
 /// begin(), frames and samples, end of stream on both pads.
 void feed(Rig& rig, const Clip& clip);
 
+/// A segment that begins at START, with running time 0.
+GstSegment segment_at(GstClockTime start);
+
 /// A flushing seek to where the clip begins; then its segment, frames, samples, end of stream.
 bool seek(Rig& rig, const Clip& clip);
 

@@ -8,13 +8,6 @@ namespace {
 class Flow : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Flow);
 
-GstSegment segment_from(GstClockTime start) {
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  segment.start = segment.time = segment.position = start;
-  return segment;
-}
-
 /// The last frames that came are the clip's.
 void expect_end_of(Rig& rig, const Clip& clip) {
   auto outputs = rig.take_buffers();
@@ -32,7 +25,7 @@ void flush_both(Rig& rig) {
 
 /// After a flush: a clip that begins with its segment, on both pads, without an end.
 void feed_segment(Rig& rig, const Clip& clip) {
-  const GstSegment segment = segment_from(clip.begin_time());
+  const GstSegment segment = segment_at(clip.begin_time());
   rig.video.segment(segment);
   rig.audio.segment(segment);
   feed_frames(rig.video, clip);
@@ -116,7 +109,7 @@ TEST_P(Flow, SurvivesAFlushOfOnePad) {
     Feeder& flushed = video ? rig.video : rig.audio;
     flushed.flush_start();
     flushed.flush_stop();
-    flushed.segment(segment_from(0));
+    flushed.segment(segment_at(0));
     if (video) feed_frames(rig.video, clip);
     if (!video) feed_samples(rig.audio, clip);
     rig.video.eos();
@@ -299,7 +292,7 @@ TEST_P(Flow, RefusesToPlayBackwards) {
                                            GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_SET, GST_SECOND)));
   EXPECT_EQ(rig.video.events(GST_EVENT_SEEK), 0);
   EXPECT_EQ(rig.audio.events(GST_EVENT_SEEK), 0);
-  GstSegment backwards = segment_from(0);
+  GstSegment backwards = segment_at(0);
   backwards.rate = -1.0;
   backwards.stop = 10 * GST_SECOND;
   const Clip clip;

@@ -1,0 +1,148 @@
+#include "tests/gst/clip.h"
+
+#include <random>
+
+namespace latentsync::test {
+namespace {
+
+class Flush : public InBothModes {};
+LATENTSYNC_IN_BOTH_MODES(Flush);
+
+// No window begins while the video flushes, and nothing of what came before leaves after it.
+TEST_P(Flush, BeginsNoWindowInAFlush) {
+  Rig rig(GetParam());
+  rig.start();
+  fake::hold_renders();
+  const Clip clip;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_frames(rig.video, clip);
+  feed_samples(rig.audio, clip);
+  rig.audio.eos();
+  ASSERT_TRUE(fake::wait_for_renders(1));
+  ASSERT_TRUE(rig.audio.wait_idle());
+  // Time to take the frames of the next window in.
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  rig.video.flush_start();
+  EXPECT_FALSE(fake::wait_for_renders(2, std::chrono::milliseconds(100)));
+  rig.video.flush_stop();
+  fake::release();
+  rig.video.segment(segment_at(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+// A flush of the video alone during its last window is no end of the stream.
+TEST_P(Flush, FlushOfTheLastWindowIsNoEnd) {
+  Rig rig(GetParam());
+  rig.start();
+  fake::hold_renders();
+  Clip clip;
+  clip.frames = 10;
+  feed(rig, clip);
+  ASSERT_TRUE(fake::wait_for_renders(1));
+  ASSERT_TRUE(rig.video.wait_idle());
+  rig.video.flush_start();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(rig.eos());
+  rig.video.flush_stop();
+  fake::release();
+  rig.video.segment(segment_at(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+// Flushes of the video alone, at any moment of windows that follow each other fast, stop nothing.
+TEST_P(Flush, SurvivesFlushesOfTheVideo) {
+  fake::behave("record=off");
+  Rig rig(GetParam());
+  rig.start();
+  Clip clip;
+  clip.frames = 100;
+  rig.video.begin(clip.picture.caps());
+  rig.audio.begin(audio_caps(clip.audio_format));
+  feed_samples(rig.audio, clip);
+  rig.audio.eos();
+  std::minstd_rand random(3);
+  for (int round = 0; round < 400; ++round) {
+    rig.video.segment(segment_at(0));
+    feed_frames(rig.video, clip);
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 3000));
+    rig.video.flush_start();
+    rig.video.flush_stop();
+  }
+  rig.take();
+  rig.video.segment(segment_at(0));
+  feed_frames(rig.video, clip);
+  rig.video.eos();
+  ASSERT_TRUE(rig.wait_eos());
+}
+
+/// A flush with this number, and the clip after it.
+void refill(Rig& rig, bool video, const Clip& clip, guint32 number) {
+  Feeder& feeder = video ? rig.video : rig.audio;
+  feeder.flush_start(number);
+  feeder.flush_stop(number);
+  feeder.segment(segment_at(clip.begin_time()));
+  video ? feed_frames(feeder, clip) : feed_samples(feeder, clip);
+  feeder.eos();
+}
+
+/// The windows from NUMBER on.
+std::vector<fake::WindowRecord> windows_from(size_t number) {
+  auto windows = fake::windows();
+  windows.erase(windows.begin(), windows.begin() + static_cast<std::ptrdiff_t>(number));
+  return windows;
+}
+
+// A seek that comes to the audio's source first, by another sink of the pipeline: what the audio
+// brings before the video has flushed is heard.
+TEST_P(Flush, KeepsAudioThatIsThereFirst) {
+  for (const char* context : {"sliding", "whole"}) {
+    SCOPED_TRACE(context);
+    Rig rig(GetParam(), {{"audio-context", context}});
+    Clip late;
+    late.first = 1000;
+    rig.start();
+    rig.video.begin(late.picture.caps());
+    rig.audio.begin(audio_caps(late.audio_format));
+    feed_frames(rig.video, late);
+    feed_samples(rig.audio, late);
+    rig.audio.eos();
+    ASSERT_TRUE(rig.wait_buffers(32));
+    const size_t before = fake::windows().size();
+    const guint32 number = gst_util_seqnum_next();
+    refill(rig, false, Clip{}, number);
+    EXPECT_TRUE(rig.audio.wait_idle());
+    refill(rig, true, Clip{}, number);
+    ASSERT_TRUE(rig.wait_eos());
+    expect_frames(rig.take_buffers(), Clip{});
+    if (std::string(context) == "sliding") expect_audio_follows(windows_from(before), Clip{});
+    if (std::string(context) == "whole") EXPECT_GE(fake::whole_audio().size(), 16000u);
+  }
+}
+
+// A seek that comes to the audio's source twice, by each of two sinks: the second flush takes
+// nothing from the video.
+TEST_P(Flush, KeepsFramesWhereTheAudioFlushesTwice) {
+  Rig rig(GetParam());
+  rig.start();
+  feed(rig, Clip{});
+  ASSERT_TRUE(rig.wait_buffers(16));
+  const guint32 number = gst_util_seqnum_next();
+  Clip clip;
+  clip.frames = 64;
+  refill(rig, false, clip, number);
+  refill(rig, true, clip, number);
+  ASSERT_TRUE(rig.wait_buffers(16));
+  refill(rig, false, clip, number);
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
+}
+
+}  // namespace
+}  // namespace latentsync::test
