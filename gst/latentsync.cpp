@@ -110,6 +110,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
       latentsync::AudioHistory(settings.audio_context == latentsync::AudioContext::kWhole);
   gst_segment_init(&state.video_segment, GST_FORMAT_TIME);
   gst_segment_init(&state.audio_segment, GST_FORMAT_TIME);
+  gst_segment_init(&state.sent_segment, GST_FORMAT_TIME);
   state.format.reset();
   state.audio_resync = true;
   state.in_flight_ns.reset();
@@ -130,6 +131,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.stream_start.reset();
   state.stream_start_sent = false;
   state.caps_sent = false;
+  state.ended = false;
   state.segment_pending = true;
   state.held_events.clear();
   state.seen_pool = nullptr;
@@ -201,6 +203,7 @@ static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
     state.alarm.reset();
     state.audio_held_back = false;
     state.segment_pending = true;
+    state.ended = false;
     state.flushed = true;
   }
   if (worker) worker->interrupt(false);

@@ -268,6 +268,7 @@ void send_event(GstLatentsync* self, EventPtr event) {
       const GstSegment* segment = nullptr;
       gst_event_parse_segment(event.get(), &segment);
       gst_aggregator_update_segment(aggregator, segment);
+      state.sent_segment = *segment;
       state.segment_pending = true;
       return;
     }

@@ -87,6 +87,8 @@ struct State {
   EventPtr stream_start;  ///< of the video
   bool stream_start_sent = false;
   bool caps_sent = false;
+  GstSegment sent_segment;             ///< the video's that holds for what leaves
+  bool ended = false;                  ///< the base class has sent EOS, and waits for a flush
   bool segment_pending = true;         ///< the base class pushes one with the next buffer
   std::vector<EventPtr> held_events;   ///< until the caps have been sent
   GstBufferPool* seen_pool = nullptr;  ///< not owned: only compared

@@ -306,7 +306,7 @@ GstClockTime window_duration(const State& state) {
                                known ? info->fps_n : 25);
 }
 
-GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
+static GstFlowReturn make_progress(GstAggregator* aggregator, gboolean timeout) {
   GstLatentsync* self = GST_LATENTSYNC(aggregator);
   try {
     return go_on(self, timeout);
@@ -314,6 +314,14 @@ GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
     post_exception(self);
     return failed_flow(self);
   }
+}
+
+GstFlowReturn aggregate(GstAggregator* aggregator, gboolean timeout) {
+  const GstFlowReturn flow = make_progress(aggregator, timeout);
+  // The base class sends EOS then, and is over with it until both pads flush.
+  const bool ends = flow == GST_FLOW_EOS || flow == GST_FLOW_ERROR;
+  if (ends) GST_LATENTSYNC(aggregator)->element->state.ended = true;
+  return flow;
 }
 
 GstClockTime next_time(GstAggregator* aggregator) {

@@ -22,37 +22,28 @@ const char* objection(GstLatentsync* self, GstEvent* event) {
   return nullptr;
 }
 
-/// What the base class changes for a flushing seek before anybody has agreed to it.
-struct BeforeSeek {
-  explicit BeforeSeek(GstAggregator* aggregator)
-      : eos(gst_pad_get_sticky_event(aggregator->srcpad, GST_EVENT_EOS, 0)) {
-    GST_OBJECT_LOCK(aggregator);
-    segment = GST_AGGREGATOR_PAD(aggregator->srcpad)->segment;
-    GST_OBJECT_UNLOCK(aggregator);
-  }
-
-  GstSegment segment;
-  EventPtr eos;
-};
-
-/// After a seek that was refused when it came: the base class has flushed downstream and left its
-/// task stopped. What the pads hold goes on from where it was.
-void undo_seek(GstLatentsync* self, BeforeSeek before) {
+/// After a seek that was refused when it came: the base class has flushed downstream, changed its
+/// segment and stopped its task. What the pads hold goes on from where it was.
+void undo_seek(GstLatentsync* self) {
   Element& element = *self->element;
   GstPad* source = GST_AGGREGATOR_SRC_PAD(self);
+  GstSegment segment;
+  bool ended;
   {
     std::lock_guard lock(element.task_mutex);
     // Both pads may have flushed all the same, and the task runs again.
     if (!element.may_run || gst_pad_get_task_state(source) != GST_TASK_STOPPED) return;
-    gst_aggregator_update_segment(GST_AGGREGATOR(self), &before.segment);
+    segment = element.state.sent_segment;
+    gst_aggregator_update_segment(GST_AGGREGATOR(self), &segment);
     element.state.segment_pending = true;
+    ended = element.state.ended;
     // The base class begins its task nowhere else without a flush of both pads.
     const GstPadActivateModeFunction activate = GST_PAD_ACTIVATEMODEFUNC(source);
     activate(source, GST_OBJECT(self), GST_PAD_MODE_PUSH, TRUE);
   }
-  if (!before.eos) return;
-  gst_pad_push_event(source, gst_event_new_segment(&before.segment));
-  gst_pad_push_event(source, before.eos.release());
+  if (!ended) return;
+  gst_pad_push_event(source, gst_event_new_segment(&segment));
+  gst_pad_push_event(source, gst_event_new_eos());
 }
 
 }  // namespace
@@ -78,7 +69,6 @@ gboolean seek(GstAggregator* aggregator, GstEvent* event) {
   Element& element = *self->element;
   const auto worker = element.share_worker();
   if (!(flags & GST_SEEK_FLAG_FLUSH) || !worker) return base_class()->src_event(aggregator, event);
-  BeforeSeek before(aggregator);
   {
     std::lock_guard lock(element.state.mutex);
     element.state.flushes_at_seek = element.state.video_flushes;
@@ -92,7 +82,7 @@ gboolean seek(GstAggregator* aggregator, GstEvent* event) {
       return TRUE;
   }
   worker->interrupt(false);
-  if (!result) undo_seek(self, std::move(before));
+  if (!result) undo_seek(self);
   return result;
 }
 
