@@ -190,7 +190,10 @@ std::optional<Failure> hear(State& state, GstBuffer* buffer, std::span<const flo
 }
 
 /// The whole audio has been given, and this is not the one for the video after a seek.
-bool is_unheard(const State& state) { return state.whole_audio_given && !state.audio_renewed; }
+bool is_unheard(State& state) {
+  std::lock_guard lock(state.mutex);
+  return state.whole_audio_given && !state.audio_renewed;
+}
 
 std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
