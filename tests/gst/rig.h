@@ -54,7 +54,7 @@ class Feeder {
   GstClockTime position = GST_CLOCK_TIME_NONE;
   bool seekable = false;
   bool refuses_seeks = false;  ///< when they come, after on_seek
-  GstClockTime latency = 0;  ///< the least, where live
+  GstClockTime latency = 0;    ///< the least, where live
   /// Each push waits up to so long before, at random.
   std::chrono::microseconds most_delay{0};
 
