@@ -78,9 +78,9 @@ struct NoisyLatents {
 NoisyLatents with_noise(const at::Tensor& x0, const at::Tensor& noise, const at::Tensor& alpha,
                         const at::Tensor& begins);
 
-/// What to predict in place of HEARD for guidance to lead, where NEAR_LIPS is 1, to what it leads to
-/// now, and where it is 0 to HEARD itself. SILENT: what is predicted without sound; it and HEARD:
-/// [N, 4, h, w], near_lips: [N, 1, h, w].
+/// What to predict in place of HEARD for guidance to lead, where NEAR_LIPS is 1, to what it leads
+/// to now, and where it is 0 to HEARD itself. SILENT: what is predicted without sound; it and
+/// HEARD: [N, 4, h, w], near_lips: [N, 1, h, w].
 at::Tensor kept_to_lips(const at::Tensor& silent, const at::Tensor& heard,
                         const at::Tensor& near_lips, double guidance);
 
