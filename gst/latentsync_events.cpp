@@ -1,6 +1,8 @@
 #include "gst/debug.h"
 #include "gst/latentsync_private.h"
+#include "gst/timeline.h"
 
+#include <algorithm>
 #include <utility>
 
 /// Events: the video's travel with its frames, the audio's end here.
@@ -108,8 +110,11 @@ GstEvent* begin_flush(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* even
   {
     State& state = self->element->state;
     std::lock_guard lock(state.mutex);
+    const guint32 came = gst_event_get_seqnum(event);
     if (!video) event = set_apart(state, event);
-    (video ? state.video_flush : state.audio_flush) = {gst_event_get_seqnum(event), true};
+    const guint32 number = gst_event_get_seqnum(event);
+    (video ? state.video_flush : state.audio_flush) = {number, true, number != came};
+    if (!video) ++state.audio_flushes;
     if (video) {
       ++state.video_flushes;
       state.frames.drop_frames();
@@ -139,6 +144,7 @@ void empty_pad(GstLatentsync* self, GstAggregatorPad* pad) {
     state.audio.reset();
     state.audio_resync = true;
     state.audio_renewed = true;
+    state.windows_at_renewal = state.windows;
   }
 }
 
@@ -147,6 +153,27 @@ void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
   State& state = self->element->state;
   std::lock_guard lock(state.mutex);
   (is_video(self, pad) ? state.video_flush : state.audio_flush).goes_on = false;
+}
+
+bool has_length(GstEvent* gap) {
+  GstClockTime time, duration;
+  gst_event_parse_gap(gap, &time, &duration);
+  return GST_CLOCK_TIME_IS_VALID(duration) && duration > 0;
+}
+
+/// A GAP that only tells how far the stream is. The base class would make it one of the rest of the
+/// segment.
+void take_moment(GstLatentsync* self, bool video, EventPtr gap) {
+  if (video) {
+    State& state = self->element->state;
+    GstClockTime time;
+    gst_event_parse_gap(gap.get(), &time, nullptr);
+    std::lock_guard lock(state.mutex);
+    const int64_t place = timeline_time(state.video_segment, time);
+    state.video_end_ns = std::max(state.video_end_ns.value_or(place), place);
+    state.frames.push(std::move(gap));
+  }
+  gst_latentsync_wake(self);
 }
 
 }  // namespace
@@ -194,7 +221,12 @@ gboolean sink_event(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* 
       }
       break;
     case GST_EVENT_EOS:
+      break;
     case GST_EVENT_GAP:
+      if (!has_length(event)) {
+        take_moment(self, video, EventPtr(event));
+        return TRUE;
+      }
       break;
     case GST_EVENT_SEGMENT_DONE: {
       // The end of what was asked for, although not of the stream.

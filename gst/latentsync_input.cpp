@@ -83,6 +83,7 @@ std::optional<Failure> take_video(GstLatentsync* self, BufferPtr buffer) {
     const GstClockTime time = GST_BUFFER_PTS(buffer.get());
     const GstClockTime duration = GST_BUFFER_DURATION(buffer.get());
     std::lock_guard lock(state.mutex);
+    if (state.video_flush.goes_on) return std::nullopt;
     state.frames.push(EventPtr(gst_event_new_gap(time, duration)));
     // Audio that belongs to it may come.
     state.video_end_ns = timeline_time(state.video_segment, time) + static_cast<int64_t>(duration);
@@ -104,6 +105,7 @@ std::optional<Failure> take_video(GstLatentsync* self, BufferPtr buffer) {
   }
 
   std::lock_guard lock(state.mutex);
+  if (state.video_flush.goes_on) return std::nullopt;  // it had been looked at before
   Frame frame;
   frame.format = state.format;
   GstClockTime time = GST_BUFFER_PTS(buffer.get());
@@ -215,10 +217,11 @@ std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   return hear(state, buffer.get(), samples, silence);
 }
 
-/// Audio has come to its end once more, and no flush of the video has followed its own.
+/// Audio has come to its end once more, and the video goes on without a flush like its own.
 bool is_renewed_in_vain(State& state) {
   std::lock_guard lock(state.mutex);
-  return state.whole_audio_given && state.audio_renewed && !is_common_flush(state);
+  return state.whole_audio_given && state.audio_renewed && !is_common_flush(state) &&
+         !state.audio_flush.apart && state.windows > state.windows_at_renewal + 1;
 }
 
 }  // namespace
@@ -226,17 +229,26 @@ bool is_renewed_in_vain(State& state) {
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;
   PadsState pads;
-  bool flushing;
+  bool video_flushes, audio_flushes;
   {
+    const State& state = self->element->state;
     std::lock_guard lock(self->element->state.mutex);
-    flushing = self->element->state.video_flush.goes_on;
-    pads.video_flushes = self->element->state.video_flushes;
+    video_flushes = state.video_flush.goes_on;
+    audio_flushes = state.audio_flush.goes_on;
+    pads.video_flushes = state.video_flushes;
+    pads.audio_flushes = state.audio_flushes;
   }
-  pads.video_there = BufferPtr(gst_latentsync_pad_peek(self->video, &token)) != nullptr;
-  pads.audio_there = BufferPtr(gst_latentsync_pad_peek(self->audio, &token)) != nullptr;
+  {
+    // Between the two steps of taking a token away nothing else may come to its place.
+    std::lock_guard lock(self->element->taking_mutex);
+    pads.video_there = BufferPtr(gst_latentsync_pad_peek(self->video, &token)) != nullptr;
+    pads.audio_there = BufferPtr(gst_latentsync_pad_peek(self->audio, &token)) != nullptr;
+  }
   pads.token = token;
-  pads.video_ended = !flushing && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
-  pads.audio_ended = !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
+  pads.video_ended =
+      !video_flushes && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
+  pads.audio_ended =
+      !audio_flushes && !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
   pads.video_wanted = wants_video(self);
   pads.audio_wanted = wants_audio(self);
   return pads;

@@ -49,6 +49,7 @@ constexpr int64_t kMostAudioAhead = 600 * kSampleRate;
 struct PadFlush {
   guint32 number = GST_SEQNUM_INVALID;  ///< FLUSH_START's
   bool goes_on = false;                 ///< until FLUSH_STOP
+  bool apart = false;                   ///< of a seek that had flushed the pad already
 };
 
 struct State {
@@ -66,7 +67,9 @@ struct State {
   std::optional<int64_t> video_end_ns;  ///< where a frame without a timestamp would lie
   int64_t audio_ahead = kAudioAhead;
   uint64_t video_flushes = 0;  ///< what was taken in before one is not sent after it
+  uint64_t audio_flushes = 0;
   bool audio_renewed = false;  ///< by a flush of its own: what comes now is not what was given
+  uint64_t windows_at_renewal = 0;
   PadFlush video_flush;
   PadFlush audio_flush;
   uint64_t flushes_at_seek = 0;  ///< video_flushes when the last seek came
@@ -75,6 +78,7 @@ struct State {
   // Of the source thread alone, and of start, stop and flush, when it does not run.
   bool live = false;               ///< frames have a latency to keep to; as of the last aggregate()
   std::optional<FrameGroup> rest;  ///< live: what is not with the worker of the window
+  uint64_t rest_flushes = 0;       ///< video_flushes when it began
   std::shared_ptr<SpareBuffers> spare;  ///< live: what leaves if the window is late
   bool abandoned = false;               ///< it was late: what the worker brings is of no use
   AudioContext asked_context = AudioContext::kSliding;  ///< the property at the start
@@ -203,6 +207,7 @@ struct PadsState {
   bool audio_ended = false;
   bool token = false;
   uint64_t video_flushes = 0;  ///< before this look: an end may have been flushed since
+  uint64_t audio_flushes = 0;
 
   /// There is something to take, or was: look again.
   bool arrived() const {

@@ -19,7 +19,8 @@ bool add_audio(Element& element, bool as_it_is, const std::vector<int64_t>& time
     if (!state.audio.finished()) return false;
     job.audio = state.audio.slice(0, std::max<int64_t>(state.audio.end(), 0));
     job.audio_whole = true;
-    state.audio.reset();
+    // The video's part of a flush may still follow: this is its audio, too.
+    if (!std::exchange(state.audio_renewed, false)) state.audio.reset();
     state.whole_audio_given = true;
     return true;
   }
@@ -80,6 +81,7 @@ bool submit(GstLatentsync* self, bool as_it_is) {
     if (state.live) {
       state.spare = job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
       state.rest = job.group.split();
+      state.rest_flushes = state.video_flushes;
     }
     GST_DEBUG_OBJECT(self, "window %" G_GUINT64_FORMAT ": %d frames, %zu samples", job.index,
                      job.group.frames, job.audio.size());
@@ -194,9 +196,9 @@ GstFlowReturn meet_deadline(GstLatentsync* self) {
     state.abandoned = true;
     late = std::exchange(state.rest, std::nullopt);
     late->set_buffers(std::move(buffers));
+    flushes = state.rest_flushes;
     std::lock_guard lock(state.mutex);
     state.in_flight_ns.reset();
-    flushes = state.video_flushes;
   } else {
     {
       std::lock_guard lock(state.mutex);
@@ -221,7 +223,7 @@ void note_ends(GstLatentsync* self, const PadsState& pads) {
   State& state = self->element->state;
   std::lock_guard lock(state.mutex);
   if (pads.video_ended && pads.video_flushes == state.video_flushes) state.frames.close();
-  if (pads.audio_ended) state.audio.finish();
+  if (pads.audio_ended && pads.audio_flushes == state.audio_flushes) state.audio.finish();
 }
 
 /// Whether a live graph's clock has passed what is due next. The base class does not look at it any

@@ -102,6 +102,7 @@ bool look_later(GstLatentsync* self, std::chrono::milliseconds limit) {
 void give_up_whole_audio(GstLatentsync* self, const std::string& why) {
   self->element->state.context = AudioContext::kSliding;
   self->element->worker->reopen(AudioContext::kSliding);
+  self->element->state.alarm.reset();
   warn_once(self, "whole-audio", why);
 }
 

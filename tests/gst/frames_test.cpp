@@ -43,6 +43,39 @@ TEST_P(Frames, OutAreFramesInForEachWindowSize) {
   }
 }
 
+// A GAP event that only tells how far a stream is, without a length, leaves as it came: it is no
+// gap up to the segment's end.
+TEST_P(Frames, GapsWithoutALengthAreNoGaps) {
+  Rig rig(GetParam());
+  const Clip clip;
+  GstSegment ends;
+  gst_segment_init(&ends, GST_FORMAT_TIME);
+  ends.stop = 10 * GST_SECOND;
+  rig.start();
+  rig.video.begin(clip.picture.caps(), &ends);
+  rig.audio.begin(audio_caps(clip.audio_format), &ends);
+  feed_frames(rig.video, clip);
+  feed_samples(rig.audio, clip);
+  const std::vector<GstClockTime> lengths = {0, GST_CLOCK_TIME_NONE};
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    rig.video.gap((5 + i) * GST_SECOND, lengths[i]);
+    rig.audio.gap((5 + i) * GST_SECOND, lengths[i]);
+  }
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  std::vector<Ref<GstBuffer>> frames;
+  std::vector<GstClockTime> found;
+  for (Output& output : rig.take()) {
+    if (output.buffer) frames.push_back(std::move(output.buffer));
+    if (!output.event || GST_EVENT_TYPE(output.event.get()) != GST_EVENT_GAP) continue;
+    found.emplace_back();
+    gst_event_parse_gap(output.event.get(), nullptr, &found.back());
+  }
+  expect_frames(frames, clip);
+  EXPECT_EQ(found, lengths);
+}
+
 // Frames without a face leave as the very buffers that came, in whole windows and among edited
 // ones; edited ones that nobody shares too.
 TEST_P(Frames, KeepTheirBuffer) {
