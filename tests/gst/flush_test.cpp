@@ -132,7 +132,11 @@ TEST_P(Flush, KeepsAudioThatIsThereFirst) {
 TEST_P(Flush, KeepsFramesWhereTheAudioFlushesTwice) {
   Rig rig(GetParam());
   rig.start();
-  feed(rig, Clip{});
+  const Clip before;
+  rig.video.begin(before.picture.caps());
+  rig.audio.begin(audio_caps(before.audio_format));
+  feed_frames(rig.video, before);
+  feed_samples(rig.audio, before);
   ASSERT_TRUE(rig.wait_buffers(16));
   const guint32 number = gst_util_seqnum_next();
   Clip clip;
