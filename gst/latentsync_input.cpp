@@ -74,7 +74,7 @@ void set_position(GstAggregatorPad* pad, GstBuffer* buffer) {
   GST_OBJECT_UNLOCK(pad);
 }
 
-/// What is wrong with a buffer, of this and the other pad, is to be posted once no lock is held.
+/// Takes a frame or gap in. Returned is what is wrong with it: to be posted when no lock is held.
 std::optional<Failure> take_video(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(video_pad(self), buffer.get());
@@ -197,6 +197,7 @@ bool is_unheard(State& state) {
   return state.whole_audio_given && !state.audio_renewed;
 }
 
+/// Likewise, samples or silence.
 std::optional<Failure> take_audio(GstLatentsync* self, BufferPtr buffer) {
   State& state = self->element->state;
   set_position(audio_pad(self), buffer.get());
@@ -229,12 +230,12 @@ bool is_renewed_in_vain(State& state) {
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;
   PadsState pads;
-  bool video_flushes, audio_flushes;
+  bool video_is_flushing, audio_is_flushing;
   {
     const State& state = self->element->state;
     std::lock_guard lock(self->element->state.mutex);
-    video_flushes = state.video_flush.goes_on;
-    audio_flushes = state.audio_flush.goes_on;
+    video_is_flushing = state.video_flush.goes_on;
+    audio_is_flushing = state.audio_flush.goes_on;
     pads.video_flushes = state.video_flushes;
     pads.audio_flushes = state.audio_flushes;
   }
@@ -246,9 +247,9 @@ PadsState look_at_pads(GstLatentsync* self) {
   }
   pads.token = token;
   pads.video_ended =
-      !video_flushes && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
+      !video_is_flushing && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
   pads.audio_ended =
-      !audio_flushes && !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
+      !audio_is_flushing && !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
   pads.video_wanted = wants_video(self);
   pads.audio_wanted = wants_audio(self);
   return pads;
