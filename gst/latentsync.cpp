@@ -117,6 +117,7 @@ static void reset_stream(latentsync::State& state, const latentsync::Settings& s
   state.video_end_ns.reset();
   state.video_flush = {};
   state.audio_flush = {};
+  state.video_flush_due.reset();
   state.flushed = false;
   state.rest.reset();
   state.spare.reset();

@@ -117,6 +117,7 @@ GstEvent* begin_flush(GstLatentsync* self, GstAggregatorPad* pad, GstEvent* even
     if (!video) ++state.audio_flushes;
     if (video) {
       ++state.video_flushes;
+      state.video_flush_due.reset();
       state.frames.drop_frames();
       // Under the lock: a window that begins afterwards is not one of those to be dropped.
       if (worker) worker->cancel_job();
@@ -150,9 +151,13 @@ void empty_pad(GstLatentsync* self, GstAggregatorPad* pad) {
 
 /// After the base class has forgotten that the pad was at its end.
 void end_flush(GstLatentsync* self, GstAggregatorPad* pad) {
+  const bool video = is_video(self, pad);
   State& state = self->element->state;
   std::lock_guard lock(state.mutex);
-  (is_video(self, pad) ? state.video_flush : state.audio_flush).goes_on = false;
+  (video ? state.video_flush : state.audio_flush).goes_on = false;
+  if (!video && !is_common_flush(state) && !state.audio_flush.apart) {
+    state.video_flush_due = std::chrono::steady_clock::now() + kPatience;
+  }
 }
 
 bool has_length(GstEvent* gap) {

@@ -230,12 +230,11 @@ bool is_renewed_in_vain(State& state) {
 PadsState look_at_pads(GstLatentsync* self) {
   gboolean token = FALSE;
   PadsState pads;
-  bool video_is_flushing, audio_is_flushing;
   {
     const State& state = self->element->state;
     std::lock_guard lock(self->element->state.mutex);
-    video_is_flushing = state.video_flush.goes_on;
-    audio_is_flushing = state.audio_flush.goes_on;
+    pads.video_flushing = state.video_flush.goes_on;
+    pads.audio_flushing = state.audio_flush.goes_on;
     pads.video_flushes = state.video_flushes;
     pads.audio_flushes = state.audio_flushes;
   }
@@ -247,9 +246,9 @@ PadsState look_at_pads(GstLatentsync* self) {
   }
   pads.token = token;
   pads.video_ended =
-      !video_is_flushing && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
+      !pads.video_flushing && !pads.video_there && gst_aggregator_pad_is_eos(video_pad(self));
   pads.audio_ended =
-      !audio_is_flushing && !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
+      !pads.audio_flushing && !pads.audio_there && gst_aggregator_pad_is_eos(audio_pad(self));
   pads.video_wanted = wants_video(self);
   pads.audio_wanted = wants_audio(self);
   return pads;

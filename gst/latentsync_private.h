@@ -9,6 +9,7 @@
 #include "gst/worker.h"
 
 #include <atomic>
+#include <chrono>
 #include <gst/audio/audio.h>
 #include <map>
 #include <memory>
@@ -45,6 +46,9 @@ constexpr int64_t kAudioAhead = 30 * kSampleRate;
 /// The same once the video has been waited for in vain.
 constexpr int64_t kMostAudioAhead = 600 * kSampleRate;
 
+/// How long a pad waits for what does not come to the other one before something is done about it.
+constexpr std::chrono::milliseconds kPatience{2000};
+
 /// A sink pad's last flush.
 struct PadFlush {
   guint32 number = GST_SEQNUM_INVALID;  ///< FLUSH_START's
@@ -72,6 +76,8 @@ struct State {
   uint64_t windows_at_renewal = 0;
   PadFlush video_flush;
   PadFlush audio_flush;
+  /// The audio alone has been flushed: until then the video may follow, and it is all one seek.
+  std::optional<std::chrono::steady_clock::time_point> video_flush_due;
   uint64_t flushes_at_seek = 0;  ///< video_flushes when the last seek came
   bool flushed = false;          ///< both pads were, and FLUSH_STOP has still to leave
 
@@ -205,6 +211,8 @@ struct PadsState {
   bool audio_wanted = false;
   bool video_ended = false;
   bool audio_ended = false;
+  bool video_flushing = false;
+  bool audio_flushing = false;
   bool token = false;
   uint64_t video_flushes = 0;  ///< before this look: an end may have been flushed since
   uint64_t audio_flushes = 0;
@@ -243,6 +251,8 @@ GstClockTime window_duration(const State& state);
 // latentsync_waiting.cpp
 /// Looks for a pad that waits for the other one in vain. True where something was done about it.
 bool watch_pads(GstLatentsync* self, const PadsState& pads, GstFlowReturn* flow);
+/// Whether a seek has come to the audio's source, so that it may be on its way to the video's.
+bool waits_for_flush(GstLatentsync* self, const PadsState& pads);
 /// The whole audio is not there, and the video cannot wait for it: on as sliding. WHY: a sentence.
 void give_up_whole_audio(GstLatentsync* self, const std::string& why);
 

@@ -255,6 +255,15 @@ GstFlowReturn failed_flow(GstLatentsync* self) {
   return self->element->state.caps_sent ? GST_FLOW_ERROR : GST_FLOW_FLUSHING;
 }
 
+/// Nothing can be done before more comes. While the base class has a buffer of each pad, or takes
+/// one that flushes to be at its end, it would call again at once.
+GstFlowReturn need_data(GstLatentsync* self, const PadsState& pads) {
+  const bool video_ready = pads.video_there || pads.video_ended || pads.video_flushing;
+  const bool audio_ready = pads.audio_there || pads.audio_ended || pads.audio_flushing;
+  if (video_ready && audio_ready) self->element->worker->pause(std::chrono::milliseconds(10));
+  return GST_AGGREGATOR_FLOW_NEED_DATA;
+}
+
 /// All that can be done with what is there.
 GstFlowReturn go_on(GstLatentsync* self, bool timeout) {
   Element& element = *self->element;
@@ -273,13 +282,18 @@ GstFlowReturn go_on(GstLatentsync* self, bool timeout) {
       continue;
     }
     if (due) return meet_deadline(self);
-    if (is_over(self, pads)) return GST_FLOW_EOS;
+    if (is_over(self, pads)) {
+      // After an EOS the base class would refuse what the audio brings until it flushes again.
+      if (!waits_for_flush(self, pads)) return GST_FLOW_EOS;
+      look_behind_events(self, pads);
+      return need_data(self, pads);
+    }
     if (watch_pads(self, pads, &flow)) {
       if (flow != GST_FLOW_OK) return flow;
       continue;
     }
     look_behind_events(self, pads);
-    if (pads.open()) return GST_AGGREGATOR_FLOW_NEED_DATA;
+    if (pads.open()) return need_data(self, pads);
     // All that was wanted is here: only the worker can bring more. Returning would only have the
     // base class call again at once.
     if (!element.worker->busy()) return GST_AGGREGATOR_FLOW_NEED_DATA;

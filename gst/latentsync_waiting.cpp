@@ -10,9 +10,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// How long a pad waits for what does not come to the other one before something is done about it.
-constexpr std::chrono::milliseconds kPatience{2000};
-/// The same once it is known that the audio waits for this video.
+/// As kPatience, once it is known that the audio waits for this video.
 constexpr std::chrono::milliseconds kPatienceAgain{100};
 
 /// The window that waits for audio which cannot come: as it is where all of its frames can be
@@ -98,6 +96,18 @@ bool look_later(GstLatentsync* self, std::chrono::milliseconds limit) {
 }
 
 }  // namespace
+
+bool waits_for_flush(GstLatentsync* self, const PadsState& pads) {
+  State& state = self->element->state;
+  std::lock_guard lock(state.mutex);
+  if (state.audio_flush.goes_on) return !is_common_flush(state);
+  if (!state.video_flush_due) return false;
+  const bool audio_ended = pads.audio_ended && pads.audio_flushes == state.audio_flushes;
+  if (audio_ended || steady_clock::now() >= *state.video_flush_due) return false;
+  state.alarm.reset();
+  self->element->worker->set_alarm(state.video_flush_due);
+  return true;
+}
 
 void give_up_whole_audio(GstLatentsync* self, const std::string& why) {
   self->element->state.context = AudioContext::kSliding;

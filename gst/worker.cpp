@@ -78,6 +78,11 @@ void Worker::wait(std::optional<std::chrono::milliseconds> limit) {
   }
 }
 
+void Worker::pause(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, time, [this] { return interrupted_; });
+}
+
 void Worker::interrupt(bool on) {
   {
     std::lock_guard lock(mutex_);

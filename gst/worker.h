@@ -78,7 +78,9 @@ class Worker {
 
   /// Blocks while busy(), at most until interrupt(true), or as long as LIMIT.
   void wait(std::optional<std::chrono::milliseconds> limit = std::nullopt);
-  /// While ON, wait() returns at once.
+  /// Blocks so long, at most until interrupt(true).
+  void pause(std::chrono::milliseconds time);
+  /// While ON, wait() and pause() return at once.
   void interrupt(bool on);
   bool interrupted() const;
 
