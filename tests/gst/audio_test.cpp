@@ -205,8 +205,7 @@ TEST_P(Audio, WithHolesIsSilenceThere) {
     Clip clip;
     clip.frames = 60;
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     feed_frames(rig.video, clip);
     Clip piece = clip;
     for (int64_t at = 0; at < clip.end_sample(); at += 4800) {
@@ -231,8 +230,7 @@ TEST_P(Audio, WithRoundedTimestampsHasNoHoles) {
   clip.frames = 60;
   clip.chunk = 333;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip, [](GstBuffer* samples) {
     GST_BUFFER_PTS(samples) = GST_BUFFER_PTS(samples) / GST_MSECOND * GST_MSECOND;
@@ -249,8 +247,7 @@ TEST_P(Audio, ThatOverlapsDoesNotShiftTheRest) {
   Clip clip;
   clip.frames = 60;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   Clip piece = clip;
   for (const auto& [begin, end] :
@@ -274,8 +271,7 @@ TEST_P(Audio, MayBeAheadOrBehind) {
     Clip clip;
     clip.frames = 80;
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     const auto give_audio = [&] {
       feed_samples(rig.audio, clip);
       rig.audio.eos();
@@ -302,8 +298,7 @@ TEST_P(Audio, IsWaitedForAsFarAsTheLookAhead) {
   clip.frames = 16;
   clip.audio_end = 16000 * 3 / 2;  // to 1.5 s; the window's last frame is at 0.6 s
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   EXPECT_TRUE(rig.audio.wait_idle());
@@ -324,8 +319,7 @@ TEST_P(Audio, IsWholeBeforeTheFirstWindow) {
   Clip clip;
   clip.audio_end = 16000 * 5;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   EXPECT_TRUE(rig.audio.wait_idle());
   feed_frames(rig.video, clip);
@@ -353,8 +347,7 @@ TEST_P(Audio, ThatIsNeverWholeIsTakenAsItSlides) {
   clip.frames = 400;
   clip.audio_end = 16000 * 4;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   feed_frames(rig.video, clip);
   const auto begin = std::chrono::steady_clock::now();
@@ -381,8 +374,7 @@ TEST_P(Audio, ThatComesSlowlyIsWaitedFor) {
   clip.frames = 200;
   clip.audio_end = 16000 * 2;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   feed_frames(rig.video, clip);
   EXPECT_TRUE(rig.wait_message(GST_MESSAGE_WARNING));

@@ -104,9 +104,13 @@ void feed_samples(Feeder& audio, const Clip& clip, const Retime& retime) {
   }
 }
 
-void feed(Rig& rig, const Clip& clip) {
+void begin(Rig& rig, const Clip& clip) {
   rig.video.begin(clip.picture.caps());
   rig.audio.begin(audio_caps(clip.audio_format));
+}
+
+void feed(Rig& rig, const Clip& clip) {
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   rig.video.eos();

@@ -35,6 +35,9 @@ using Retime = std::function<void(GstBuffer*)>;
 void feed_frames(Feeder& video, const Clip& clip, const Retime& retime = {});
 void feed_samples(Feeder& audio, const Clip& clip, const Retime& retime = {});
 
+/// stream-start, caps and segment on both pads.
+void begin(Rig& rig, const Clip& clip);
+
 /// begin(), frames and samples, end of stream on both pads.
 void feed(Rig& rig, const Clip& clip);
 

@@ -79,8 +79,7 @@ TEST_P(Determinism, SameBytesAfterALeadIn) {
     part.first = first;
     part.frames = clip.frames - first;
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     feed_frames(rig.video, part);
     feed_samples(rig.audio, clip);  // all of it
     rig.video.eos();

@@ -184,8 +184,7 @@ TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
   Rig rig(GetParam());
   rig.start();
   Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   const auto allocator = new_locked_allocator();
   for (const FrameSpec& spec : clip.specs()) {
     Ref<GstBuffer> frame = make_frame(clip.picture, spec);
@@ -247,8 +246,7 @@ TEST_P(Errors, OfSharedFramesThatCannotBeCopiedAreToldOnce) {
   const auto allocator = new_locked_allocator(true);
   std::vector<Ref<GstBuffer>> held;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip, [&](GstBuffer* frame) {
     GstMemory* memory = gst_allocator_alloc(allocator.get(), gst_buffer_get_size(frame), nullptr);
     gst_buffer_replace_all_memory(frame, memory);
@@ -267,8 +265,7 @@ TEST_P(Errors, OfFramesThatAreTooSmallDoNotCrash) {
   Rig rig(GetParam());
   rig.start();
   Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip, [](GstBuffer* frame) { gst_buffer_set_size(frame, 100); });
   feed_samples(rig.audio, clip);
   rig.video.eos();

@@ -72,8 +72,7 @@ TEST_P(Flow, SurvivesFlushesThatNobodyAskedFor) {
   fake::behave("step-delay=1ms,jitter=2ms,record=off");
   Rig rig(GetParam());
   rig.start();
-  rig.video.begin(Clip{}.picture.caps());
-  rig.audio.begin(audio_caps(AudioFormat::kF32));
+  begin(rig, Clip{});
   ASSERT_TRUE(rig.video.wait_idle());
   ASSERT_TRUE(rig.audio.wait_idle());
   std::minstd_rand random(17);
@@ -101,8 +100,7 @@ TEST_P(Flow, SurvivesAFlushOfOnePad) {
     Rig rig(GetParam());
     const Clip clip;
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     feed_frames(rig.video, clip);
     feed_samples(rig.audio, clip);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

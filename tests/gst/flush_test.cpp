@@ -14,8 +14,7 @@ TEST_P(Flush, BeginsNoWindowInAFlush) {
   rig.start();
   fake::hold_renders();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   rig.audio.eos();
@@ -63,8 +62,7 @@ TEST_P(Flush, SurvivesFlushesOfTheVideo) {
   rig.start();
   Clip clip;
   clip.frames = 100;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   rig.audio.eos();
   std::minstd_rand random(3);
@@ -108,8 +106,7 @@ TEST_P(Flush, KeepsAudioThatIsThereFirst) {
     Clip late;
     late.first = 1000;
     rig.start();
-    rig.video.begin(late.picture.caps());
-    rig.audio.begin(audio_caps(late.audio_format));
+    begin(rig, late);
     feed_frames(rig.video, late);
     feed_samples(rig.audio, late);
     rig.audio.eos();

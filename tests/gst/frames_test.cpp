@@ -102,8 +102,7 @@ TEST_P(Frames, AreCopiedOnlyWhenSharedAndEdited) {
   clip.with_metas = true;
   std::vector<Ref<GstBuffer>> held;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip, [&](GstBuffer* frame) { held.push_back(share(frame)); });
   feed_samples(rig.audio, clip);
   rig.video.eos();
@@ -124,8 +123,7 @@ TEST_P(Frames, DoNotWriteToSharedMemory) {
   const Clip clip;
   std::vector<Ref<GstBuffer>> held;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   // A shallow copy: another buffer, the same memory.
   feed_frames(rig.video, clip,
               [&](GstBuffer* frame) { held.emplace_back(gst_buffer_copy(frame)); });
@@ -192,8 +190,7 @@ TEST_P(Frames, OfASmallPoolDoNotStarveTheSource) {
   ASSERT_TRUE(gst_buffer_pool_set_config(pool, config));
   ASSERT_TRUE(gst_buffer_pool_set_active(pool, TRUE));
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   rig.audio.eos();
   for (const FrameSpec& spec : clip.specs()) {

@@ -42,8 +42,7 @@ TEST_P(Memory, DoesNotGrowWithTheStream) {
   Rig rig(GetParam());
   rig.keep_outputs(false);
   rig.start();
-  rig.video.begin(Clip{}.picture.caps());
-  rig.audio.begin(audio_caps(AudioFormat::kF32));
+  begin(rig, Clip{});
   feed_seconds(rig, 0, 60);
   ASSERT_TRUE(rig.wait_buffers(58 * 25));
   const int64_t after_one = resident_bytes();
@@ -67,8 +66,7 @@ TEST_P(Memory, DoesNotGrowWithAudioBehindTheVideo) {
   Rig rig(GetParam());
   rig.keep_outputs(false);
   rig.start();
-  rig.video.begin(Clip{}.picture.caps());
-  rig.audio.begin(audio_caps(AudioFormat::kF32));
+  begin(rig, Clip{});
   // The video begins at ten minutes; what comes before it is of no use.
   Clip late;
   late.first = 600 * 25;
@@ -119,8 +117,7 @@ TEST_P(Memory, ThatRunsOutIsAnError) {
   Rig rig(GetParam(), {{"audio-context", "whole"}});
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   ASSERT_TRUE(rig.audio.wait_idle());

@@ -18,8 +18,7 @@ TEST_P(Queries, GoToTheVideo) {
   rig.audio.duration = 9 * GST_SECOND;
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   ASSERT_TRUE(rig.video.wait_idle());
   gint64 value = 0;
   const Ref<GstQuery> position(gst_query_new_position(GST_FORMAT_TIME));
@@ -64,8 +63,7 @@ TEST_P(Queries, LatencyHasWindowAndLookAhead) {
   rig.audio.latency = 70 * GST_MSECOND;
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   ASSERT_TRUE(rig.wait_buffers(10));
@@ -85,8 +83,7 @@ TEST_P(Queries, LatencyChangesAreTold) {
   Rig rig(GetParam());
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   ASSERT_TRUE(rig.wait_buffers(16));
@@ -131,8 +128,7 @@ TEST_P(Queries, AllocationAsksForAWindow) {
     };
     rig.start();
     const Clip clip;
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     ASSERT_TRUE(rig.video.wait_idle());
     const Ref<GstCaps> caps = caps_of(clip.picture.caps());
     const Ref<GstQuery> question(gst_query_new_allocation(caps.get(), TRUE));
@@ -160,8 +156,7 @@ TEST_P(Queries, AllocationAsksDownstreamToo) {
   };
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   ASSERT_TRUE(rig.video.wait_idle());
   const Ref<GstCaps> caps = caps_of(clip.picture.caps());
   const Ref<GstQuery> question(gst_query_new_allocation(caps.get(), TRUE));
@@ -190,8 +185,7 @@ TEST_P(Queries, AllocationOfASmallPoolDownstreamDoesNotStarve) {
   };
   std::vector<Ref<GstBuffer>> held;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip, [&](GstBuffer* frame) { held.push_back(share(frame)); });
   feed_samples(rig.audio, clip);
   rig.video.eos();
@@ -232,8 +226,7 @@ TEST_P(Queries, LiveFramesLeaveInTimeWhenAudioStalls) {
   rig.start();
   Clip clip;
   clip.audio_end = 4000;  // 250 ms, and no more
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   ASSERT_TRUE(rig.audio.wait_idle());
   feed_samples(rig.audio, clip);
   feed_frames(rig.video, clip);

@@ -209,8 +209,7 @@ TEST_P(Seek, GoesOnAfterALateRefusal) {
 TEST_P(Seek, GoesOnWhereTheVideoAloneWent) {
   Rig rig(GetParam());
   rig.start();
-  rig.video.begin(Clip{}.picture.caps());
-  rig.audio.begin(audio_caps(Clip{}.audio_format));
+  begin(rig, Clip{});
   feed_frames(rig.video, Clip{});
   feed_samples(rig.audio, Clip{});
   rig.audio.eos();

@@ -35,8 +35,7 @@ TEST_F(Timestamps, OfWholeAudioThatJumpAreAnError) {
     Clip clip;
     clip.audio_begin = 0;
     clip.audio_end = jump.after;
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     feed_frames(rig.video, clip);
     feed_samples(rig.audio, clip);
     if (jump.gap) {
@@ -69,8 +68,7 @@ TEST_F(Timestamps, OfVideoThatJumpsCutTheWindow) {
         if ((spec.number >= 6) != back) spec.pts += kTwoHours;
       }
       rig.start();
-      rig.video.begin(clip.picture.caps());
-      rig.audio.begin(audio_caps(clip.audio_format));
+      begin(rig, clip);
       for (const FrameSpec& spec : specs) rig.video.push(make_frame(clip.picture, spec));
       feed_samples(rig.audio, clip);
       rig.video.eos();

@@ -202,8 +202,7 @@ TEST_F(Waiting, ForVideoOfAnotherThreadDropsNoAudio) {
   clip.chunk = 16000;
   clip.audio_end = 16000 * 720;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   rig.audio.eos();
   EXPECT_TRUE(rig.wait_message(GST_MESSAGE_WARNING));
@@ -224,8 +223,7 @@ TEST_F(Waiting, ForAudioThatIsWorkedOnEditsEveryFrame) {
   Clip clip;
   clip.frames = 100;
   clip.audio_end = 32000;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   feed_samples(rig.audio, clip);
   EXPECT_TRUE(rig.audio.wait_idle());
@@ -248,8 +246,7 @@ TEST_F(Waiting, ForWholeAudioEndsWhenALiveFrameIsDue) {
   rig.start();
   Clip clip;
   clip.audio_end = 16000 * 4;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_samples(rig.audio, clip);
   feed_frames(rig.video, clip);
   EXPECT_TRUE(rig.audio.wait_idle());
@@ -284,8 +281,7 @@ TEST_F(Waiting, AudioAfterTheWholeIsTold) {
   Rig rig(Mode::kNotLive, {{"audio-context", "whole"}});
   rig.start();
   const Clip clip;
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_TIME);
   segment.stop = clip.end_time();

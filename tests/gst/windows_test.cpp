@@ -94,8 +94,7 @@ TEST_P(Windows, LieOnTheGridWithRoundedTimestamps) {
     clip.rate_denominator = rate.denominator;
     clip.picture.rate = std::to_string(rate.numerator) + "/" + std::to_string(rate.denominator);
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     feed_frames(rig.video, clip, [](GstBuffer* frame) {
       GST_BUFFER_PTS(frame) = (GST_BUFFER_PTS(frame) + GST_MSECOND / 2) / GST_MSECOND * GST_MSECOND;
     });
@@ -131,8 +130,7 @@ TEST_P(Windows, OfAVariableRateKeepTheFramesTimes) {
     time += (3 + index * 37 % 90) * GST_MSECOND;
   }
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   for (const FrameSpec& spec : specs) rig.video.push(make_frame(clip.picture, spec));
   clip.audio_end = 48000;
   feed_samples(rig.audio, clip);
@@ -153,8 +151,7 @@ TEST_P(Windows, EndWithTheStreamAtEachPosition) {
       Clip clip;
       clip.frames = frames;
       rig.start();
-      rig.video.begin(clip.picture.caps());
-      rig.audio.begin(audio_caps(clip.audio_format));
+      begin(rig, clip);
       Feeder& late = audio_first ? rig.video : rig.audio;
       if (!audio_first) feed_frames(rig.video, clip);
       feed_samples(rig.audio, clip);
@@ -184,8 +181,7 @@ TEST_P(Windows, EndAtACapsChangeAtEachPosition) {
     after.frames = 20;
     after.picture = {"NV12", 18, 40};
     rig.start();
-    rig.video.begin(before.picture.caps());
-    rig.audio.begin(audio_caps(before.audio_format));
+    begin(rig, before);
     feed_frames(rig.video, before);
     rig.video.caps(after.picture.caps());
     feed_frames(rig.video, after);
@@ -224,8 +220,7 @@ TEST_P(Windows, EndAtADiscontinuityAtEachPosition) {
     Rig rig(GetParam());
     const Clip clip;
     rig.start();
-    rig.video.begin(clip.picture.caps());
-    rig.audio.begin(audio_caps(clip.audio_format));
+    begin(rig, clip);
     uint64_t number = 0;
     feed_frames(rig.video, clip, [&](GstBuffer* frame) {
       if (number++ == position) GST_BUFFER_FLAG_SET(frame, GST_BUFFER_FLAG_DISCONT);
@@ -264,8 +259,7 @@ TEST_P(Windows, EndAtASegmentChangeAtEachPosition) {
     after.first = 250;
     after.frames = 20;
     rig.start();
-    rig.video.begin(before.picture.caps());
-    rig.audio.begin(audio_caps(before.audio_format));
+    begin(rig, before);
     feed_frames(rig.video, before);
     rig.video.segment(segment_from(after.begin_time(), after.begin_time(), before.end_time()));
     feed_frames(rig.video, after);
@@ -302,8 +296,7 @@ TEST_P(Windows, MayHaveHoles) {
       after.first = position + 5;
       after.frames = 30;
       rig.start();
-      rig.video.begin(before.picture.caps());
-      rig.audio.begin(audio_caps(before.audio_format));
+      begin(rig, before);
       feed_frames(rig.video, before);
       if (told) rig.video.gap(before.end_time(), after.begin_time() - before.end_time());
       feed_frames(rig.video, after);
@@ -336,8 +329,7 @@ TEST_P(Windows, MayHaveTimesThatDoNotAscend) {
   for (size_t at = 5; at < specs.size(); ++at) specs[at].pts -= 40 * GST_MSECOND;
   for (size_t at = 20; at < specs.size(); ++at) specs[at].pts -= 400 * GST_MSECOND;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   for (const FrameSpec& spec : specs) rig.video.push(make_frame(clip.picture, spec));
   feed_samples(rig.audio, clip);
   rig.video.eos();
@@ -353,8 +345,7 @@ TEST_P(Windows, OfFramesWithoutTimestampsDoNotHang) {
   std::vector<FrameSpec> specs = clip.specs();
   for (auto& spec : specs) spec.pts = spec.duration = GST_CLOCK_TIME_NONE;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   for (const FrameSpec& spec : specs) rig.video.push(make_frame(clip.picture, spec));
   feed_samples(rig.audio, clip);
   rig.video.eos();
@@ -371,8 +362,7 @@ TEST_P(Windows, EndWithTheVideoWhileAudioGoesOn) {
   Clip clip;
   clip.audio_end = 16000 * 10;
   rig.start();
-  rig.video.begin(clip.picture.caps());
-  rig.audio.begin(audio_caps(clip.audio_format));
+  begin(rig, clip);
   feed_frames(rig.video, clip);
   rig.video.eos();
   feed_samples(rig.audio, clip);
