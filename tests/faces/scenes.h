@@ -33,6 +33,9 @@ std::vector<face::FrameFaces> follow(const Footage& footage,
                                      const face::FollowSettings& settings = {.resolution = 256},
                                      size_t window = 16);
 
+/// How much a weight changes from frame to frame in a fade.
+constexpr double kStep = 1. / (face::kFadeFrames + 1);
+
 /// The weight of the only face of each frame; 0 where there is none.
 std::vector<double> weights(const std::vector<face::FrameFaces>& frames);
 
