@@ -1,5 +1,7 @@
 #include "tests/transcode/support.h"
 
+#include "tests/transcode/house_rule.h"
+
 #include <algorithm>
 #include <sstream>
 
@@ -29,9 +31,12 @@ std::vector<std::string> lines(const std::string& text) {
   return all;
 }
 
-std::string run_line(const std::string& arguments, const std::string& environment, int seconds) {
-  return environment + " timeout -k 5 " + std::to_string(seconds) + " " LATENTSYNC_TRANSCODE " " +
-         arguments;
+Finished run_by_rule(const std::string& arguments, const std::string& environment, int seconds) {
+  const HouseRule rule(output_of(arguments));
+  Finished finished = run_process(environment + " timeout -k 5 " + std::to_string(seconds) +
+                                  " " LATENTSYNC_TRANSCODE " " + arguments);
+  rule.check(finished);
+  return finished;
 }
 
 }  // namespace
@@ -62,12 +67,11 @@ fs::path empty_folder() {
 }
 
 Finished transcode(const std::string& arguments, const std::string& environment) {
-  return run_process(
-      run_line(arguments, environment + " LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE, 60));
+  return run_by_rule(arguments, environment + " LATENTSYNC_ENGINE=" LATENTSYNC_FAKE_ENGINE, 60);
 }
 
 Finished transcode_really(const std::string& arguments) {
-  return run_process(run_line(arguments, "OMP_WAIT_POLICY=passive", 200));
+  return run_by_rule(arguments, "OMP_WAIT_POLICY=passive", 200);
 }
 
 std::vector<double> frame_times(const std::string& file) {

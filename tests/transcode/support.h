@@ -17,8 +17,9 @@ std::string sample(const std::string& name);
 /// An empty folder of this test's own.
 std::filesystem::path empty_folder();
 
-/// Runs latentsync-transcode with the fake engine and gives it a minute. ENVIRONMENT: words for a
-/// shell before the command.
+/// Runs latentsync-transcode with the fake engine, gives it a minute, and fails the test where the
+/// run does not keep the house rule (house_rule.h). ENVIRONMENT: words for a shell before the
+/// command.
 Finished transcode(const std::string& arguments, const std::string& environment = "");
 /// The same with the real engine and the demo model.
 Finished transcode_really(const std::string& arguments);
