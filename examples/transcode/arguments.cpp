@@ -210,6 +210,8 @@ Arguments parse_arguments(int argc, char** argv) {
   arguments.batch = raw.batch != nullptr;
   if (arguments.batch) {
     arguments.clips = parse_batch(raw);
+    arguments.list = std::filesystem::is_directory(raw.batch) ? "" : raw.batch;
+    arguments.folder = raw.output;
   } else {
     arguments.clips = {parse_clip(raw)};
   }

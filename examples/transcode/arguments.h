@@ -33,6 +33,8 @@ struct Arguments {
   std::vector<Clip> clips;
   Options options;
   bool batch = false;
+  std::string list;    ///< of --batch; empty: none, or a folder
+  std::string folder;  ///< of --batch's outputs
 };
 
 /// Throws Problem with kUsage. Prints and ends the process for --help and --version.

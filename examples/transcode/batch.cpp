@@ -1,9 +1,11 @@
 #include "examples/transcode/batch.h"
 
+#include "examples/transcode/input_file.h"
+#include "examples/transcode/list_file.h"
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string_view>
 
@@ -36,29 +38,26 @@ std::vector<Clip> from_folder(const fs::path& folder) {
   return clips;
 }
 
-std::string beside(const fs::path& list, const std::string& name) {
-  if (name.empty() || fs::path(name).is_absolute() || gst_uri_is_valid(name.c_str())) {
-    return name;
-  }
-  return (list.parent_path() / name).string();
+/// The folder from which relative names in LIST count: a pipe has none.
+fs::path folder_of(const fs::path& list) {
+  std::error_code ignored;
+  return fs::is_regular_file(list, ignored) ? list.parent_path() : fs::path();
+}
+
+std::string beside(const fs::path& folder, const std::string& name) {
+  const fs::path path = folder / name;
+  std::error_code ignored;
+  const bool there = fs::exists(fs::symlink_status(path, ignored));
+  return name.empty() || (!there && is_uri(name)) ? name : path.string();
 }
 
 std::vector<Clip> from_list(const fs::path& list) {
-  std::ifstream file(list);
-  if (!file) {
-    throw Problem("--batch " + list.string() + ": cannot be read");
-  }
+  const fs::path folder = folder_of(list);
   std::vector<Clip> clips;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') {
-      line.pop_back();
-    }
-    if (line.empty() || line.front() == '#') {
-      continue;
-    }
+  for (const std::string& line : list_lines(list)) {
     const size_t tab = line.find('\t');
     const std::string audio = tab == std::string::npos ? "" : line.substr(tab + 1);
-    clips.push_back({.input = beside(list, line.substr(0, tab)), .audio = beside(list, audio)});
+    clips.push_back({.input = beside(folder, line.substr(0, tab)), .audio = beside(folder, audio)});
   }
   return clips;
 }
@@ -81,10 +80,6 @@ std::vector<Clip> batch_clips(const std::string& from, const std::string& output
                     "; rename one, or give them batches with different -o folders");
     }
     clip.output = (fs::path(output_folder) / name).string();
-  }
-  fs::create_directories(output_folder, failure);
-  if (!fs::is_directory(output_folder)) {
-    throw Problem(output_folder + ": this folder cannot be made (" + failure.message() + ")");
   }
   return clips;
 }

@@ -1,8 +1,27 @@
 #pragma once
 
+#include "examples/transcode/problem.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Signals that end the process: Ctrl-C (SIGINT), SIGTERM, SIGHUP (unless it is ignored, as with
+/// nohup) and SIGXCPU.
 namespace latentsync::transcode {
 
-/// Ctrl-C (SIGINT) and SIGTERM, counted while this lives; without it they end the process.
+/// To be called once, before threads are started. From then on such a signal ends the process at
+/// once, with one line and the status of the last Farewell, or 130. Signals that kill for other
+/// reasons remove its files too.
+void handle_signals();
+
+/// Ends the process in the same way.
+[[noreturn]] void end_interrupted();
+/// Ends it with LINE in place of the one about the signal, and exit status 1. For what no cleaning
+/// up can be waited for.
+[[noreturn]] void end_failed(std::string_view line);
+
+/// While one lives, the first signal is counted instead; the second one ends the process.
 class Interrupt {
  public:
   Interrupt();
@@ -11,6 +30,28 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   static int count();
+};
+
+/// What is said and removed when the process is ended at once while this lives; of several, the
+/// last one made.
+class Farewell {
+ public:
+  /// STATE: of the work, on the line that says that it was interrupted. FILES: to be removed.
+  Farewell(const std::string& state, std::vector<std::string> files,
+           ExitStatus status = kInterrupted);
+  ~Farewell();
+  Farewell(const Farewell&) = delete;
+  Farewell& operator=(const Farewell&) = delete;
+
+  /// The next two: in signal handlers.
+  static ExitStatus say() noexcept;
+  static void remove_files() noexcept;
+
+ private:
+  std::string line_;
+  std::vector<std::string> files_;
+  ExitStatus status_;
+  const Farewell* before_;
 };
 
 }  // namespace latentsync::transcode

@@ -1,18 +1,26 @@
 #include "examples/transcode/arguments.h"
+#include "examples/transcode/console.h"
 #include "examples/transcode/element.h"
+#include "examples/transcode/input_file.h"
+#include "examples/transcode/interrupt.h"
 #include "examples/transcode/output_file.h"
 #include "examples/transcode/output_format.h"
 #include "examples/transcode/problem.h"
+#include "examples/transcode/process.h"
 #include "examples/transcode/progress.h"
 #include "examples/transcode/render.h"
 #include "examples/transcode/report.h"
 #include "examples/transcode/streams.h"
+#include "examples/transcode/threads.h"
+#include "examples/transcode/used_files.h"
 
 #include <chrono>
 #include <clocale>
 #include <cstdio>
 #include <filesystem>
 #include <gst/pbutils/pbutils.h>
+#include <new>
+#include <system_error>
 #include <unistd.h>
 
 namespace latentsync::transcode {
@@ -54,6 +62,7 @@ void report(const Clip& clip, const Measured& measured, Progress& progress) {
   if (clip.stats.empty()) {
     return;
   }
+  const Farewell farewell(clip.output + " is written, but not its report", {}, kWhole);
   try {
     write_report(clip, measured);
   } catch (const Problem& problem) {
@@ -70,8 +79,8 @@ ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
   const ProfilePtr profile = profile_for(clip.output);
   int window_frames = 0;
   g_object_get(element.get(), "window-frames", &window_frames, nullptr);
+  OutputFile output(clip.output, {path_of(clip.input), path_of(clip.audio)});
   Streams streams(clip, options, window_frames);
-  OutputFile output(clip.output, clip.input, clip.audio);
   if (!clip.stats.empty()) {
     check_report(clip.stats);
   }
@@ -101,21 +110,57 @@ ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
   return measured.whole ? kWhole : kInterrupted;
 }
 
-void complain(const Problem& problem) {
-  std::fprintf(stderr, "latentsync-transcode: %s\n", problem.what());
+void complain(const std::string& sentence) {
+  write_error("latentsync-transcode: " + sentence + "\n", kPatience);
+}
+
+/// Of the exception that is being handled.
+ExitStatus complain_of_current() {
+  try {
+    throw;
+  } catch (const Problem& problem) {
+    complain(problem.what());
+    return problem.status();
+  } catch (const std::system_error& error) {
+    const bool threads = error.code() == std::errc::resource_unavailable_try_again;
+    complain(threads ? kNoThreads : error.what());
+  } catch (const std::bad_alloc&) {
+    complain("memory ran out; end other programs, or give the machine more");
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+  return kFailed;
+}
+
+void make_batch_folder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!std::filesystem::is_directory(folder)) {
+    throw Problem(folder + ": this folder cannot be made (" + failure.message() + ")");
+  }
+}
+
+std::string model_folder(const Options& options) {
+  const ElementPtr element = make_element(options);
+  gchar* folder = nullptr;
+  g_object_get(element.get(), "model-path", &folder, nullptr);
+  return folder == nullptr ? "" : TextPtr(folder).get();
 }
 
 ExitStatus transcode_all(const Arguments& arguments) {
   find_plugin();
+  check_used_files(arguments, model_folder(arguments.options));
+  if (arguments.batch) {
+    make_batch_folder(arguments.folder);
+  }
   PipelinePtr loaded;
   ExitStatus worst = kWhole;
   for (const Clip& clip : arguments.clips) {
     ExitStatus status = kWhole;
     try {
       status = transcode(clip, arguments.options, arguments.batch, loaded);
-    } catch (const Problem& problem) {
-      complain(problem);
-      status = problem.status();
+    } catch (...) {
+      status = complain_of_current();
     }
     worst = status == kWhole ? worst : status;
     if (status == kInterrupted || status == kUsage) {
@@ -133,14 +178,11 @@ int main(int argc, char** argv) {
   std::setlocale(LC_ALL, "");
   std::setlocale(LC_NUMERIC, "C");
   try {
+    prepare_process();
     const Arguments arguments = parse_arguments(argc, argv);
     gst_pb_utils_init();
     return transcode_all(arguments);
-  } catch (const Problem& problem) {
-    complain(problem);
-    return problem.status();
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "latentsync-transcode: %s\n", error.what());
-    return kFailed;
+  } catch (...) {
+    return complain_of_current();
   }
 }

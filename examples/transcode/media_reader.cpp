@@ -1,12 +1,12 @@
 #include "examples/transcode/media_reader.h"
 
+#include "examples/transcode/input_file.h"
+
 #include <algorithm>
-#include <filesystem>
 #include <gst/app/gstappsink.h>
 #include <gst/audio/audio.h>
 #include <gst/pbutils/pbutils.h>
 #include <gst/video/video.h>
-#include <unistd.h>
 
 namespace latentsync::transcode {
 namespace {
@@ -63,29 +63,6 @@ void link_stream(GstElement* parse, GstPad* pad, gpointer decode) {
   }
 }
 
-std::string to_uri(const std::string& file) {
-  if (gst_uri_is_valid(file.c_str())) {
-    return file;
-  }
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) {
-    throw Problem(file + ": no such file");
-  }
-  if (std::filesystem::is_directory(file, ignored)) {
-    throw Problem(file + ": this is a folder; for all clips in it use --batch");
-  }
-  if (access(file.c_str(), R_OK) != 0) {
-    throw Problem(file + ": cannot be read: permission denied");
-  }
-  GError* error = nullptr;
-  const TextPtr uri(gst_filename_to_uri(file.c_str(), &error));
-  const ErrorPtr owner(error);
-  if (!uri) {
-    throw Problem(file + ": cannot be read (" + one_line(error->message) + ")");
-  }
-  return uri.get();
-}
-
 /// Adds factories by name to PIPELINE, in a row, and returns the first and the last.
 std::pair<GstElement*, GstElement*> add_row(GstElement* pipeline,
                                             std::initializer_list<const char*> names) {
@@ -123,7 +100,7 @@ GstElement* find_by_factory(GstElement* pipeline, const char* name) {
 }  // namespace
 
 MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* caps)
-    : file_(file), uri_(to_uri(file)), kind_(kind), caps_(caps) {
+    : file_(file), uri_(uri_of(file)), kind_(kind), caps_(caps) {
   open();
   orientation_ = recorded_orientation();
   if (orientation_ != GST_VIDEO_ORIENTATION_IDENTITY) {

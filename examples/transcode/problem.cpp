@@ -1,7 +1,10 @@
 #include "examples/transcode/problem.h"
 
+#include "examples/transcode/threads.h"
+
 #include <algorithm>
 #include <gst/pbutils/pbutils.h>
+#include <thread>
 
 namespace latentsync::transcode {
 namespace {
@@ -31,12 +34,25 @@ bool comes_from(GstMessage* message, const char* factory_name) {
   return factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), factory_name) == 0;
 }
 
-/// The system's reason at the end of a debug text, e.g. "system error: No space left on device".
+/// The system's reason at the end of a debug text: "system error: No space left on device", "Error
+/// while writing to file descriptor 6: File too large".
 std::string system_reason(const gchar* debug) {
   const std::string text = debug == nullptr ? "" : debug;
-  const std::string mark = "system error: ";
-  const size_t at = text.find(mark);
-  return at == std::string::npos ? "" : one_line(text.substr(at + mark.size()));
+  for (const char* mark : {"system error", "writing to file descriptor"}) {
+    const size_t at = text.find(": ", std::min(text.find(mark), text.size()));
+    if (at != std::string::npos) {
+      return one_line(text.substr(at + 2));
+    }
+  }
+  return "";
+}
+
+/// Whether a library failed that starts threads of its own (encoders, decoders), and could not.
+bool is_without_threads(const GError* error) {
+  const bool may_be = is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE) ||
+                      is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE) ||
+                      error->domain == GST_LIBRARY_ERROR;
+  return may_be && !can_start_threads(2 * int(std::thread::hardware_concurrency()) + 2);
 }
 
 Problem plugin_problem(const std::string& file, const std::string& missing) {
@@ -70,6 +86,9 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND)) {
     return Problem(file + ": no such file");
   }
+  if (is_without_threads(error)) {
+    return Problem(kNoThreads);
+  }
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND) ||
       is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE)) {
     return Problem(file + ": this is not a media file, or not one that can be read (" +
@@ -89,6 +108,9 @@ Problem rendering_problem(const std::string& file, GstMessage* message,
   const GError* error = parsed.error.get();
   if (comes_from(message, "latentsync")) {
     return Problem(one_line(error->message));
+  }
+  if (is_without_threads(error)) {
+    return Problem(kNoThreads);
   }
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT)) {
     return Problem(file + ": the disk is full; free some space and run again");

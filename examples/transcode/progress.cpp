@@ -1,11 +1,16 @@
 #include "examples/transcode/progress.h"
 
+#include "examples/transcode/console.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <unistd.h>
 
 namespace latentsync::transcode {
 namespace {
+
+/// Work does not stand still for who reads its progress.
+constexpr std::chrono::milliseconds kNoWait{0};
 
 std::string clock_text(double seconds) {
   const auto whole = static_cast<long>(seconds + 0.5);
@@ -25,13 +30,12 @@ double Progress::seconds_since(Clock::time_point begin) const {
 
 void Progress::show(const std::string& text) {
   if (!terminal_) {
-    std::fprintf(stderr, "%s: %s\n", name_.c_str(), text.c_str());
+    write_error(name_ + ": " + text + "\n", kNoWait);
     return;
   }
   const std::string whole = name_ + ": " + text;
   const size_t blanks = width_ > whole.size() ? width_ - whole.size() : 0;
-  std::fprintf(stderr, "\r%s%s", whole.c_str(), std::string(blanks, ' ').c_str());
-  std::fflush(stderr);
+  write_error("\r" + whole + std::string(blanks, ' '), kNoWait);
   width_ = whole.size();
 }
 
@@ -79,7 +83,7 @@ void Progress::update(guint64 frames, double part) {
 }
 
 void Progress::line(const std::string& text) {
-  std::fprintf(stderr, "%s%s: %s\n", width_ > 0 ? "\n" : "", name_.c_str(), text.c_str());
+  write_error((width_ > 0 ? "\n" : "") + name_ + ": " + text + "\n", kPatience);
   width_ = 0;
 }
 
@@ -92,7 +96,7 @@ void Progress::finish(guint64 frames) {
   }
   show(text);
   if (terminal_) {
-    std::fputc('\n', stderr);
+    write_error("\n", kNoWait);
   }
   width_ = 0;
 }

@@ -64,6 +64,14 @@ Render::~Render() { close(); }
 
 void Render::close() {
   streams_.stop();
+  // A start that came after the end would open the file again.
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  if (starter_.joinable()) {
+    starter_.join();
+  }
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
   // A source that never was started does not let go of who waits for room in it.
   for (GstElement* source : {video_source_, speech_source_, sound_source_}) {
@@ -244,14 +252,19 @@ void Render::start() {
       [this] { feed(speech_source_, [this] { return streams_.next_speech(); }); });
   feeders_.emplace_back([this] { feed(sound_source_, [this] { return streams_.next_sound(); }); });
   // The model loads meanwhile; this thread goes on showing progress and taking Ctrl-C.
-  gst_element_call_async(
-      pipeline_.get(),
-      [](GstElement* pipeline, gpointer self) {
-        if (gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
-          static_cast<Render*>(self)->post(kStartFailed);
-        }
-      },
-      this, nullptr);
+  starter_ = std::jthread([this] { play(); });
+}
+
+void Render::play() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) {
+      return;
+    }
+  }
+  if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+    post(kStartFailed);
+  }
 }
 
 bool Render::run(Progress& progress) {
@@ -317,8 +330,8 @@ void Render::look_for_interrupt(Progress& progress) {
   if (count == 0) {
     return;
   }
-  if (count > 1 || frames_out_ == 0) {
-    throw Problem("interrupted: " + name_ + " is not written", kInterrupted);
+  if (frames_out_ == 0) {
+    end_interrupted();
   }
   if (!std::exchange(finishing_, true)) {
     progress.line("interrupted: finishing what is begun; again to stop at once");

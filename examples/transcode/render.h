@@ -65,6 +65,7 @@ class Render {
   static GstPadProbeReturn on_encoded_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
 
   void start();
+  void play();
   template <typename Next>
   void feed(GstElement* source, Next next);
   void post(const char* what);
@@ -88,6 +89,8 @@ class Render {
   std::mutex mutex_;
   std::exception_ptr feed_failure_;  ///< under mutex_
   std::vector<std::jthread> feeders_;
+  bool closing_ = false;  ///< under mutex_
+  std::jthread starter_;
 };
 
 }  // namespace latentsync::transcode

@@ -102,17 +102,6 @@ INSTANTIATE_TEST_SUITE_P(
                   "--stats /nowhere/s.json: cannot be written"}),
     [](const testing::TestParamInfo<Complaint>& info) { return info.param.name; });
 
-/// A full disk is called that, and nothing is left.
-TEST(Command, DiskFull) {
-  const fs::path folder = empty_folder();
-  fs::create_symlink("/dev/full", folder / "out.mp4.partial");
-  const Finished finished =
-      transcode(media("rate-25.mp4") + " -o " + (folder / "out.mp4").string());
-  EXPECT_EQ(finished.status, 1);
-  EXPECT_NE(finished.output.find("the disk is full"), std::string::npos) << finished.output;
-  EXPECT_TRUE(fs::is_empty(folder));
-}
-
 /// An encoder that is not installed is named with its Debian package.
 TEST(Command, MissingEncoder) {
   const fs::path folder = empty_folder();
