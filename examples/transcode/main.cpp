@@ -104,6 +104,7 @@ ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
   } else {
     render.close();
   }
+  complete(output.partial(), clip.output, streams.sound_length());
   output.keep();
   report(clip, measured, progress);
   progress.finish(measured.frames);

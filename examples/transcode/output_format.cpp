@@ -1,5 +1,6 @@
 #include "examples/transcode/output_format.h"
 
+#include "examples/transcode/edit_list.h"
 #include "examples/transcode/problem.h"
 
 #include <algorithm>
@@ -23,6 +24,8 @@ struct Format {
   Part container;
   Part video;
   Part audio;
+  SoundLimits sound;
+  guint64 priming;  ///< samples that come before the first one, where the container has to say so
 };
 
 // Constant quality at which the difference cannot be seen. x264 otherwise keeps to its default bit
@@ -46,20 +49,42 @@ constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1",
 constexpr Part kFlac = {"audio/x-flac", nullptr, "flacenc", "quality=5",
                         "gstreamer1.0-plugins-good"};
 
+// Layouts that a decoder finds again, as GStreamer's channel masks; 0: mono.
+constexpr guint64 kAacLayouts[] = {0, 0x3, 0x7, 0xb, 0x103, 0x33, 0x107, 0x37, 0x3f};
+constexpr guint64 kOpusLayouts[] = {0, 0x3, 0x7, 0x33, 0x37, 0x3f, 0xd0f, 0xc3f};
+// Not seven or eight channels: GStreamer 1.22 writes and reads them in an order of its own.
+constexpr guint64 kFlacLayouts[] = {0, 0x3, 0x7, 0x33, 0x37, 0x3f};
+constexpr SoundLimits kAacLimits = {"AAC", kAacLayouts, 96000};
+constexpr SoundLimits kOpusLimits = {"Opus", kOpusLayouts, 48000};
+constexpr SoundLimits kFlacLimits = {"FLAC", kFlacLayouts, 655350};
+// libav's encoder delays the sound by a frame, and GStreamer's wrapper of it does not say so.
+constexpr guint64 kAacPriming = 1024;
+
 constexpr std::array<Format, 4> kFormats = {{
     {"mp4",
      {"video/quicktime,variant=iso", nullptr, "mp4mux", nullptr, "gstreamer1.0-plugins-good"},
      kH264,
-     kAac},
+     kAac,
+     kAacLimits,
+     kAacPriming},
     {"mov",
      {"video/quicktime,variant=apple", nullptr, "qtmux", nullptr, "gstreamer1.0-plugins-good"},
      kH264,
-     kAac},
-    {"webm", {"video/webm", nullptr, "webmmux", nullptr, "gstreamer1.0-plugins-good"}, kVp9, kOpus},
+     kAac,
+     kAacLimits,
+     kAacPriming},
+    {"webm",
+     {"video/webm", nullptr, "webmmux", nullptr, "gstreamer1.0-plugins-good"},
+     kVp9,
+     kOpus,
+     kOpusLimits,
+     0},
     {"mkv",
      {"video/x-matroska", nullptr, "matroskamux", nullptr, "gstreamer1.0-plugins-good"},
      kFfv1,
-     kFlac},
+     kFlac,
+     kFlacLimits,
+     0},
 }};
 
 const Format& format_for(const std::string& path) {
@@ -126,6 +151,26 @@ ProfilePtr profile_for(const std::string& path) {
 const char* lossless_caps(const std::string& path) {
   const Part& video = format_for(path).video;
   return video.factory == kFfv1.factory ? video.restriction : nullptr;
+}
+
+SoundLimits sound_limits(const std::string& path) { return format_for(path).sound; }
+
+void adapt_encoder(GstElement* encoder, guint64 samples) {
+  // flacenc of GStreamer 1.22 sends its events in disorder where its first block is not a full one.
+  constexpr guint64 kBlock = 4608;
+  constexpr guint64 kSmallest = 16;
+  GstElementFactory* factory = gst_element_get_factory(encoder);
+  if (factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), kFlac.factory) == 0 &&
+      samples < 2 * kBlock) {
+    g_object_set(encoder, "blocksize", guint(std::max(samples / 2, kSmallest)), nullptr);
+  }
+}
+
+void complete(const std::string& file, const std::string& path, GstClockTime sound) {
+  const guint64 priming = format_for(path).priming;
+  if (priming > 0) {
+    write_edit_list(file, path, priming, sound);
+  }
 }
 
 bool takes_even_sizes_only(const std::string& path) {

@@ -3,6 +3,7 @@
 #include "examples/transcode/handles.h"
 
 #include <gst/pbutils/encoding-profile.h>
+#include <span>
 #include <string>
 
 namespace latentsync::transcode {
@@ -20,6 +21,21 @@ ProfilePtr profile_for(const std::string& path);
 /// What a lossless encoder of PATH is to be given, as caps; null where it is not lossless.
 /// Encodebin's own conversion would dither.
 const char* lossless_caps(const std::string& path);
+
+/// What a sound codec can take.
+struct SoundLimits {
+  const char* codec = "";          ///< its name, for the user
+  std::span<const guint64> masks;  ///< layouts, as plan_channels() takes them
+  int highest_rate = 0;            ///< Hz; what is above is resampled
+};
+SoundLimits sound_limits(const std::string& path);
+
+/// Says in FILE, which is written and will be called PATH, what its container needs said: SOUND is
+/// how long its sound is to last. Throws Problem.
+void complete(const std::string& file, const std::string& path, GstClockTime sound);
+
+/// Sets ENCODER, of the profile, up for SAMPLES of sound, where it is one of sound.
+void adapt_encoder(GstElement* encoder, guint64 samples);
 
 /// Whether its pictures have an even width and height only.
 bool takes_even_sizes_only(const std::string& path);

@@ -111,7 +111,8 @@ GstElement* Render::add(const char* factory) {
 GstElement* Render::add_source(guint64 most_buffers, guint64 most_time) {
   GstElement* source = add("appsrc");
   g_object_set(source, "format", GST_FORMAT_TIME, "block", TRUE, "max-bytes", guint64(0),
-               "max-buffers", most_buffers, "max-time", most_time, nullptr);
+               "max-buffers", most_buffers, "max-time", most_time, "handle-segment-change", TRUE,
+               nullptr);
   return source;
 }
 
@@ -185,6 +186,7 @@ void Render::on_encoded(GstElement*, GstPad* pad, gpointer sink) {
 
 void Render::on_encoder_element(GstBin*, GstBin*, GstElement* element, gpointer self) {
   GstElementFactory* factory = gst_element_get_factory(element);
+  adapt_encoder(element, static_cast<Render*>(self)->streams_.sound_samples());
   if (factory != nullptr &&
       gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_VIDEO_ENCODER)) {
     const PadPtr pad(gst_element_get_static_pad(element, "src"));
@@ -240,7 +242,15 @@ void Render::post(const char* what) {
       gst_message_new_application(GST_OBJECT(pipeline_.get()), gst_structure_new_empty(what)));
 }
 
+void Render::warn(const std::string& text) {
+  const ErrorPtr error(
+      g_error_new_literal(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, text.c_str()));
+  gst_element_post_message(
+      pipeline_.get(), gst_message_new_warning(GST_OBJECT(pipeline_.get()), error.get(), nullptr));
+}
+
 void Render::start() {
+  streams_.set_warn([this](const std::string& text) { warn(text); });
   feeders_.emplace_back([this] {
     feed(video_source_, [this] {
       Unit unit = streams_.next_frame();

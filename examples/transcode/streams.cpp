@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <gst/audio/audio.h>
 
 namespace latentsync::transcode {
 namespace {
@@ -64,11 +63,11 @@ Streams::Streams(const Clip& clip, const Options& options, int window_frames)
                          .window_frames = window_frames},
                         options.start, options.duration, options.shard)),
       feed_(video_, options.video_end, video_end_, total_),
+      speech_feed_(speech_),
+      sound_feed_(sound_, sound_limits(clip.output)),
       warning_(cut_off(video_, video_end_)) {
   feed_.skip_to(part_.feed_begin);
-  if (part_.begin > 0) {
-    sound_.seek(part_.begin);
-  }
+  sound_feed_.choose(part_.begin, std::min(part_.end, total_));
 }
 
 guint64 Streams::expected_frames() const {
@@ -93,30 +92,9 @@ Unit Streams::next_frame() {
   }
 }
 
-Unit Streams::next_sound() {
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  segment.start = part_.begin;
-  segment.stop = std::min(part_.end, total_);
-  while (Unit unit = sound_.next()) {
-    if (unit.time >= segment.stop) {
-      break;
-    }
-    GstAudioInfo info;
-    if (!gst_audio_info_from_caps(&info, unit.caps.get())) {
-      throw Problem(sound_.file() + ": its audio has a format that is not known");
-    }
-    GstBuffer* buffer = gst_buffer_make_writable(unit.buffer.release());
-    GST_BUFFER_PTS(buffer) = unit.time;
-    buffer = gst_audio_buffer_clip(buffer, &segment, GST_AUDIO_INFO_RATE(&info),
-                                   GST_AUDIO_INFO_BPF(&info));
-    if (buffer != nullptr) {
-      unit.buffer.reset(buffer);
-      unit.time = GST_BUFFER_PTS(buffer) - part_.begin;
-      return unit;
-    }
-  }
-  return {};
+void Streams::set_warn(const SoundFeed::Warn& warn) {
+  speech_feed_.set_warn(warn);
+  sound_feed_.set_warn(warn);
 }
 
 void Streams::stop() {

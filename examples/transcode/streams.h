@@ -2,6 +2,8 @@
 
 #include "examples/transcode/arguments.h"
 #include "examples/transcode/media_reader.h"
+#include "examples/transcode/sound_feed.h"
+#include "examples/transcode/speech_feed.h"
 #include "examples/transcode/timeline.h"
 #include "examples/transcode/video_feed.h"
 
@@ -28,9 +30,16 @@ class Streams {
 
   /// A frame that is to be rendered; an empty unit at the end.
   Unit next_frame();
-  Unit next_speech() { return speech_.next(); }
+  Unit next_speech() { return speech_feed_.next(); }
   /// Sound of the part, its times from the part's beginning on.
-  Unit next_sound();
+  Unit next_sound() { return sound_feed_.next(); }
+  /// Of the part's sound.
+  guint64 sound_samples() const { return sound_feed_.samples(); }
+  /// How much sound next_sound() gave.
+  GstClockTime sound_length() const { return sound_feed_.written(); }
+  /// Gets what the user should know of the sound and the speech, from the threads that ask for
+  /// them.
+  void set_warn(const SoundFeed::Warn& warn);
 
   /// Ends all three; from any thread.
   void stop();
@@ -43,6 +52,8 @@ class Streams {
   GstClockTime total_;
   Part part_;
   VideoFeed feed_;
+  SpeechFeed speech_feed_;
+  SoundFeed sound_feed_;
   std::string warning_;
 };
 
