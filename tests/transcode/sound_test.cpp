@@ -50,6 +50,9 @@ double lag(const Samples& wanted, const Samples& found, int rate, double at) {
   const long begin = long(at * rate);
   double best = -1;
   long best_shift = 0;
+  if (begin + kWindow > long(wanted.size())) {
+    return 1;
+  }
   for (long shift = -rate / 6; shift <= rate / 6; ++shift) {
     if (begin + shift < 0 || begin + shift + kWindow > long(found.size())) {
       continue;
@@ -142,7 +145,8 @@ TEST(Sound, NothingInThisPart) {
           << finished.output;
       const Samples found = sound_of(output, 16000);
       EXPECT_NEAR(double(found.size()) / 16000, 0.8, 0.065) << output;
-      EXPECT_LT(*std::max_element(found.begin(), found.end()), 0.001) << output;
+      EXPECT_TRUE(std::all_of(found.begin(), found.end(), [](float x) { return x < 0.001; }))
+          << output;
     }
   }
 }
@@ -155,6 +159,7 @@ TEST(Sound, ShortSpeech) {
   ASSERT_EQ(sing(speech, output).status, 0);
   const Samples found = sound_of(output, 16000);
   EXPECT_EQ(found.size(), size_t(kClip * 16000));
+  ASSERT_GT(found.size(), 8000U);
   EXPECT_GT(std::abs(found[7990]) + std::abs(found[7995]), 0);
   EXPECT_TRUE(std::all_of(found.begin() + 8000, found.end(), [](float x) { return x == 0; }));
 }
@@ -231,20 +236,19 @@ TEST_P(EveryLayout, IsKeptOrTold) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sound, EveryLayout,
-    testing::Values(Layout{"mono", "mp4", "1,mono", ""}, Layout{"stereo", "webm", "2,stereo", ""},
-                    Layout{"2.1", "mp4", "3,2.1", ""}, Layout{"2.1", "mkv", "6,5.1", "FL FR LFE"},
-                    Layout{"2.1", "webm", "6,5.1", "FL FR LFE"}, Layout{"3.0", "mkv", "3,3.0", ""},
-                    Layout{"4.0", "mp4", "4,4.0", ""}, Layout{"4.0", "mkv", "5,5.0", "mixed to"},
-                    Layout{"4.0", "webm", "7,6.1", "FL FR FC RC"},
-                    Layout{"quad", "mkv", "4,quad", ""}, Layout{"quad", "mp4", "4,quad", ""},
-                    Layout{"5.0", "mkv", "5,5.0", ""}, Layout{"5.0(side)", "mp4", "5,5.0", ""},
-                    Layout{"5.1", "mp4", "6,5.1", ""}, Layout{"5.1(side)", "mov", "6,5.1", ""},
-                    Layout{"5.1(side)", "mkv", "6,5.1", ""},
-                    Layout{"6.1", "mkv", "6,5.1", "mixed to"}, Layout{"6.1", "webm", "7,6.1", ""},
-                    Layout{"6.1", "mp4", "6,5.1", "mixed to"},
-                    Layout{"7.1", "mkv", "6,5.1", "mixed to"}, Layout{"7.1", "webm", "8,7.1", ""},
-                    Layout{"7.1", "mp4", "6,5.1", "mixed to"},
-                    Layout{"7.1(wide)", "mkv", "6,5.1", "mixed to"}),
+    testing::Values(
+        Layout{"mono", "mp4", "1,mono", ""}, Layout{"stereo", "webm", "2,stereo", ""},
+        Layout{"2.1", "mp4", "3,2.1", ""}, Layout{"2.1", "mkv", "6,5.1(side)", "FL FR LFE"},
+        Layout{"2.1", "webm", "6,5.1", "FL FR LFE"}, Layout{"3.0", "mkv", "3,3.0", ""},
+        Layout{"4.0", "mp4", "4,4.0", ""}, Layout{"4.0", "mkv", "5,5.0(side)", "mixed to"},
+        Layout{"4.0", "webm", "7,6.1", "FL FR FC RC"}, Layout{"quad", "mkv", "4,quad", ""},
+        Layout{"quad", "mp4", "4,quad", ""}, Layout{"5.0", "mkv", "5,5.0(side)", ""},
+        Layout{"5.0(side)", "mp4", "5,5.0", ""}, Layout{"5.1", "mp4", "6,5.1", ""},
+        Layout{"5.1(side)", "mov", "6,5.1", ""}, Layout{"5.1(side)", "mkv", "6,5.1(side)", ""},
+        Layout{"6.1", "mkv", "6,5.1(side)", "mixed to"}, Layout{"6.1", "webm", "7,6.1", ""},
+        Layout{"6.1", "mp4", "6,5.1", "mixed to"}, Layout{"7.1", "mkv", "6,5.1(side)", "mixed to"},
+        Layout{"7.1", "webm", "8,7.1", ""}, Layout{"7.1", "mp4", "6,5.1", "mixed to"},
+        Layout{"7.1(wide)", "mkv", "6,5.1(side)", "mixed to"}),
     [](const testing::TestParamInfo<Layout>& info) {
       std::string name = std::string(info.param.name) + "_" + info.param.extension;
       std::replace_if(
@@ -277,7 +281,8 @@ TEST(Sound, ChannelsWithoutPositions) {
       EXPECT_EQ(probe(output, "a", "channels"), std::to_string(channels <= most ? channels : 2));
       EXPECT_EQ(count(finished.output, "channels without positions"), 1) << finished.output;
       const Samples found = sound_of(output, 16000);
-      EXPECT_GT(*std::max_element(found.begin(), found.end()), 0.02) << channels << extension;
+      EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](float x) { return x > 0.02; }))
+          << channels << extension;
     }
   }
 }
