@@ -350,6 +350,9 @@ void Render::look_for_interrupt(Progress& progress) {
 }
 
 void Render::check_whole() const {
+  if (frames_in_ == 0 && frames_out_ == 0) {
+    throw Problem(name_ + ": no frame of the video falls into this part; choose a longer one");
+  }
   if (frames_out_ != frames_in_ || frames_encoded_ != frames_out_) {
     throw Problem(name_ + ": " + std::to_string(frames_in_) + " frames went in, " +
                   std::to_string(frames_out_) + " came out and " + std::to_string(frames_encoded_) +

@@ -48,7 +48,6 @@ FILES = {  # extension: video, audio
     'mpg': (['mpeg2'], ['mp2', 'ac3']),
     'ogv': (['theora'], ['vorbis', 'flac', 'opus']),
     'wmv': (['wmv2'], ['wma']),
-    'nut': (['ffv1', 'mpeg4'], ['s16', 'aac']),
 }
 SOUNDS = {'wav': ['s16', 's24', 'u8', 'f32', 'f64', 'alaw', 'ima'], 'flac': ['flac'], 'mp3': ['mp3'], 'm4a': ['aac'],
           'ogg': ['vorbis', 'opus'], 'mka': ['s16', 'f32', 'ac3']}
