@@ -5,13 +5,14 @@ cd "$(dirname "$0")"
 
 usage() {
   cat <<'TEXT'
-usage: ./setup.sh [--cpu | --cuda | --auto] [--bundled] [--help]
+usage: ./setup.sh [--cpu | --cuda | --auto] [--bundled] [--packages] [--help]
 
   --cpu      the CPU part of LibTorch only
   --cuda     the CUDA part too
   --auto     (the default) the CUDA part where nvcc or an NVIDIA driver is; an earlier --cpu or --cuda
              holds until --auto, --cpu or --cuda is given
   --bundled  take every CUDA library from its wheel, also those that the installed toolkit has
+  --packages print the names of Debian's packages that a build needs, and do nothing
 
 LibTorch goes to deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set): about 0.6 GB with --cpu, 1.3 GB with
 --cuda beside a CUDA 13.0 toolkit, 4 GB without one. pip is used as it is configured. Nothing is done twice.
@@ -23,10 +24,12 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 choice=
 bundled=no
+only_print=no
 for argument in "$@"; do
   case $argument in
     --cpu | --cuda | --auto) choice=${argument#--} ;;
     --bundled) bundled=yes ;;
+    --packages) only_print=yes ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; die "unknown option $argument" ;;
   esac
@@ -43,6 +46,10 @@ packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgm
   python3-venv libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav ffmpeg)
+if [ "$only_print" = yes ]; then
+  echo "${packages[*]}"
+  exit 0
+fi
 
 # What a build really uses, for machines that have it from somewhere else.
 tools_are_there() {

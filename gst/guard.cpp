@@ -1,7 +1,5 @@
 #include "gst/guard.h"
 
-#include "gst/latentsync_private.h"
-
 #include <exception>
 #include <new>
 #include <system_error>
@@ -30,7 +28,5 @@ Failure current_failure() {
             error.what()};
   }
 }
-
-void post_exception(GstLatentsync* self) { post_failure(self, current_failure()); }
 
 }  // namespace latentsync

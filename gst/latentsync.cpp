@@ -1,29 +1,46 @@
-// clang-format off: a launch line stays one line
+// A launch line keeps its line breaks.
+// clang-format off
 /**
  * SECTION:element-latentsync
  * @title: latentsync
+ * @short_description: makes the mouth in a video follow an audio track
  *
- * Makes the mouth in a video follow an audio track, with the LatentSync latent-diffusion model.
- * Video comes in at video_sink and leaves at src, frame by frame, with its own timestamps; the
- * speech comes in at audio_sink as mono at 16 kHz and ends there. Both are matched by running time.
- * Whatever wants to be heard is split off before with a tee.
+ * Edits the mouth in a video so that it follows an audio track, with the LatentSync
+ * latent-diffusion model. Video arrives at video_sink and is output at src, frame by frame, with
+ * its own timestamps. The speech arrives at audio_sink as mono at 16 kHz; it is consumed and not
+ * output. Both are matched by running time. To play or mux the audio, branch it off with a tee
+ * before audio_sink.
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 latentsync name=l ! videoconvert ! autovideosink uridecodebin uri=file:///in.mp4 !
- * videoconvert ! queue ! l.video_sink uridecodebin uri=file:///speech.wav ! audioconvert !
- * audioresample ! queue ! l.audio_sink
+ * gst-launch-1.0 latentsync name=l ! videoconvert ! autovideosink \
+ *   uridecodebin uri=file:///in.mp4 ! videoconvert ! queue ! l.video_sink \
+ *   uridecodebin uri=file:///speech.wav ! audioconvert ! audioresample ! queue ! l.audio_sink
  * ]|
- * A picture whose lips follow the speech of another file.
+ * Plays a video whose lips follow the speech of another file.
  * |[
- * gst-launch-1.0 latentsync name=l audio-context=whole ! videoconvert ! x264enc ! mp4mux name=m !
- * filesink location=out.mp4 uridecodebin uri=file:///in.mp4 ! videoconvert ! queue ! l.video_sink
- * uridecodebin uri=file:///speech.wav ! tee name=t t. ! queue max-size-time=0 max-size-bytes=0
- * max-size-buffers=0 ! audioconvert ! audioresample ! l.audio_sink t. ! queue max-size-time=0
- * max-size-bytes=0 max-size-buffers=0 ! audioconvert ! avenc_aac ! m.
+ * gst-launch-1.0 latentsync name=l audio-context=whole ! videoconvert ! x264enc ! mp4mux name=m ! \
+ *   filesink location=out.mp4 \
+ *   uridecodebin uri=file:///in.mp4 ! videoconvert ! queue ! l.video_sink \
+ *   uridecodebin uri=file:///speech.wav ! tee name=t \
+ *   t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! \
+ *   audioconvert ! audioresample ! l.audio_sink \
+ *   t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! \
+ *   audioconvert ! avenc_aac ! m.
  * ]|
- * A file, with all of the speech known before the first frame. The branch of the tee that leads to
- * the muxer needs a queue without limits, because the muxer waits for the video.
+ * Writes a file, with all of the speech known before the first frame. The branch of the tee that
+ * leads to the muxer needs a queue without limits, because the muxer waits for the video.
+ *
+ * ## Messages
+ * - element message `latentsync-window`, for each rendered window: `index` (#guint64), `pts`
+ *   (#guint64), `running-time` (#gint64), `stream-time` (#gint64), `frames` (#gint), `edited`
+ *   (#gint), `passed` (#gint), `faces` (#gint), `discontinuity` (#gboolean), `seconds` (#gdouble),
+ *   and `seconds-face`, `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble).
+ * - element message `latentsync-seed`: the `seed` (#gint64) that was drawn for #GstLatentsync:seed
+ *   = -1.
+ * - progress `model-load`, with `percent` (#gint).
+ * - QoS, for each frame that a live pipeline gets after a missed deadline.
+ * - warnings and errors with details: `cause` (#gchararray).
  *
  * Since: 0.1
  */
@@ -31,11 +48,12 @@
 #include "gst/latentsync.h"
 
 #include "gst/debug.h"
-#include "gst/engine_loader.h"
-#include "gst/guard.h"
-#include "gst/latentsync_private.h"
+#include "gst/element.h"
+#include "gst/render/engine_loader.h"
 
+#include <algorithm>
 #include <random>
+#include <utility>
 
 GST_DEBUG_CATEGORY(latentsync_debug);
 
@@ -56,194 +74,228 @@ static GstStaticPadTemplate audio_template = GST_STATIC_PAD_TEMPLATE(
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
 
-G_DEFINE_FINAL_TYPE_WITH_CODE(GstLatentsync, gst_latentsync, GST_TYPE_AGGREGATOR,
+G_DEFINE_FINAL_TYPE_WITH_CODE(GstLatentsync, gst_latentsync, GST_TYPE_ELEMENT,
                               G_IMPLEMENT_INTERFACE(GST_TYPE_PRESET, nullptr))
 GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(latentsync, "latentsync", GST_RANK_NONE, GST_TYPE_LATENTSYNC,
                                       GST_DEBUG_CATEGORY_INIT(latentsync_debug, "latentsync", 0,
                                                               "lip synchronisation"));
 
-GstAggregatorClass* latentsync::base_class() {
-  return GST_AGGREGATOR_CLASS(gst_latentsync_parent_class);
+namespace latentsync {
+
+void Element::fail(const Failure& failure) {
+  GST_ERROR_OBJECT(self, "%s (%s)", failure.message.c_str(), failure.detail.c_str());
+  reporter.post_failure(failure);
+  const std::lock_guard lock(monitor->mutex);
+  monitor->notify();
 }
 
-void gst_latentsync_wake(GstLatentsync* self) {
-  gst_latentsync_pads_wake(self->video, self->audio);
+void Element::load_begins() {
+  load_percent = 0;
+  reporter.post_load(GST_PROGRESS_TYPE_START, "Loading " + model_settings.folder, 0);
 }
 
-gboolean gst_latentsync_base_sink_event(GstLatentsync* self, GstAggregatorPad* pad,
-                                        GstEvent* event) {
-  return latentsync::base_class()->sink_event(GST_AGGREGATOR(self), pad, event);
+void Element::model_loading(double part, const char* what) {
+  // A model has a thousand tensors; nobody wants as many messages.
+  const int percent = std::clamp(static_cast<int>(100 * part), 0, 99);
+  if (percent / 5 == load_percent / 5) return;
+  load_percent = percent;
+  reporter.post_load(GST_PROGRESS_TYPE_CONTINUE, what ? what : "", percent);
 }
 
-/// An unlinked pad would be waited for without end.
-static bool check_linked(GstLatentsync* self) {
-  for (GstLatentsyncPad* pad : {self->video, self->audio}) {
-    if (gst_pad_is_linked(GST_PAD(pad))) continue;
-    GST_ELEMENT_ERROR(self, CORE, PAD,
-                      ("%s is not linked: link it before the element starts. An element that adds "
-                       "its pads later, as decodebin does, needs a queue between.",
-                       GST_PAD_NAME(pad)),
-                      (nullptr));
-    return false;
+void Element::model_loaded(const ModelInfo& info, bool was_loaded) {
+  reporter.set_model(info);
+  GST_DEBUG_OBJECT(self, "model %s on %s in %s%s", info.name.c_str(), info.device.c_str(),
+                   info.precision.c_str(), was_loaded ? ", still loaded" : "");
+  if (!was_loaded) {
+    reporter.post_load(GST_PROGRESS_TYPE_COMPLETE, info.name + " on " + info.device, 100);
   }
-  return true;
 }
 
-static void let_run(latentsync::Element& element, bool may_run) {
-  std::lock_guard lock(element.task_mutex);
-  element.may_run = may_run;
+void Element::model_failed(const Failure& failure) {
+  const bool cancelled = failure.code == ErrorCode::kCancelled;
+  reporter.post_load(cancelled ? GST_PROGRESS_TYPE_CANCELED : GST_PROGRESS_TYPE_ERROR,
+                     failure.message, load_percent);
+  if (!cancelled) fail(failure);
 }
 
-static void set_pads_open(GstLatentsync* self, gboolean open) {
-  gst_latentsync_pad_set_open(self->video, open);
-  gst_latentsync_pad_set_open(self->audio, open);
+void Element::worker_changed() {
+  const std::lock_guard lock(monitor->mutex);
+  monitor->notify();
 }
 
-static int64_t draw_seed() {
+static void run_turn(gpointer data) {
+  Element& element = *static_cast<Element*>(data);
+  try {
+    element.source.turn();
+  } catch (...) {
+    element.fail(current_failure());
+  }
+}
+
+void Element::start_task() {
+  const std::lock_guard lock(task_mutex);
+  if (!may_run) return;
+  gst_pad_start_task(pads.src, run_turn, this, nullptr);
+}
+
+namespace {
+
+int64_t draw_seed() {
   std::random_device device;
   return (static_cast<int64_t>(device() & 0x7fffffff) << 32) | device();
 }
 
-static void reset_stream(latentsync::State& state, const latentsync::Settings& settings) {
-  state.frames = latentsync::FrameWindow(settings.window_frames);
-  state.audio =
-      latentsync::AudioHistory(settings.audio_context == latentsync::AudioContext::kWhole);
-  gst_segment_init(&state.video_segment, GST_FORMAT_TIME);
-  gst_segment_init(&state.audio_segment, GST_FORMAT_TIME);
-  gst_segment_init(&state.sent_segment, GST_FORMAT_TIME);
-  state.format.reset();
-  state.audio_resync = true;
-  state.in_flight_ns.reset();
-  state.video_end_ns.reset();
-  state.video_flush = {};
-  state.audio_flush = {};
-  state.video_flush_due.reset();
-  state.flushed = false;
-  state.rest.reset();
-  state.spare.reset();
-  state.abandoned = false;
-  state.context = state.asked_context = settings.audio_context;
-  state.whole_audio_given = false;
-  state.audio_ahead = latentsync::kAudioAhead;
-  state.arrivals = 0;
-  state.audio_renewed = false;
-  state.alarm.reset();
-  state.audio_held_back = false;
-  state.stream_start.reset();
-  state.stream_start_sent = false;
-  state.caps_sent = false;
-  state.ended = false;
-  state.segment_pending = true;
-  state.held_events.clear();
-  state.seen_pool = nullptr;
-  state.warned.clear();
-  state.window_frames = settings.window_frames;
-  state.lookahead_ns = settings.audio_lookahead;
-  state.windows = 0;
-  state.failed = false;
+/// The properties for a window that begins at this stream time.
+Settings settings_at(Element& element, GstClockTime time) {
+  if (gst_object_has_active_control_bindings(GST_OBJECT(element.self))) {
+    gst_object_sync_values(GST_OBJECT(element.self), time);
+  }
+  return element.snapshot();
 }
 
-static gboolean gst_latentsync_start(GstAggregator* aggregator) {
-  GstLatentsync* self = GST_LATENTSYNC(aggregator);
-  latentsync::Element& element = *self->element;
-  if (!check_linked(self)) return FALSE;
-  const latentsync::Settings settings = element.snapshot();
-  {
-    std::lock_guard lock(element.state.mutex);
-    reset_stream(element.state, settings);
-  }
-  {
-    std::lock_guard lock(element.statistics_mutex);
-    element.statistics = {};
-    element.model = {};
-  }
-  if (const auto failure = check(settings)) {
-    latentsync::post_failure(self, *failure);
-    return FALSE;
-  }
-  element.state.seed = settings.seed < 0 ? draw_seed() : settings.seed;
-  if (settings.seed < 0) {
-    gst_element_post_message(
-        GST_ELEMENT(self),
-        gst_message_new_element(GST_OBJECT(self),
-                                gst_structure_new("latentsync-seed", "seed", G_TYPE_INT64,
-                                                  element.state.seed, nullptr)));
-  }
-  latentsync::update_latency(self);
-  set_pads_open(self, TRUE);
-  latentsync::Worker::Options options;
+std::shared_ptr<Worker> new_worker(Element& element, const Settings& settings, int64_t seed) {
+  Worker::Options options;
   options.model = model_settings(settings);
-  options.render = render_settings(settings, element.state.seed);
+  if (!(options.model == element.model_settings)) element.model.reset();
+  element.model_settings = options.model;
+  options.loaded = element.model;
+  options.render = render_settings(settings, seed);
   options.window_frames = settings.window_frames;
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
-  element.set_worker(std::make_shared<latentsync::Worker>(*element.engine, element, options));
-  let_run(element, true);
+  return std::make_shared<Worker>(*element.engine, element, options);
+}
+
+/// READY to PAUSED, before the pads are active.
+bool start(Element& element) {
+  const Settings settings = element.snapshot();
+  element.reporter.start();
+  if (const auto failure = check(settings)) {
+    element.fail(*failure);
+    return false;
+  }
+  const int64_t seed = settings.seed < 0 ? draw_seed() : settings.seed;
+  if (settings.seed < 0) element.reporter.post_seed(seed);
+  element.worker = new_worker(element, settings, seed);
+  element.ask_latency = true;
+  element.seek_seqnum = GST_SEQNUM_INVALID;
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    element.lookahead_ns = settings.audio_lookahead;
+    element.input.start(settings.window_frames, settings.audio_lookahead,
+                        settings.audio_context == AudioContext::kWhole);
+    element.source.start({element.worker, settings.audio_context, seed,
+                          [&element](GstClockTime time) { return settings_at(element, time); }});
+    update_own_latency(element);
+  }
+  const std::lock_guard lock(element.task_mutex);
+  element.may_run = true;
+  return true;
+}
+
+/// Before the pads are deactivated: everyone who waits returns.
+void begin_stop(Element& element) {
+  if (element.worker) element.worker->cancel();
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    element.source.stop();
+  }
+  const std::lock_guard lock(element.task_mutex);
+  element.may_run = false;
+}
+
+/// After the task and the streaming threads have ended.
+void end_stop(Element& element) {
+  if (element.worker) element.model = element.worker->model();
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    const int frames = element.input.video.frames();
+    element.source.reset();
+    element.reporter.count_dropped(frames);
+    element.input.start(1, 0, false);
+  }
+  element.worker.reset();
+  element.pools.reset();
+}
+
+bool load_engine(Element& element) {
+  auto engine = latentsync::load_engine();
+  if (!engine) {
+    element.reporter.start();
+    element.fail(engine.failure());
+    return false;
+  }
+  element.engine = *engine;
+  return true;
+}
+
+void play(Element& element) {
+  ClockPtr clock(gst_element_get_clock(element.self));
+  const GstClockTime base = gst_element_get_base_time(element.self);
+  const std::lock_guard lock(element.monitor->mutex);
+  element.source.timing().play(std::move(clock), base);
+  element.monitor->notify();
+}
+
+void pause(Element& element) {
+  const std::lock_guard lock(element.monitor->mutex);
+  element.source.timing().pause();
+  element.monitor->notify();
+}
+
+GstStateChangeReturn change_state(Element& element, GstStateChange transition) {
+  switch (transition) {
+    case GST_STATE_CHANGE_NULL_TO_READY:
+      if (!load_engine(element)) return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (!start(element)) return GST_STATE_CHANGE_FAILURE;
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_PLAYING:
+      play(element);
+      break;
+    case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
+      pause(element);
+      break;
+    case GST_STATE_CHANGE_PAUSED_TO_READY:
+      begin_stop(element);
+      break;
+    default:
+      break;
+  }
+  const GstStateChangeReturn result =
+      GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(element.self, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
+    end_stop(element);
+  }
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) element.model.reset();
+  return result;
+}
+
+/// Events from an application. By default they would go to one of the sources alone, or leave
+/// before the frames that are held.
+gboolean send_event(Element& element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) return end_stream(element, event);
+  if (GST_EVENT_IS_UPSTREAM(event)) return src_event(element, element.pads.src, event);
+  return GST_ELEMENT_CLASS(gst_latentsync_parent_class)->send_event(element.self, event);
+}
+
+gboolean activate_src(GstPad* pad, GstObject* parent, GstPadMode mode, gboolean active) {
+  if (mode != GST_PAD_MODE_PUSH) return FALSE;
+  if (!active) return gst_pad_stop_task(pad);
+  element_of(parent).start_task();
   return TRUE;
 }
 
-static GstFlowReturn gst_latentsync_flush(GstAggregator* aggregator) {
-  GstLatentsync* self = GST_LATENTSYNC(aggregator);
-  latentsync::Element& element = *self->element;
-  const auto worker = element.share_worker();
-  std::optional<latentsync::Outcome> dropped;
-  if (worker) dropped = worker->reopen(element.state.asked_context);
-  {
-    // The pads have been emptied, each by its own flush: one of them may have got something since.
-    std::lock_guard lock(element.state.mutex);
-    latentsync::State& state = element.state;
-    if (dropped) state.frames.keep_sticky_events(std::move(dropped->job.group));
-    if (state.rest) state.frames.keep_sticky_events(std::move(*state.rest));
-    state.rest.reset();
-    state.spare.reset();
-    state.abandoned = false;
-    state.in_flight_ns.reset();
-    state.context = state.asked_context;
-    state.whole_audio_given = false;
-    state.audio_renewed = false;
-    state.alarm.reset();
-    state.audio_held_back = false;
-    state.segment_pending = true;
-    state.ended = false;
-    state.flushed = true;
-  }
-  if (worker) worker->interrupt(false);
-  return GST_FLOW_OK;
+/// A pad that is linked late may be live.
+void link_changed(GstPad*, GstPad*, gpointer data) {
+  Element& element = element_of(data);
+  element.ask_latency = true;
+  element.worker_changed();
 }
 
-/// After the base class's stop: that joins the source thread, which a late FLUSH_STOP may have
-/// begun again, only after it has called the one of this class.
-static void end_stream(latentsync::Element& element) {
-  element.set_worker(nullptr);
-  std::lock_guard lock(element.state.mutex);
-  reset_stream(element.state, element.snapshot());
-}
-
-static GstStateChangeReturn gst_latentsync_change_state(GstElement* base,
-                                                        GstStateChange transition) {
-  GstLatentsync* self = GST_LATENTSYNC(base);
-  latentsync::Element& element = *self->element;
-  if (transition == GST_STATE_CHANGE_NULL_TO_READY) {
-    auto engine = latentsync::load_engine();
-    if (!engine) {
-      element.state.failed = false;
-      latentsync::post_failure(self, engine.failure());
-      return GST_STATE_CHANGE_FAILURE;
-    }
-    element.engine = *engine;
-  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && element.worker) {
-    // Before the base class joins the source thread.
-    element.worker->cancel();
-    set_pads_open(self, FALSE);
-    let_run(element, false);
-  }
-  const GstStateChangeReturn result =
-      GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(base, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
-    end_stream(element);
-  }
-  return result;
-}
+}  // namespace
+}  // namespace latentsync
 
 static void gst_latentsync_finalize(GObject* object) {
   delete GST_LATENTSYNC(object)->element;
@@ -251,57 +303,46 @@ static void gst_latentsync_finalize(GObject* object) {
 }
 
 static void gst_latentsync_class_init(GstLatentsyncClass* klass) {
+  using namespace latentsync;
   auto* object_class = G_OBJECT_CLASS(klass);
   auto* element_class = GST_ELEMENT_CLASS(klass);
-  auto* aggregator_class = GST_AGGREGATOR_CLASS(klass);
-
   object_class->finalize = gst_latentsync_finalize;
-  latentsync::install_properties(object_class);
-
-  gst_element_class_add_static_pad_template_with_gtype(element_class, &video_template,
-                                                       GST_TYPE_LATENTSYNC_PAD);
-  gst_element_class_add_static_pad_template_with_gtype(element_class, &audio_template,
-                                                       GST_TYPE_LATENTSYNC_PAD);
-  gst_element_class_add_static_pad_template_with_gtype(element_class, &src_template,
-                                                       GST_TYPE_AGGREGATOR_PAD);
+  install_properties(object_class);
+  gst_element_class_add_static_pad_template(element_class, &video_template);
+  gst_element_class_add_static_pad_template(element_class, &audio_template);
+  gst_element_class_add_static_pad_template(element_class, &src_template);
   gst_element_class_set_static_metadata(
-      element_class, "LatentSync lip synchronisation", "Filter/Effect/Video/Audio",
+      element_class, "LatentSync lip synchronisation", "Filter/Effect/Video",
       "Makes the mouth in a video follow an audio track", "The latentsync project");
   element_class->change_state = GST_DEBUG_FUNCPTR(
-      (latentsync::Guarded<gst_latentsync_change_state, GST_STATE_CHANGE_FAILURE>::call));
-
-  aggregator_class->start =
-      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_start, FALSE>::call));
-  aggregator_class->flush =
-      GST_DEBUG_FUNCPTR((latentsync::Guarded<gst_latentsync_flush, GST_FLOW_ERROR>::call));
-  aggregator_class->aggregate = latentsync::aggregate;
-  aggregator_class->get_next_time = latentsync::next_time;
-  aggregator_class->sink_event = latentsync::Guarded<latentsync::sink_event, FALSE>::call;
-  aggregator_class->src_event = latentsync::Guarded<latentsync::src_event, FALSE>::call;
-  aggregator_class->sink_query = latentsync::Guarded<latentsync::sink_query, FALSE>::call;
-  aggregator_class->src_query = latentsync::Guarded<latentsync::src_query, FALSE>::call;
-  // The caps of src are those of the video, set at their place between the frames.
-  aggregator_class->negotiate = nullptr;
-
-  gst_type_mark_as_plugin_api(GST_TYPE_LATENTSYNC_PAD, static_cast<GstPluginAPIFlags>(0));
+      (ElementFunction<latentsync::change_state, GST_STATE_CHANGE_FAILURE>::call));
+  element_class->send_event =
+      GST_DEBUG_FUNCPTR((ElementFunction<latentsync::send_event, FALSE>::call));
 }
 
-static GstLatentsyncPad* add_pad(GstLatentsync* self, const char* name) {
-  GstPadTemplate* pad_template =
-      gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(self), name);
-  auto* pad = GST_LATENTSYNC_PAD(g_object_new(GST_TYPE_LATENTSYNC_PAD, "name", name, "direction",
-                                              GST_PAD_SINK, "template", pad_template, nullptr));
-  gst_element_add_pad(GST_ELEMENT(self), GST_PAD(pad));
+static GstPad* add_pad(GstLatentsync* self, GstStaticPadTemplate* pad_template) {
+  GstPad* pad = gst_pad_new_from_static_template(pad_template, pad_template->name_template);
+  gst_element_add_pad(GST_ELEMENT(self), pad);
   return pad;
 }
 
+static void set_up_sink(GstLatentsync* self, GstPad* pad, GstPadChainFunction chain) {
+  using namespace latentsync;
+  gst_pad_set_chain_function(pad, chain);
+  gst_pad_set_event_function(pad, (PadFunction<sink_event, FALSE>::call));
+  gst_pad_set_query_function(pad, (PadFunction<sink_query, FALSE>::call));
+  g_signal_connect(pad, "linked", G_CALLBACK(link_changed), self);
+  g_signal_connect(pad, "unlinked", G_CALLBACK(link_changed), self);
+}
+
 static void gst_latentsync_init(GstLatentsync* self) {
-  self->element = new latentsync::Element(self);
-  self->element->settings.model_path = latentsync::default_model_path();
-  self->video = add_pad(self, "video_sink");
-  self->audio = add_pad(self, "audio_sink");
-  gst_pad_add_probe(GST_AGGREGATOR_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
-                    latentsync::replace_stream_start, self, nullptr);
-  gst_pad_add_probe(GST_AGGREGATOR_SRC_PAD(self), GST_PAD_PROBE_TYPE_EVENT_FLUSH,
-                    latentsync::keep_running_time, self, nullptr);
+  using namespace latentsync;
+  const Source::Pads pads{add_pad(self, &video_template), add_pad(self, &audio_template),
+                          add_pad(self, &src_template)};
+  self->element = new Element(GST_ELEMENT(self), pads);
+  set_up_sink(self, pads.video, (PadFunction<chain_video, GST_FLOW_ERROR>::call));
+  set_up_sink(self, pads.audio, (PadFunction<chain_audio, GST_FLOW_ERROR>::call));
+  gst_pad_set_activatemode_function(pads.src, activate_src);
+  gst_pad_set_event_function(pads.src, (PadFunction<src_event, FALSE>::call));
+  gst_pad_set_query_function(pads.src, (PadFunction<src_query, FALSE>::call));
 }

@@ -1,5 +1,7 @@
 #include "gst/settings.h"
 
+#include "gst/render/engine_loader.h"
+
 namespace latentsync {
 
 std::optional<Failure> check(const Settings& settings) {
@@ -10,16 +12,12 @@ std::optional<Failure> check(const Settings& settings) {
                        " is not possible: set 0 for the model's own, or a multiple of 64 from 128 "
                        "to 1024."};
   }
-  if (settings.model_path.empty()) {
-    return Failure{ErrorCode::kNotFound,
-                   "No model was chosen: set model-path to the folder of a model."};
-  }
   return std::nullopt;
 }
 
 ModelSettings model_settings(const Settings& settings) {
   ModelSettings model;
-  model.folder = settings.model_path;
+  model.folder = settings.model_path.empty() ? default_model_path() : settings.model_path;
   model.device = settings.device;
   model.precision = settings.precision;
   model.vae = settings.vae;

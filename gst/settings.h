@@ -13,8 +13,8 @@ enum class Scheduler { kDdim };
 enum class NoFace { kPassThrough, kError };
 
 struct Settings {
-  std::string model_path;
-  int64_t seed = 1247;  ///< -1: drawn at start
+  std::string model_path;  ///< empty: the installed model
+  int64_t seed = 1247;     ///< -1: drawn at start
   double lips_expression = 1.5;
   int inference_steps = 0;
   Scheduler scheduler = Scheduler::kDdim;

@@ -316,23 +316,15 @@ TEST_P(Errors, OfFramesThatAreSmallerThanTheirMetaAreToldOnce) {
   }
 }
 
-// A pad that nothing is linked to is an error at the start that names the pad, not a wait.
-TEST_P(Errors, OfPadsWithoutLinkAreToldAtTheStart) {
-  for (const char* name : {"video_sink", "audio_sink"}) {
-    SCOPED_TRACE(name);
-    Rig rig(GetParam());
-    Feeder& unlinked = std::string(name) == "video_sink" ? rig.video : rig.audio;
-    GstPad* peer = gst_pad_get_peer(unlinked.pad());
-    gst_pad_unlink(unlinked.pad(), peer);
-    gst_object_unref(peer);
-    rig.change(GST_STATE_PLAYING);
-    Feeder& linked = &unlinked == &rig.video ? rig.audio : rig.video;
-    linked.begin(&unlinked == &rig.video ? audio_caps(AudioFormat::kF32) : Clip{}.picture.caps());
-    const Told told = the_error(rig);
-    expect_sentence(told);
-    EXPECT_NE((told.message + told.debug).find(name), std::string::npos) << told.message;
-    rig.stop();
-  }
+// no-face=error says that the stream has no face, not that the element lacks something.
+TEST_P(Errors, OfAFrameWithoutAFaceAreOfTheStream) {
+  fake::behave("no-face=800ms-800ms");
+  Rig rig(GetParam(), {{"no-face", "error"}});
+  try_clip(rig);
+  const Told told = the_error(rig);
+  expect_sentence(told);
+  EXPECT_EQ(told.domain, GST_STREAM_ERROR);
+  EXPECT_NE(told.code, GST_STREAM_ERROR_NOT_IMPLEMENTED);
 }
 
 // The engine library is not there, or is none: an error that says so, at the start.

@@ -198,6 +198,7 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
         std::any_of(behaviour.no_face.begin(), behaviour.no_face.end(),
                     [&](const auto& range) { return time >= range.first && time <= range.second; });
     if (marked || no_face) continue;
+    if (behaviour.write_delay.count() > 0) std::this_thread::sleep_for(behaviour.write_delay);
     const Result<kernels::ImageView> writable = frames.writable(frame);
     if (!writable) return writable.failure();
     if (writable->width != view.width || writable->height != view.height ||

@@ -24,6 +24,7 @@
 ///   render-failure=device@3           the session's window 3 (from 0) fails, and all later ones
 ///   render-failure=device@3+2         windows 3 and 4 fail
 ///   delay=5ms                         a window's time besides its steps
+///   write-delay=2ms                   before each frame is written
 ///   step-delay=2ms, steps=4           of each denoising step; the stop token is looked at before
 ///   it jitter=3ms                        up to so much more for each window, at random
 ///   no-face=400ms-800ms               frames at these times have none; may be given several times

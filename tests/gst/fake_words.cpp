@@ -70,6 +70,8 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.delay = duration_of(value);
   } else if (key == "step-delay") {
     behaviour.step_delay = duration_of(value);
+  } else if (key == "write-delay") {
+    behaviour.write_delay = duration_of(value);
   } else if (key == "jitter") {
     behaviour.jitter = duration_of(value);
   } else if (key == "steps") {

@@ -27,6 +27,7 @@ struct Behaviour {
   std::optional<RenderFailure> render_failure;
   std::chrono::nanoseconds delay{0};
   std::chrono::nanoseconds step_delay{0};
+  std::chrono::nanoseconds write_delay{0};
   std::chrono::nanoseconds jitter{0};
   int steps = 4;
   int resolution = 64;

@@ -24,6 +24,12 @@ class Launch : public testing::Test {
          (folder() / "in.mp4").string() + " " + audio + "avenc_aac ! m.");
     make(video + "avenc_ffv1 ! matroskamux name=m ! filesink location=" +
          (folder() / "in.mkv").string() + " " + audio + "m.");
+    make(std::string("videotestsrc num-buffers=100 ! ") +
+         "video/x-raw,format=I420,width=64,height=48,framerate=25/1 ! avenc_ffv1 ! matroskamux "
+         "name=m ! filesink location=" +
+         (folder() / "long.mkv").string() +
+         " audiotestsrc wave=ticks num-buffers=200 samplesperbuffer=320 ! "
+         "audio/x-raw,rate=16000,channels=1 ! m.");
     make(audio + "wavenc ! filesink location=" + (folder() / "speech.wav").string());
   }
   static void TearDownTestSuite() { folder_.reset(); }
@@ -138,13 +144,13 @@ TEST_F(Launch, OneDemuxerWithSmallQueuesFallsBackToSliding) {
   const Finished finished = launch(
       "latentsync name=l model-path=fake: audio-context=whole ! avenc_ffv1 ! matroskamux ! "
       "filesink location=whole.mkv "
-      "filesrc location=in.mkv ! matroskademux name=d d. ! " +
+      "filesrc location=long.mkv ! matroskademux name=d d. ! " +
       queue +
       " ! avdec_ffv1 ! l.video_sink "
       "d. ! " +
       queue + " ! audioconvert ! audioresample ! l.audio_sink");
   EXPECT_EQ(finished.status, 0) << finished.output;
-  EXPECT_EQ(frames_of("whole.mkv"), 40);
+  EXPECT_EQ(frames_of("whole.mkv"), 100);
   const size_t first = finished.output.find("WARNING: from element");
   EXPECT_NE(first, std::string::npos) << finished.output;
   EXPECT_EQ(finished.output.find("WARNING: from element", first + 1), std::string::npos)
@@ -156,12 +162,12 @@ TEST_F(Launch, OneDemuxerWithALargeQueueIsWhole) {
   const Finished finished = launch(
       "latentsync name=l model-path=fake: audio-context=whole ! avenc_ffv1 ! matroskamux ! "
       "filesink location=whole.mkv "
-      "filesrc location=in.mkv ! matroskademux name=d "
+      "filesrc location=long.mkv ! matroskademux name=d "
       "d. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! avdec_ffv1 ! l.video_sink "
       "d. ! queue ! audioconvert ! audioresample ! l.audio_sink");
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(finished.output.find("WARNING"), std::string::npos) << finished.output;
-  EXPECT_EQ(frames_of("whole.mkv"), 40);
+  EXPECT_EQ(frames_of("whole.mkv"), 100);
 }
 
 }  // namespace

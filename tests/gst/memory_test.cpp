@@ -1,7 +1,6 @@
 #include "tests/gst/clip.h"
 
 #include <fstream>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,14 +9,6 @@ namespace {
 
 class Memory : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Memory);
-
-int64_t resident_bytes() {
-  malloc_trim(0);
-  std::ifstream file("/proc/self/statm");
-  int64_t pages = 0;
-  file >> pages >> pages;
-  return pages * sysconf(_SC_PAGESIZE);
-}
 
 /// Feeds seconds [begin, end) of video and audio, never far ahead of the element.
 void feed_seconds(Rig& rig, uint64_t begin, uint64_t end) {

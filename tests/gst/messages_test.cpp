@@ -1,4 +1,5 @@
 #include "tests/gst/clip.h"
+#include "tests/gst/told.h"
 
 #include <cmath>
 
@@ -7,21 +8,6 @@ namespace {
 
 class Messages : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Messages);
-
-Ref<GstStructure> stats_of(Rig& rig) {
-  GstStructure* stats = nullptr;
-  g_object_get(rig.element(), "stats", &stats, nullptr);
-  return Ref<GstStructure>(stats);
-}
-
-/// A whole number of any type, or -1.
-int64_t number(const GstStructure* structure, const char* name) {
-  const GValue* value = gst_structure_get_value(structure, name);
-  GValue whole = G_VALUE_INIT;
-  g_value_init(&whole, G_TYPE_INT64);
-  if (value == nullptr || !g_value_transform(value, &whole)) return -1;
-  return g_value_get_int64(&whole);
-}
 
 struct Progress {
   GstProgressType type;

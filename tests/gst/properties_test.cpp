@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <gst/controller/gstdirectcontrolbinding.h>
+#include <gst/controller/gstinterpolationcontrolsource.h>
 #include <map>
 #include <set>
 
@@ -58,12 +60,12 @@ constexpr double kAny = INFINITY;
 const Spec kSpecs[] = {
     {"seed", "gint64", -1, 9223372036854775807.0, "1247", true},
     {"lips-expression", "gdouble", 1, 3, "1.500000", true},
-    {"inference-steps", "int", 0, 999, "0", true},
+    {"inference-steps", "guint", 0, 999, "0", true},
     {"feature-cache", "int", -1, 10, "-1", true},
-    {"resolution", "int", 0, 1024, "0", true},
-    {"window-frames", "int", 1, 24, "16", true},
-    {"batch-size", "int", 0, kAny, "0", true},
-    {"audio-lookahead", "int", 120e6, 5e9, "500000000", true},
+    {"resolution", "guint", 0, 1024, "0", true},
+    {"window-frames", "guint", 1, 24, "16", true},
+    {"batch-size", "guint", 0, kAny, "0", true},
+    {"audio-lookahead", "guint64", 120e6, 5e9, "500000000", true},
     {"vram-fraction", "gdouble", 0, 0.95, "0.000000", false},
     {"vram-budget", "gint64", -kAny, kAny, "0", false},
     {"disk-cache-size", "int", -kAny, kAny, nullptr, false},
@@ -159,9 +161,10 @@ TEST_F(PropertiesTest, ChoicesAreAsPromised) {
 TEST_F(PropertiesTest, StringsAndStatisticsAreAsPromised) {
   ASSERT_NE(find("model-path"), nullptr);
   EXPECT_EQ(G_PARAM_SPEC_VALUE_TYPE(find("model-path")), G_TYPE_STRING);
+  EXPECT_EQ(g_value_get_string(g_param_spec_get_default_value(find("model-path"))), nullptr);
   gchar* path = nullptr;
   g_object_get(element_.get(), "model-path", &path, nullptr);
-  EXPECT_TRUE(path != nullptr && std::string(path).ends_with("demo")) << (path ? path : "(null)");
+  EXPECT_EQ(path, nullptr) << path;
   g_free(path);
   ASSERT_NE(find("device"), nullptr);
   EXPECT_EQ(default_of(find("device")), "auto");
@@ -260,6 +263,54 @@ TEST_F(PropertiesTest, EachReachesTheEngine) {
   EXPECT_EQ(loads[0].vae, VaeChoice::kTiny);
 }
 
+// Without a model-path the installed model is loaded, the demo model.
+TEST_F(PropertiesTest, NoModelPathIsTheInstalledModel) {
+  Rig rig;
+  g_object_set(rig.element(), "model-path", nullptr, nullptr);
+  run(rig, Clip{});
+  const auto loads = fake::loads();
+  ASSERT_EQ(loads.size(), 1u);
+  EXPECT_TRUE(loads[0].folder.ends_with("demo")) << loads[0].folder;
+}
+
+/// VALUES of the property, each a part of its range, at multiples of a window's duration.
+void control(GstElement* element, const char* property, const std::vector<double>& values) {
+  GstControlSource* source = gst_interpolation_control_source_new();
+  g_object_set(source, "mode", GST_INTERPOLATION_MODE_NONE, nullptr);
+  for (size_t at = 0; at < values.size(); ++at) {
+    gst_timed_value_control_source_set(GST_TIMED_VALUE_CONTROL_SOURCE(source),
+                                       at * 16 * 40 * GST_MSECOND, values[at]);
+  }
+  EXPECT_TRUE(gst_object_add_control_binding(
+      GST_OBJECT(element), gst_direct_control_binding_new(GST_OBJECT(element), property, source)));
+  gst_object_unref(source);
+}
+
+// What a control source says of a property holds for the window of that time.
+TEST_F(PropertiesTest, ControlledValuesHoldForTheirWindow) {
+  for (const char* name : {"lips-expression", "face-x", "face-y"}) {
+    EXPECT_NE(find(name)->flags & GST_PARAM_CONTROLLABLE, 0) << name;
+  }
+  if (HasFailure()) return;
+  {
+    Rig rig(Mode::kNotLive, {{"face-select", "nearest"}});
+    control(rig.element(), "lips-expression", {0.0, 1.0, 0.5});
+    control(rig.element(), "face-x", {0.25, 0.5, 0.75});
+    control(rig.element(), "face-y", {1.0, 0.5, 0.0});
+    run(rig, Clip{});
+  }
+  const auto windows = fake::windows();
+  ASSERT_EQ(windows.size(), 3u);
+  const std::vector<std::vector<double>> expected = {
+      {1.0, 0.25, 1.0}, {3.0, 0.5, 0.5}, {2.0, 0.75, 0.0}};
+  for (size_t at = 0; at < windows.size(); ++at) {
+    const RenderSettings& settings = windows[at].settings;
+    EXPECT_DOUBLE_EQ(settings.guidance_scale, expected[at][0]) << at;
+    EXPECT_DOUBLE_EQ(settings.nearest_x, expected[at][1]) << at;
+    EXPECT_DOUBLE_EQ(settings.nearest_y, expected[at][2]) << at;
+  }
+}
+
 // A resolution that is no multiple of 64 is refused with words or rounded, never given on.
 TEST_F(PropertiesTest, AnOddResolutionIsNotGivenOn) {
   {
@@ -324,7 +375,7 @@ TEST_F(PropertiesTest, InspectWorksWithoutAnEngine) {
   const auto took = std::chrono::steady_clock::now() - begin;
   EXPECT_EQ(inspect.status, 0) << inspect.output;
   EXPECT_LT(took, patience(std::chrono::milliseconds(500)));
-  for (const char* words : {"Filter/Effect/Video/Audio", "none (0)", "video_sink", "audio_sink"}) {
+  for (const char* words : {"none (0)", "video_sink", "audio_sink"}) {
     EXPECT_NE(inspect.output.find(words), std::string::npos) << words << "\n" << inspect.output;
   }
   const Finished needed =
@@ -346,6 +397,9 @@ TEST_F(PropertiesTest, PadsAreAsPromised) {
     }
   }
   GstElementFactory* factory = gst_element_get_factory(element_.get());
+  // Editors look for effects by this very text.
+  EXPECT_STREQ(gst_element_factory_get_metadata(factory, GST_ELEMENT_METADATA_KLASS),
+               "Filter/Effect/Video");
   EXPECT_EQ(gst_plugin_feature_get_rank(GST_PLUGIN_FEATURE(factory)),
             static_cast<guint>(GST_RANK_NONE));
 }

@@ -248,6 +248,20 @@ void Rig::set_time(GstClockTime time) {
   }
 }
 
+bool Rig::wait_buffers_at(GstClockTime time, size_t count, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + patience(limit);
+  do {
+    set_time(time);
+    if (wait_buffers(count, std::chrono::milliseconds(5))) return true;
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
+}
+
+void Rig::use_system_clock() {
+  clock_.reset(gst_system_clock_obtain());
+  gst_pipeline_use_clock(GST_PIPELINE(pipeline_.get()), clock_.get());
+}
+
 GstFlowReturn Rig::chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
   auto* self = static_cast<Rig*>(gst_pad_get_element_private(pad));
   Ref<GstBuffer> owned(buffer);

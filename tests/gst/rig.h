@@ -50,6 +50,9 @@ class Feeder {
 
   GstPad* pad() const { return pad_.get(); }
 
+  /// From now on LATENCY queries are answered so.
+  void set_mode(Mode mode) { mode_ = mode; }
+
   GstClockTime duration = GST_CLOCK_TIME_NONE;
   GstClockTime position = GST_CLOCK_TIME_NONE;
   bool seekable = false;
@@ -67,7 +70,7 @@ class Feeder {
   static gboolean event(GstPad* pad, GstObject* parent, GstEvent* event);
 
   const std::string name_;
-  const Mode mode_;
+  std::atomic<Mode> mode_;
   Ref<GstPad> pad_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -145,8 +148,15 @@ class Rig {
   Latency update_latency();
 
   void set_time(GstClockTime time);
+  /// Sets the clock, for whoever begins to wait for an earlier time too, until so many buffers are
+  /// out.
+  bool wait_buffers_at(GstClockTime time, size_t count,
+                       std::chrono::milliseconds limit = std::chrono::seconds(5));
+  /// The system's clock in place of the test clock; before start().
+  void use_system_clock();
 
   GstElement* element() const { return element_.get(); }
+  GstElement* pipeline() const { return pipeline_.get(); }
   GstPad* sink() const { return sink_.get(); }
   Mode mode() const { return mode_; }
 

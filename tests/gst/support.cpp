@@ -5,8 +5,11 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <malloc.h>
 #include <mutex>
 #include <thread>
+#include <unistd.h>
 
 namespace latentsync::test {
 namespace {
@@ -101,6 +104,14 @@ void watch(std::chrono::seconds limit) { watchdog().arm(running_test(), patience
 std::chrono::milliseconds patience(std::chrono::milliseconds limit) {
   return std::chrono::milliseconds(
       static_cast<int64_t>(static_cast<double>(limit.count()) * time_factor()));
+}
+
+int64_t resident_bytes() {
+  malloc_trim(0);
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0;
+  file >> pages >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
 }
 
 void ElementTest::SetUp() {

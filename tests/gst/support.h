@@ -52,6 +52,9 @@ void watch(std::chrono::seconds limit);
 /// LIMIT times LATENTSYNC_TEST_TIME_FACTOR, for what must not take longer on any machine.
 std::chrono::milliseconds patience(std::chrono::milliseconds limit);
 
+/// Memory of this process that is in use, after what is free was given back.
+int64_t resident_bytes();
+
 /// A test with an engine that was reset. At its end: GLib warned of nothing, the element did
 /// nothing against core/engine.h, and no model, session or source buffer is alive.
 class ElementTest : public testing::Test {

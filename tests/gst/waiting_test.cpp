@@ -1,4 +1,5 @@
 #include "tests/gst/clip.h"
+#include "tests/gst/demuxer.h"
 
 /// Pads that wait for each other, and what feeds them.
 namespace latentsync::test {
@@ -19,97 +20,6 @@ GstElement* insert(Rig& rig, const char* factory, Feeder& feeder, const char* pa
   EXPECT_EQ(gst_pad_link(out.get(), sink.get()), GST_PAD_LINK_OK);
   return inserted;
 }
-
-/// An element that brings both streams from one thread, as a demuxer does, in place of the rig's
-/// feeders; its script runs inside of its sink pad.
-class Demuxer {
- public:
-  using Script = std::function<void(Demuxer&)>;
-
-  Demuxer(Rig& rig, Script script)
-      : script_(std::move(script)),
-        source_(new_pad("source", GST_PAD_SRC)),
-        sink_(new_pad("sink", GST_PAD_SINK)),
-        video_(new_pad("video", GST_PAD_SRC)),
-        audio_(new_pad("audio", GST_PAD_SRC)) {
-    GstElement* element = gst_bin_new("demuxer");
-    const Ref<GstObject> pipeline(gst_object_get_parent(GST_OBJECT(rig.element())));
-    gst_bin_add(GST_BIN(pipeline.get()), element);
-    gst_pad_set_element_private(sink_.get(), this);
-    gst_pad_set_chain_function(sink_.get(), &Demuxer::chain);
-    gst_pad_set_event_function(sink_.get(), &Demuxer::drop);
-    for (const auto& pad : {sink_.get(), video_.get(), audio_.get()}) {
-      gst_element_add_pad(element, pad);
-    }
-    EXPECT_EQ(gst_pad_link(source_.get(), sink_.get()), GST_PAD_LINK_OK);
-    replace(rig, rig.video, "video_sink", video_.get());
-    replace(rig, rig.audio, "audio_sink", audio_.get());
-    gst_pad_set_active(source_.get(), TRUE);
-  }
-  ~Demuxer() { gst_pad_set_active(source_.get(), FALSE); }
-  Demuxer(const Demuxer&) = delete;
-  Demuxer& operator=(const Demuxer&) = delete;
-
-  /// After Rig::start(); stop the rig before this goes away.
-  void start(const Clip& clip) {
-    begin(source_.get(), "test/x-any");
-    begin(video_.get(), clip.picture.caps());
-    begin(audio_.get(), audio_caps(clip.audio_format));
-    thread_ = std::jthread([this] { gst_pad_push(source_.get(), gst_buffer_new()); });
-  }
-
-  void push_frame(const Clip& clip, const FrameSpec& spec) {
-    gst_pad_push(video_.get(), make_frame(clip.picture, spec).release());
-  }
-  void push_video(GstEvent* event) { gst_pad_push_event(video_.get(), event); }
-  /// A second of the test audio.
-  void push_second(const Clip& clip, int64_t second) {
-    const int64_t at = 16000 * second;
-    gst_pad_push(audio_.get(), make_audio(clip.audio_format, at, 16000, audio_time(at)).release());
-  }
-  void eos() {
-    gst_pad_push_event(audio_.get(), gst_event_new_eos());
-    gst_pad_push_event(video_.get(), gst_event_new_eos());
-  }
-
- private:
-  static Ref<GstPad> new_pad(const char* name, GstPadDirection direction) {
-    return Ref<GstPad>(GST_PAD(gst_object_ref_sink(gst_pad_new(name, direction))));
-  }
-
-  static void replace(Rig& rig, Feeder& feeder, const char* name, GstPad* pad) {
-    const Ref<GstPad> sink(gst_element_get_static_pad(rig.element(), name));
-    gst_pad_unlink(feeder.pad(), sink.get());
-    EXPECT_EQ(gst_pad_link(pad, sink.get()), GST_PAD_LINK_OK);
-  }
-
-  static void begin(GstPad* pad, const std::string& caps) {
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_pad_push_event(pad, gst_event_new_stream_start(GST_PAD_NAME(pad)));
-    gst_pad_push_event(pad, gst_event_new_caps(caps_of(caps).get()));
-    gst_pad_push_event(pad, gst_event_new_segment(&segment));
-  }
-
-  static GstFlowReturn chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
-    gst_buffer_unref(buffer);
-    auto* self = static_cast<Demuxer*>(gst_pad_get_element_private(pad));
-    self->script_(*self);
-    return GST_FLOW_OK;
-  }
-
-  static gboolean drop(GstPad*, GstObject*, GstEvent* event) {
-    gst_event_unref(event);
-    return TRUE;
-  }
-
-  const Script script_;
-  const Ref<GstPad> source_;
-  const Ref<GstPad> sink_;
-  const Ref<GstPad> video_;
-  const Ref<GstPad> audio_;
-  std::jthread thread_;
-};
 
 // One thread brings video, and audio that goes on for 40 s after it, or for twelve minutes: every
 // frame comes out edited, and the stream ends. Told is that the audio is dropped, where it is.
@@ -275,31 +185,55 @@ TEST_F(Waiting, ForWholeAudioEndsWhenALiveFrameIsDue) {
   for (const auto& window : fake::windows()) EXPECT_EQ(window.context, AudioContext::kSliding);
 }
 
-// Audio that comes after the whole audio was read, as in a loop of segments, is told once not to be
-// heard; every frame comes out.
+/// The clip once more after itself, in a segment of its own.
+void feed_loop(Rig& rig, const Clip& clip, guint64 loop) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.stop = clip.end_time();
+  segment.base = loop * clip.end_time();
+  for (Feeder* feeder : {&rig.video, &rig.audio}) feeder->segment(segment);
+  feed_frames(rig.video, clip);
+  feed_samples(rig.audio, clip);
+  for (Feeder* feeder : {&rig.video, &rig.audio}) {
+    feeder->push(gst_event_new_segment_done(GST_FORMAT_TIME, static_cast<gint64>(clip.end_time())));
+  }
+  EXPECT_TRUE(rig.wait_buffers((loop + 1) * clip.frames));
+  EXPECT_TRUE(rig.audio.wait_idle());
+}
+
+// In a loop of segments the whole audio was read in the first round: the frames of each round are
+// rendered with its place in it, and no warning is posted.
+TEST_F(Waiting, LoopsOfSegmentsKeepTheWholeAudio) {
+  Rig rig(Mode::kNotLive, {{"audio-context", "whole"}});
+  rig.start();
+  const Clip clip;
+  begin(rig, clip);
+  for (const guint64 loop : {0, 1, 2}) feed_loop(rig, clip, loop);
+  rig.video.eos();
+  rig.audio.eos();
+  EXPECT_TRUE(rig.wait_eos());
+  const auto windows = fake::windows();
+  ASSERT_EQ(windows.size() % 3, 0u);
+  const size_t round = windows.size() / 3;
+  for (size_t at = round; at < windows.size(); ++at) {
+    EXPECT_EQ(windows[at].times, windows[at - round].times);
+    EXPECT_EQ(windows[at].session, windows.front().session);
+  }
+  EXPECT_EQ(fake::whole_audio().size(), 25600u);
+  EXPECT_TRUE(rig.messages(GST_MESSAGE_WARNING).empty());
+}
+
+// Audio of another stream after the whole audio was read, as of the next file of a playlist, is
+// ignored with one warning; every frame comes out.
 TEST_F(Waiting, AudioAfterTheWholeIsTold) {
   Rig rig(Mode::kNotLive, {{"audio-context", "whole"}});
   rig.start();
   const Clip clip;
   begin(rig, clip);
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  segment.stop = clip.end_time();
-  for (const int loop : {0, 1}) {
-    segment.base = static_cast<guint64>(loop) * clip.end_time();
-    for (Feeder* feeder : {&rig.video, &rig.audio}) feeder->segment(segment);
-    feed_frames(rig.video, clip);
-    feed_samples(rig.audio, clip);
-    for (Feeder* feeder : {&rig.video, &rig.audio}) {
-      feeder->push(
-          gst_event_new_segment_done(GST_FORMAT_TIME, static_cast<gint64>(clip.end_time())));
-    }
-    EXPECT_TRUE(rig.wait_buffers(static_cast<size_t>(loop + 1) * clip.frames));
-    EXPECT_TRUE(rig.audio.wait_idle());
-    if (loop == 0) {
-      EXPECT_TRUE(rig.messages(GST_MESSAGE_WARNING).empty());
-    }
-  }
+  feed_loop(rig, clip, 0);
+  EXPECT_TRUE(rig.messages(GST_MESSAGE_WARNING).empty());
+  rig.audio.push(gst_event_new_stream_start("another"));
+  feed_loop(rig, clip, 1);
   rig.video.eos();
   rig.audio.eos();
   EXPECT_TRUE(rig.wait_eos());

@@ -1,0 +1,134 @@
+#include "gst/debug.h"
+#include "gst/element.h"
+#include "gst/render/image_bridge.h"
+
+#include <gst/audio/audio.h>
+#include <optional>
+#include <utility>
+
+/// Buffers: from the streaming threads of the sink pads into the frame window and the audio
+/// history. A thread whose side is full waits here.
+namespace latentsync {
+namespace {
+
+/// What a buffer is refused with; GST_FLOW_OK where it is taken. With the lock held.
+GstFlowReturn refusal(const Element& element, bool video) {
+  const Input& input = element.input;
+  const bool flushing = video ? input.video.flushing() : input.audio.flushing();
+  if (flushing || element.source.stopping()) return GST_FLOW_FLUSHING;
+  if (element.reporter.failed()) return GST_FLOW_ERROR;
+  if (element.source.flow() != GST_FLOW_OK) return element.source.flow();
+  if (video) return input.video.ended() ? GST_FLOW_EOS : GST_FLOW_OK;
+  // After the end only audio of its own flush is for something: for video that follows.
+  return element.source.ended() && !input.audio.renewed() ? GST_FLOW_EOS : GST_FLOW_OK;
+}
+
+bool has_room(const Element& element, bool video) {
+  const Input& input = element.input;
+  if (video) return input.video.frames() + element.source.held() < input.video.most_held();
+  // Live audio is never refused: the oldest goes.
+  return element.source.live() || input.audio.has_room(input.video.end_ns());
+}
+
+/// Waits until there is room, or the buffer is refused.
+GstFlowReturn wait_for_room(Element& element, Lock& lock, bool video) {
+  element.monitor->wait_for(
+      lock, [&] { return refusal(element, video) != GST_FLOW_OK || has_room(element, video); });
+  return refusal(element, video);
+}
+
+bool is_empty_gap(GstBuffer* buffer) {
+  return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
+}
+
+}  // namespace
+
+GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* raw) {
+  BufferPtr buffer(raw);
+  GST_LOG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
+  if (element.ask_latency) look_up_latency(element);
+  int held;
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    held = element.input.video.most_held();
+  }
+  if (element.pools.is_small(raw->pool, held)) {
+    GST_LOG_OBJECT(pad, "copied: its pool has fewer than %d buffers", held);
+    BufferPtr copy(gst_buffer_copy_deep(raw));
+    if (!copy) {
+      element.fail(uncopied_frame(raw));
+      return GST_FLOW_ERROR;
+    }
+    buffer = std::move(copy);
+  }
+  bool latency_changed;
+  {
+    Lock lock(element.monitor->mutex);
+    if (const auto flow = wait_for_room(element, lock, true); flow != GST_FLOW_OK) return flow;
+    if (!element.input.video.has_format()) {
+      lock.unlock();
+      element.fail({ErrorCode::kUnsupported,
+                    "Video arrived without caps: link video_sink to an element that sends them."});
+      return GST_FLOW_NOT_NEGOTIATED;
+    }
+    element.input.video.push(std::move(buffer));
+    ++element.input.arrivals;
+    latency_changed = update_own_latency(element);
+    element.monitor->notify();
+  }
+  element.reporter.count_in();
+  if (latency_changed) post_latency(element);
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* raw) {
+  BufferPtr buffer(raw);
+  GST_LOG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
+  if (element.ask_latency) look_up_latency(element);
+  bool is_float, lost;
+  GstSegment segment;
+  {
+    Lock lock(element.monitor->mutex);
+    if (const auto flow = refusal(element, false); flow != GST_FLOW_OK) return flow;
+    ++element.input.arrivals;
+    element.monitor->notify();
+    is_float = element.input.audio.is_float();
+    segment = element.input.audio.segment();
+    lost = element.input.audio.lost();
+    if (element.input.audio.drops() && !lost) return GST_FLOW_OK;
+  }
+  if (lost) {
+    element.reporter.warn_once(
+        Topic::kStream, "audio-after-whole",
+        "Audio arrived after the whole audio was read, as of another file in a playlist: it is "
+        "ignored. Flush both pads with a seek, or set audio-context=sliding.");
+    return GST_FLOW_OK;
+  }
+  std::optional<Sound> sound;
+  if (!is_empty_gap(raw)) {
+    if (GST_BUFFER_PTS_IS_VALID(raw)) {
+      buffer.reset(gst_audio_buffer_clip(buffer.release(), &segment, 16000, is_float ? 4 : 2));
+    }
+    if (!buffer) return GST_FLOW_OK;
+    sound = read_sound(buffer.get(), is_float);
+  }
+  std::optional<Failure> failure;
+  {
+    Lock lock(element.monitor->mutex);
+    if (const auto flow = wait_for_room(element, lock, false); flow != GST_FLOW_OK) return flow;
+    AudioInput& audio = element.input.audio;
+    element.input.forget_old_audio(element.source.live());
+    if (sound) {
+      failure = audio.push(*sound);
+    } else if (GST_BUFFER_PTS_IS_VALID(raw)) {
+      failure = audio.push_gap(GST_BUFFER_PTS(raw), GST_BUFFER_DURATION(raw));
+    }
+    ++element.input.arrivals;
+    element.monitor->notify();
+  }
+  if (!failure) return GST_FLOW_OK;
+  element.fail(*failure);
+  return GST_FLOW_ERROR;
+}
+
+}  // namespace latentsync

@@ -1,0 +1,227 @@
+#include "gst/debug.h"
+#include "gst/element.h"
+
+#include <gst/audio/audio.h>
+#include <utility>
+
+/// Events. What becomes of those that arrive at the sink pads:
+///
+///   event                                video_sink                      audio_sink
+///   FLUSH_START, FLUSH_STOP              forwarded at once;              end here;
+///                                        drop all video                  drop all audio
+///   CAPS, SEGMENT, STREAM_START          read, queued                    read, end here
+///   GAP                                  queued; tells where it is       silence up to its end
+///   EOS, SEGMENT_DONE                    queued; a window ends           no more audio
+///   others, serialized (TAG, custom …)   queued                          end here
+///   others (custom, out of band …)       forwarded at once               end here
+///
+/// "Queued": the event leaves after the frames before it and before those after it, as it came. A
+/// flush keeps queued sticky events but for SEGMENT and EOS. Of upstream events SEEK goes to both
+/// sources (seek.cpp); QOS, NAVIGATION and RECONFIGURE, which are about pictures, to the video's;
+/// others to both.
+namespace latentsync {
+namespace {
+
+/// Why an event is refused, as an error of the element.
+using Refusal = std::optional<Failure>;
+
+/// The ACCEPT_CAPS query has refused them already: whoever sends them all the same did not ask.
+Failure unreadable_caps(GstCaps* caps) {
+  gchar* text = gst_caps_to_string(caps);
+  Failure failure{ErrorCode::kUnsupported,
+                  "The caps of a sink pad make no sense. Put videoconvert before video_sink, and "
+                  "audioconvert and audioresample before audio_sink.",
+                  text};
+  g_free(text);
+  return failure;
+}
+
+Refusal set_caps(Element& element, bool video, EventPtr event) {
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event.get(), &caps);
+  if (!video) {
+    GstAudioInfo info;
+    if (!gst_audio_info_from_caps(&info, caps)) return unreadable_caps(caps);
+    const std::lock_guard lock(element.monitor->mutex);
+    element.input.audio.set_format(GST_AUDIO_INFO_IS_FLOAT(&info));
+    return std::nullopt;
+  }
+  GstVideoInfo info;
+  if (!gst_video_info_from_caps(&info, caps)) return unreadable_caps(caps);
+  element.pools.reset();
+  bool latency_changed;
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    element.input.video.set_caps(info, std::move(event));
+    latency_changed = update_own_latency(element);
+    element.monitor->notify();
+  }
+  if (latency_changed) post_latency(element);
+  return std::nullopt;
+}
+
+Refusal set_segment(Element& element, bool video, EventPtr event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event.get(), &segment);
+  if (segment->format != GST_FORMAT_TIME) {
+    return Failure{ErrorCode::kUnsupported,
+                   std::string("A segment in ") + gst_format_get_name(segment->format) +
+                       " arrived at " + (video ? "video_sink" : "audio_sink") +
+                       ": put a parser or decoder before it that works in time."};
+  }
+  const GstSegment copy = *segment;
+  const std::lock_guard lock(element.monitor->mutex);
+  if (video) {
+    element.input.video.set_segment(copy, std::move(event));
+  } else {
+    element.input.audio.set_segment(copy);
+  }
+  element.monitor->notify();
+  return std::nullopt;
+}
+
+/// With the lock held; caps and segments are handled above.
+void take_video_event(Input& input, EventPtr event) {
+  switch (GST_EVENT_TYPE(event.get())) {
+    case GST_EVENT_STREAM_START:
+      input.video.begin(std::move(event));
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE:
+      input.video.end(std::move(event));
+      break;
+    case GST_EVENT_GAP:
+      ++input.arrivals;
+      input.video.push_gap(std::move(event));
+      break;
+    default:
+      input.video.push_event(std::move(event));
+  }
+}
+
+Refusal take_audio_event(Input& input, GstEvent* event) {
+  const gchar* stream_id = nullptr;
+  GstClockTime time = 0, duration = 0;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START:
+      gst_event_parse_stream_start(event, &stream_id);
+      input.audio.begin(stream_id);
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE:
+      input.audio.end();
+      break;
+    case GST_EVENT_GAP:
+      gst_event_parse_gap(event, &time, &duration);
+      ++input.arrivals;
+      if (!input.audio.drops()) return input.audio.push_gap(time, duration);
+      break;
+    default:
+      break;
+  }
+  return std::nullopt;
+}
+
+gboolean flush_audio(Element& element, EventPtr event) {
+  const std::lock_guard lock(element.monitor->mutex);
+  Input& input = element.input;
+  if (GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START) {
+    input.audio.begin_flush(gst_event_get_seqnum(event.get()));
+  } else {
+    input.audio.end_flush();
+    if (input.audio.flush_seqnum() != input.video.flush_seqnum()) {
+      input.audio_flushed = std::chrono::steady_clock::now();
+    }
+  }
+  element.monitor->notify();
+  return TRUE;
+}
+
+gboolean flush_video(Element& element, EventPtr event) {
+  if (GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START) {
+    int dropped;
+    {
+      const std::lock_guard lock(element.monitor->mutex);
+      dropped = element.input.video.begin_flush(gst_event_get_seqnum(event.get()));
+      element.source.flush();
+    }
+    element.reporter.count_dropped(dropped);
+    gst_pad_push_event(element.pads.src, event.release());
+    // Until the turn of the source task that was going on has ended.
+    gst_pad_pause_task(element.pads.src);
+    return TRUE;
+  }
+  gst_pad_push_event(element.pads.src, event.release());
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    element.input.video.end_flush();
+    element.input.audio.video_flushed();
+    element.input.audio_flushed.reset();
+    element.source.resume();
+  }
+  element.start_task();
+  return TRUE;
+}
+
+}  // namespace
+
+gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
+  EventPtr event(raw);
+  const bool video = element.is_video(pad);
+  GST_DEBUG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
+  Refusal refusal;
+  switch (GST_EVENT_TYPE(raw)) {
+    case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_STOP:
+      return video ? flush_video(element, std::move(event))
+                   : flush_audio(element, std::move(event));
+    case GST_EVENT_CAPS:
+      refusal = set_caps(element, video, std::move(event));
+      break;
+    case GST_EVENT_SEGMENT:
+      refusal = set_segment(element, video, std::move(event));
+      break;
+    default: {
+      if (video && !GST_EVENT_IS_SERIALIZED(raw)) {
+        return gst_pad_push_event(element.pads.src, event.release());
+      }
+      const std::lock_guard lock(element.monitor->mutex);
+      if (video) take_video_event(element.input, std::move(event));
+      if (!video) refusal = take_audio_event(element.input, raw);
+      element.monitor->notify();
+    }
+  }
+  if (!refusal) return TRUE;
+  element.fail(*refusal);
+  return FALSE;
+}
+
+gboolean end_stream(Element& element, GstEvent* event) {
+  const std::lock_guard lock(element.monitor->mutex);
+  element.input.audio.end();
+  element.input.video.end(EventPtr(event));
+  element.monitor->notify();
+  return TRUE;
+}
+
+gboolean src_event(Element& element, GstPad* pad, GstEvent* event) {
+  GST_DEBUG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, event);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEEK:
+      return seek(element, event);
+    case GST_EVENT_RECONFIGURE: {
+      const std::lock_guard lock(element.monitor->mutex);
+      element.source.relinked();
+    }
+      [[fallthrough]];
+    case GST_EVENT_QOS:
+    case GST_EVENT_NAVIGATION:
+      return gst_pad_push_event(element.pads.video, event);
+    default: {
+      const gboolean audio = gst_pad_push_event(element.pads.audio, gst_event_ref(event));
+      return gst_pad_push_event(element.pads.video, event) || audio;
+    }
+  }
+}
+
+}  // namespace latentsync

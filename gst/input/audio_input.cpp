@@ -1,0 +1,196 @@
+#include "gst/input/audio_input.h"
+
+#include "gst/input/timeline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace latentsync {
+namespace {
+
+/// Segments whose frames may not have been output yet.
+constexpr size_t kMostSpans = 16;
+/// Audio that ends so close to its segment's end may have been cut there.
+constexpr int64_t kStopTolerance = 40'000'000;
+
+std::vector<float> read_samples(GstBuffer* buffer, bool is_float) {
+  std::vector<float> result;
+  GstMapInfo map;
+  if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return result;
+  if (is_float) {
+    result.resize(map.size / sizeof(float));
+    std::memcpy(result.data(), map.data, result.size() * sizeof(float));
+  } else {
+    result.resize(map.size / 2);
+    for (size_t i = 0; i < result.size(); ++i) {
+      result[i] = static_cast<float>(GST_READ_UINT16_LE(map.data + 2 * i) ^ 0x8000) - 32768.0f;
+      result[i] /= 32768.0f;
+    }
+  }
+  gst_buffer_unmap(buffer, &map);
+  return result;
+}
+
+}  // namespace
+
+Sound read_sound(GstBuffer* buffer, bool is_float) {
+  Sound sound;
+  sound.time = GST_BUFFER_PTS(buffer);
+  sound.discontinuity = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT) ||
+                        GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)) {
+    sound.silence = static_cast<int64_t>(gst_buffer_get_size(buffer)) / (is_float ? 4 : 2);
+  } else {
+    sound.samples = read_samples(buffer, is_float);
+  }
+  return sound;
+}
+
+void AudioInput::start(bool whole) {
+  *this = AudioInput();
+  whole_ = whole;
+  history_ = AudioHistory(whole);
+  gst_segment_init(&segment_, GST_FORMAT_TIME);
+}
+
+bool AudioInput::repeats_known() const {
+  if (!known_ || stream_id_ != known_audio_.stream_id) return false;
+  if (stream_time(segment_, segment_.start) < known_audio_.begin_ns) return false;
+  if (!known_audio_.up_to_stop) return true;
+  return GST_CLOCK_TIME_IS_VALID(segment_.stop) &&
+         stream_time(segment_, segment_.stop) <= known_audio_.end_ns + kStopTolerance;
+}
+
+void AudioInput::set_segment(const GstSegment& segment) {
+  segment_ = segment;
+  resync_ = true;
+  const bool flushed = std::exchange(flushed_, false);
+  if (segment.rate < 0) return;
+  Span span{running_time(segment, segment.start), 0, segment.rate};
+  repeats_ = repeats_known();
+  if (known_ && !repeats_ && flushed) forget_all();
+  if (repeats_) {
+    span.at_ns = stream_time(segment, segment.start) - known_audio_.shift_ns;
+  } else {
+    span.at_ns = spans_.empty() ? span.from_ns : place(span.from_ns);
+    if (!known_) history_.resume();
+  }
+  if (spans_.size() == kMostSpans) spans_.erase(spans_.begin());
+  spans_.push_back(span);
+}
+
+std::optional<Failure> AudioInput::check_hole(int64_t index) const {
+  const int64_t hole = index - history_.end();
+  if (!whole_ || hole <= AudioHistory::kLongestKeptHole) return std::nullopt;
+  const auto seconds = [](int64_t count) { return std::to_string(count / kSampleRate) + " s"; };
+  return Failure{ErrorCode::kUnsupported,
+                 "The audio's timestamps jump by " + seconds(hole) + " at " +
+                     seconds(history_.end()) +
+                     ", as those of a damaged file do. Write the audio into a WAV file, which has "
+                     "none, and use that."};
+}
+
+std::optional<Failure> AudioInput::push(const Sound& sound) {
+  const bool resync = std::exchange(resync_, false) || sound.discontinuity;
+  const bool timed = GST_CLOCK_TIME_IS_VALID(sound.time);
+  const int64_t index = timed ? index_of(sound.time) : history_.end();
+  if (auto failure = check_hole(index + sound.silence)) return failure;
+  if (sound.silence > 0) {
+    history_.append_silence(index, sound.silence, resync && timed);
+  } else {
+    history_.append(index, sound.samples, resync && timed);
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> AudioInput::push_gap(GstClockTime time, GstClockTime duration) {
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) duration = 0;
+  const int64_t end = index_of(time + duration);
+  if (auto failure = check_hole(end)) return failure;
+  history_.advance(end);
+  return std::nullopt;
+}
+
+void AudioInput::end() {
+  if (!known_) history_.finish();
+}
+
+void AudioInput::begin_flush(guint32 seqnum) {
+  flushing_ = flushed_ = renewed_ = true;
+  flush_seqnum_ = seqnum;
+  spans_.clear();
+  if (!known_) forget_all();
+}
+
+void AudioInput::end_flush() {
+  flushing_ = false;
+  resync_ = true;
+}
+
+void AudioInput::forget_all() {
+  history_ = AudioHistory(whole_);
+  known_ = false;
+  floor_ = INT64_MIN;
+}
+
+bool AudioInput::has_room(std::optional<int64_t> end_ns) const {
+  if (whole_ || drops() || !history_.started()) return true;
+  const int64_t from = end_ns ? sample_index(place(*end_ns)) : history_.begin();
+  return history_.end() < std::max(from, floor_) + ahead_;
+}
+
+void AudioInput::forget(std::optional<int64_t> oldest_ns, bool live) {
+  if (whole_) return;
+  // After a flush of its own the audio may belong to video that is still to come, further back.
+  if (oldest_ns && !renewed_) {
+    history_.trim(std::max(sample_index(place(*oldest_ns)), floor_) - kAudioContext);
+  }
+  if (live) history_.trim(history_.end() - kAudioContext);
+}
+
+const AudioInput::Span& AudioInput::span_of(int64_t running_ns) const {
+  static const Span kIdentity;
+  const Span* found = spans_.empty() ? &kIdentity : &spans_.front();
+  for (const Span& span : spans_) {
+    if (span.from_ns <= running_ns) found = &span;
+  }
+  return *found;
+}
+
+int64_t AudioInput::place(int64_t running_ns) const {
+  const Span& span = span_of(running_ns);
+  return span.at_ns + scale_time(running_ns - span.from_ns, span.rate);
+}
+
+int64_t AudioInput::index_of(GstClockTime time) const {
+  // In the audio's own time, which needs no rounding.
+  const int64_t at = spans_.empty() ? 0 : spans_.back().at_ns;
+  return sample_index(at + static_cast<int64_t>(time) - static_cast<int64_t>(segment_.start));
+}
+
+void AudioInput::trim(int64_t index) {
+  // Audio that ends before it may be of video that is still to come.
+  if (index < history_.end()) history_.trim(index);
+}
+
+std::vector<float> AudioInput::take_whole() {
+  std::vector<float> all = history_.slice(0, std::max<int64_t>(history_.end(), 0));
+  const Span span = spans_.empty() ? Span{} : spans_.back();
+  known_audio_.stream_id = stream_id_;
+  known_audio_.shift_ns = stream_time(segment_, segment_.start) - span.at_ns;
+  known_audio_.begin_ns = sample_time(history_.begin()) + known_audio_.shift_ns;
+  known_audio_.end_ns = sample_time(history_.end()) + known_audio_.shift_ns;
+  known_audio_.up_to_stop =
+      GST_CLOCK_TIME_IS_VALID(segment_.stop) &&
+      known_audio_.end_ns + kStopTolerance >= stream_time(segment_, segment_.stop);
+  history_.reset();
+  history_.finish();
+  known_ = repeats_ = true;
+  return all;
+}
+
+bool AudioInput::raise_limit() { return std::exchange(ahead_, kMostAudioAhead) < kMostAudioAhead; }
+
+}  // namespace latentsync

@@ -1,0 +1,64 @@
+#include "gst/input/frame_group.h"
+
+#include <cstdlib>
+#include <utility>
+
+namespace latentsync {
+
+const Frame& FrameGroup::frame(int number) const {
+  for (const Item& item : items) {
+    if (const auto* frame = std::get_if<Frame>(&item); frame && number-- == 0) return *frame;
+  }
+  std::abort();  // NUMBER is below frames: the callers count
+}
+
+Frame& FrameGroup::frame(int number) {
+  return const_cast<Frame&>(std::as_const(*this).frame(number));
+}
+
+std::vector<int64_t> FrameGroup::times() const {
+  std::vector<int64_t> result;
+  for (const Item& item : items) {
+    if (const auto* frame = std::get_if<Frame>(&item)) result.push_back(frame->timeline_ns);
+  }
+  return result;
+}
+
+FrameGroup FrameGroup::split() {
+  FrameGroup rest;
+  rest.frames = frames;
+  rest.discontinuity = discontinuity;
+  rest.closed = closed;
+  std::vector<Item> kept;
+  for (Item& item : items) {
+    if (auto* frame = std::get_if<Frame>(&item)) {
+      rest.items.emplace_back(
+          Frame{nullptr, frame->format, frame->running_ns, frame->stream_ns, frame->timeline_ns});
+      kept.push_back(std::move(item));
+    } else {
+      rest.items.push_back(std::move(item));
+    }
+  }
+  items = std::move(kept);
+  return rest;
+}
+
+void FrameGroup::set_frames(FrameGroup group) {
+  for (int number = 0; number < frames; ++number) frame(number) = std::move(group.frame(number));
+}
+
+void FrameGroup::set_buffers(std::vector<BufferPtr> buffers) {
+  for (int number = 0; number < frames; ++number) frame(number).buffer = std::move(buffers[number]);
+}
+
+std::vector<BufferPtr> FrameGroup::share_buffers() const {
+  std::vector<BufferPtr> buffers;
+  for (const Item& item : items) {
+    if (const auto* frame = std::get_if<Frame>(&item)) {
+      buffers.emplace_back(gst_buffer_ref(frame->buffer.get()));
+    }
+  }
+  return buffers;
+}
+
+}  // namespace latentsync

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "gst/handles.h"
+
+#include <cstdint>
+#include <gst/video/video.h>
+#include <memory>
+#include <variant>
+#include <vector>
+
+/// Frames as they go from room to room. Values: no lock, one owner at a time.
+namespace latentsync {
+
+struct Frame {
+  BufferPtr buffer;
+  std::shared_ptr<const GstVideoInfo> format;
+  int64_t running_ns = 0;
+  int64_t stream_ns = 0;
+  int64_t timeline_ns = 0;  ///< where its sound is (AudioInput::place()); set when it is taken
+  bool edited = false;
+};
+
+using Item = std::variant<Frame, EventPtr>;
+
+/// Frames that are denoised together, and the events before, between and after them.
+struct FrameGroup {
+  std::vector<Item> items;
+  int frames = 0;
+  bool discontinuity = false;  ///< its frames do not continue those of the group before
+  bool closed = false;         ///< complete: nothing is added
+  bool tentative = false;      ///< its frame rate is not believed yet: it may be cut anew
+  bool reverse = false;        ///< played backwards: it is not edited
+
+  const Frame& frame(int number) const;
+  Frame& frame(int number);
+  std::vector<int64_t> times() const;
+
+  /// Takes the group apart: the one that is returned has the events and frames without buffers,
+  /// this one the frames alone.
+  FrameGroup split();
+  /// Moves the frames of GROUP, which this one was split from, to their places.
+  void set_frames(FrameGroup group);
+  void set_buffers(std::vector<BufferPtr> buffers);
+  /// References to the frames' buffers.
+  std::vector<BufferPtr> share_buffers() const;
+};
+
+}  // namespace latentsync

@@ -1,0 +1,254 @@
+#include "gst/output/source.h"
+
+#include "gst/debug.h"
+#include "gst/input/timeline.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+/// The turns of the task, and how a window is begun and ends.
+namespace latentsync {
+
+void Source::start(Options options) {
+  options_ = std::move(options);
+  context_ = options_.context;
+  leaving_.clear();
+  flight_.reset();
+  held_ = 0;
+  windows_ = 0;
+  flow_ = GST_FLOW_OK;
+  stopping_ = seeking_ = draining_ = stream_started_ = ended_ = reopen_ = starving_ = false;
+  patience_.reset();
+  end_due_.reset();
+}
+
+void Source::stop() {
+  stopping_ = true;
+  monitor_->notify();
+}
+
+void Source::reset() {
+  flush();
+  alarm_.clear();
+  timing_ = {};
+  options_ = {};
+}
+
+void Source::flush() {
+  ++epoch_;
+  std::vector<Item> items;
+  int dropped = flight_ ? flight_->group.frames : 0;
+  for (Leaving& leaving : leaving_) {
+    dropped += std::holds_alternative<Frame>(leaving.item);
+    items.push_back(std::move(leaving.item));
+  }
+  if (flight_) {
+    if (options_.worker) options_.worker->cancel_job();
+    std::move(flight_->group.items.begin(), flight_->group.items.end(), std::back_inserter(items));
+  }
+  GST_DEBUG_OBJECT(element_, "flush: %d frames are dropped on their way out", dropped);
+  leaving_.clear();
+  flight_.reset();
+  held_ = 0;
+  patience_.reset();
+  end_due_.reset();
+  input_.video.keep_sticky_events(std::move(items));
+  reporter_.count_dropped(dropped);
+  monitor_->notify();
+}
+
+void Source::resume() {
+  flow_ = GST_FLOW_OK;
+  ended_ = false;
+  monitor_->notify();
+}
+
+void Source::relinked() {
+  if (flow_ != GST_FLOW_NOT_LINKED) return;
+  flow_ = GST_FLOW_OK;
+  monitor_->notify();
+}
+
+void Source::set_seeking(bool on) {
+  seeking_ = on;
+  monitor_->notify();
+}
+
+void Source::drain(Lock& lock) {
+  input_.video.close();
+  draining_ = true;
+  monitor_->notify();
+  monitor_->wait_for(lock, [this] {
+    return stopping_ || input_.video.flushing() || flow_ != GST_FLOW_OK || reporter_.failed() ||
+           (held_ == 0 && input_.video.frames() == 0);
+  });
+  draining_ = false;
+}
+
+void Source::let_events_out(Lock& lock) {
+  const auto waits = [this] {
+    return held_ == 0 && input_.video.frames() == 0 &&
+           (sending_ || !leaving_.empty() || !input_.video.empty());
+  };
+  monitor_->wait_for(lock, [&] {
+    return stopping_ || input_.video.flushing() || flow_ != GST_FLOW_OK || reporter_.failed() ||
+           ended_ || !waits();
+  });
+}
+
+void Source::turn() {
+  Lock lock(monitor_->mutex);
+  const uint64_t seen = monitor_->changes();
+  if (stopping_ || input_.video.flushing()) {
+    // Whoever flushes or stops waits for the end of this turn and starts the task again.
+    Unlocked unlocked(lock);
+    gst_pad_pause_task(pads_.src);
+    return;
+  }
+  if (reporter_.failed()) {
+    end_after_failure(lock);
+    return;
+  }
+  if (flow_ == GST_FLOW_OK) {
+    begin_window(lock, false);
+    if (send_next(lock) || take_outcome(lock) || take_event() || meet_deadline(lock) ||
+        watch(lock)) {
+      return;
+    }
+  }
+  wait(lock, seen);
+}
+
+void Source::wait(Lock& lock, uint64_t seen) {
+  if (monitor_->changes() != seen) return;
+  if (const auto deadline = next_deadline()) {
+    if (!alarm_.set(timing_.clock(), *deadline)) return;
+    GST_LOG_OBJECT(element_, "waiting until %" GST_TIME_FORMAT, GST_TIME_ARGS(*deadline));
+  } else {
+    alarm_.clear();
+  }
+  const auto time =
+      patience_ && end_due_ ? std::min(patience_, end_due_) : (patience_ ? patience_ : end_due_);
+  if (time) {
+    monitor_->wait_until(lock, seen, *time);
+  } else {
+    monitor_->wait(lock, seen);
+  }
+}
+
+bool Source::take_event() {
+  if (flight_ || !leaving_.empty()) return false;
+  EventPtr event = input_.video.take_leading_event();
+  if (!event) return false;
+  leaving_.push_back({std::move(event)});
+  return true;
+}
+
+bool Source::is_ready(bool as_it_is) {
+  if (flight_ || seeking_ || !options_.worker->idle()) return false;
+  if (std::exchange(reopen_, false)) {
+    options_.worker->reopen(context_);
+    return false;
+  }
+  FrameGroup* group = input_.video.complete();
+  if (!group) return false;
+  for (Item& item : group->items) {
+    if (auto* frame = std::get_if<Frame>(&item)) {
+      frame->timeline_ns = input_.audio.place(frame->running_ns);
+    }
+  }
+  if (context_ == AudioContext::kWhole) return input_.audio.known() || input_.audio.ended();
+  return as_it_is || input_.audio.covers(options_.worker->needed_audio(group->times()).end);
+}
+
+bool Source::begin_window(Lock& lock, bool as_it_is) {
+  as_it_is = as_it_is || draining_;
+  if (FrameGroup* group = input_.video.complete(); group && group->reverse && !flight_) {
+    leave(input_.video.take(), false);
+    return true;
+  }
+  if (!is_ready(as_it_is)) return false;
+  const int64_t time = input_.video.complete()->frame(0).stream_ns;
+  const uint64_t epoch = epoch_;
+  Settings settings;
+  {
+    Unlocked unlocked(lock);
+    settings = options_.settings(static_cast<GstClockTime>(std::max<int64_t>(time, 0)));
+  }
+  // Anything may have been flushed meanwhile.
+  if (stopping_ || epoch != epoch_ || !is_ready(as_it_is)) return false;
+  submit(settings);
+  return true;
+}
+
+void Source::submit(const Settings& settings) {
+  Job job;
+  job.index = windows_++;
+  job.settings = render_settings(settings, options_.seed);
+  job.context = context_;
+  job.group = input_.video.take();
+  if (context_ == AudioContext::kWhole) {
+    if (!input_.audio.known()) {
+      job.new_session = true;
+      job.audio = input_.audio.take_whole();
+    }
+  } else {
+    const AudioRange needed = options_.worker->needed_audio(job.group.times());
+    if (input_.audio.covers(needed.end)) starving_ = false;
+    job.audio = input_.audio.slice(needed.begin, needed.end);
+    job.audio_start = needed.begin;
+    input_.audio.trim(needed.begin);
+  }
+  job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+  held_ += job.group.frames;
+  GST_DEBUG_OBJECT(element_,
+                   "window %" G_GUINT64_FORMAT
+                   " begins: %d frames from running time %" GST_STIME_FORMAT
+                   ", %zu samples from %" G_GINT64_FORMAT "%s",
+                   job.index, job.group.frames, GST_STIME_ARGS(job.group.frame(0).running_ns),
+                   job.audio.size(), job.audio_start, job.new_session ? ", new session" : "");
+  flight_ = Flight{job.index, job.group.split(), job.spare, settings.no_face};
+  options_.worker->submit(std::move(job));
+  monitor_->notify();
+}
+
+bool Source::take_outcome(Lock& lock) {
+  auto outcome = options_.worker->take();
+  if (!outcome) return false;
+  if (!flight_ || flight_->index != outcome->job.index) {
+    GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is of no use any more",
+                     outcome->job.index);
+    return true;
+  }
+  const uint64_t epoch = epoch_;
+  flight_->spare.reset();
+  const NoFace no_face = flight_->no_face;
+  {
+    Unlocked unlocked(lock);
+    if (outcome->result) {
+      reporter_.post_window(*outcome, no_face);
+    } else if (outcome->result.failure().code != ErrorCode::kCancelled) {
+      reporter_.post_failure(outcome->result.failure());
+    }
+  }
+  if (epoch != epoch_ || !outcome->result || reporter_.failed()) return true;
+  Flight flight = std::move(*flight_);
+  flight_.reset();
+  const auto duration = static_cast<double>(input_.video.window_duration());
+  proportion_ = outcome->seconds * 1e9 / duration;
+  GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is rendered in %.3f s", flight.index,
+                   outcome->seconds);
+  flight.group.set_frames(std::move(outcome->job.group));
+  held_ -= flight.group.frames;
+  leave(std::move(flight.group), flight.late);
+  return true;
+}
+
+void Source::leave(FrameGroup group, bool late) {
+  held_ += group.frames;
+  for (Item& item : group.items) leaving_.push_back({std::move(item), late});
+  monitor_->notify();
+}
+
+}  // namespace latentsync

@@ -1,0 +1,202 @@
+#include "gst/render/image_bridge.h"
+
+#include "gst/debug.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace latentsync {
+namespace {
+
+using kernels::ChromaSiting;
+using kernels::ColorMatrix;
+using kernels::ColorRange;
+using kernels::PixelFormat;
+
+std::optional<PixelFormat> pixel_format(GstVideoFormat format) {
+  switch (format) {
+    case GST_VIDEO_FORMAT_NV12:
+      return PixelFormat::kNv12;
+    case GST_VIDEO_FORMAT_I420:
+      return PixelFormat::kI420;
+    case GST_VIDEO_FORMAT_P010_10LE:
+      return PixelFormat::kP010;
+    case GST_VIDEO_FORMAT_Y42B:
+      return PixelFormat::kY42b;
+    case GST_VIDEO_FORMAT_Y444:
+      return PixelFormat::kY444;
+    case GST_VIDEO_FORMAT_YUY2:
+      return PixelFormat::kYuy2;
+    case GST_VIDEO_FORMAT_RGB:
+      return PixelFormat::kRgb;
+    case GST_VIDEO_FORMAT_BGR:
+      return PixelFormat::kBgr;
+    case GST_VIDEO_FORMAT_RGBA:
+      return PixelFormat::kRgba;
+    case GST_VIDEO_FORMAT_BGRA:
+      return PixelFormat::kBgra;
+    case GST_VIDEO_FORMAT_RGBx:
+      return PixelFormat::kRgbx;
+    case GST_VIDEO_FORMAT_BGRx:
+      return PixelFormat::kBgrx;
+    default:
+      return std::nullopt;
+  }
+}
+
+/// What caps leave open is GStreamer's own default for the size.
+ColorMatrix color_matrix(const GstVideoInfo& info) {
+  switch (info.colorimetry.matrix) {
+    case GST_VIDEO_COLOR_MATRIX_BT709:
+    case GST_VIDEO_COLOR_MATRIX_SMPTE240M:
+      return ColorMatrix::kBt709;
+    case GST_VIDEO_COLOR_MATRIX_BT2020:
+      return ColorMatrix::kBt2020;
+    case GST_VIDEO_COLOR_MATRIX_BT601:
+    case GST_VIDEO_COLOR_MATRIX_FCC:
+      return ColorMatrix::kBt601;
+    default:
+      return info.height > 576 ? ColorMatrix::kBt709 : ColorMatrix::kBt601;
+  }
+}
+
+ChromaSiting chroma_siting(GstVideoChromaSite site) {
+  const bool horizontally = (site & GST_VIDEO_CHROMA_SITE_H_COSITED) != 0;
+  const bool vertically = (site & GST_VIDEO_CHROMA_SITE_V_COSITED) != 0;
+  if (horizontally) return vertically ? ChromaSiting::kTopLeft : ChromaSiting::kLeft;
+  return (site & GST_VIDEO_CHROMA_SITE_NONE) != 0 ? ChromaSiting::kCenter : ChromaSiting::kLeft;
+}
+
+Failure unsupported(const std::string& what) {
+  return {ErrorCode::kUnsupported,
+          "A video frame cannot be edited: " + what + ". Put a videoconvert before video_sink."};
+}
+
+Failure unreadable(const std::string& detail) {
+  return {
+      ErrorCode::kUnreadable,
+      "A video frame's memory cannot be read. Look for the element that made it: its buffers do "
+      "not hold what its caps say.",
+      detail};
+}
+
+/// Bytes from a plane's first sample to its last one. A row of YUY2 is a whole number of pairs.
+int64_t plane_bytes(const GstVideoFrame& frame, guint plane) {
+  const GstVideoFormatInfo* format = frame.info.finfo;
+  int64_t row_bytes = 0;
+  int64_t rows = 0;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); ++c) {
+    if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != plane) continue;
+    const int64_t columns =
+        GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, GST_VIDEO_FRAME_WIDTH(&frame));
+    row_bytes = std::max(row_bytes, columns * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
+    rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, GST_VIDEO_FRAME_HEIGHT(&frame));
+  }
+  return GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) * (rows - 1) + row_bytes;
+}
+
+/// Whether the plane ends within its memory. Only a plane that a GstVideoMeta mapped needs to be
+/// asked: without the meta gst_video_frame_map() has compared the sizes, with one it has looked for
+/// the plane's first byte alone. A meta with a way of mapping of its own may not tell a size.
+bool holds_plane(const GstVideoFrame& frame, guint plane) {
+  const GstMapInfo& map = frame.map[plane];
+  if (!map.data) return true;
+  const auto* data = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));
+  return data - map.data + plane_bytes(frame, plane) <= static_cast<int64_t>(map.size);
+}
+
+}  // namespace
+
+Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
+  const GstVideoInfo& info = frame.info;
+  const auto format = pixel_format(GST_VIDEO_INFO_FORMAT(&info));
+  if (!format) {
+    return unsupported(std::string("its format is ") +
+                       gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(&info)));
+  }
+  kernels::ImageView view;
+  view.format = *format;
+  view.width = GST_VIDEO_FRAME_WIDTH(&frame);
+  view.height = GST_VIDEO_FRAME_HEIGHT(&frame);
+  if (view.width > kernels::kMostImageEdge || view.height > kernels::kMostImageEdge) {
+    return unsupported("it is larger than " + std::to_string(kernels::kMostImageEdge) + " pixels");
+  }
+  for (guint plane = 0; plane < GST_VIDEO_FRAME_N_PLANES(&frame); ++plane) {
+    auto* data = static_cast<uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));
+    const int64_t stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane);
+    if (!data || stride <= 0) return unsupported("its rows are stored bottom-up");
+    const bool even = reinterpret_cast<uintptr_t>(data) % 2 == 0 && stride % 2 == 0;
+    if (*format == PixelFormat::kP010 && !even) return unsupported("its samples are not aligned");
+    if (!holds_plane(frame, plane)) {
+      return unreadable("plane " + std::to_string(plane) + " of " +
+                        std::to_string(plane_bytes(frame, plane)) + " bytes does not fit in " +
+                        std::to_string(frame.map[plane].size));
+    }
+    view.planes[plane] = {data, stride};
+  }
+  view.matrix = color_matrix(info);
+  view.range = info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255 ? ColorRange::kFull
+                                                                     : ColorRange::kLimited;
+  view.siting = chroma_siting(info.chroma_site);
+  return view;
+}
+
+Failure uncopied_frame(GstBuffer* buffer) {
+  return {ErrorCode::kUnreadable,
+          "A video frame's memory cannot be copied. Put an element before video_sink that brings "
+          "frames into system memory, a videoconvert or a download.",
+          "buffer of " + std::to_string(gst_buffer_get_size(buffer)) + " bytes"};
+}
+
+MappedFrames::MappedFrames(FrameGroup& group, SpareBuffers* spare) : spare_(spare) {
+  for (Item& item : group.items) {
+    if (auto* frame = std::get_if<Frame>(&item)) frames_.push_back({frame});
+  }
+}
+
+MappedFrames::~MappedFrames() {
+  for (Mapping& mapping : frames_) unmap(mapping);
+}
+
+void MappedFrames::unmap(Mapping& mapping) {
+  if (mapping.mapped) gst_video_frame_unmap(&mapping.video);
+  mapping.mapped = false;
+}
+
+Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
+  if (mapping.mapped && mapping.writing == writing) return image_view(mapping.video);
+  unmap(mapping);
+  Frame& frame = *mapping.frame;
+  if (writing && !gst_buffer_is_writable(frame.buffer.get())) {
+    BufferPtr copy(gst_buffer_copy(frame.buffer.get()));
+    if (!copy) return uncopied_frame(frame.buffer.get());
+    frame.buffer = std::move(copy);
+  }
+  // The memory may be shared even where the buffer is not; mapping it for writing copies it then.
+  const auto flags = static_cast<GstMapFlags>(writing ? GST_MAP_READWRITE : GST_MAP_READ);
+  mapping.video = {};
+  if (!gst_video_frame_map(&mapping.video, frame.format.get(), frame.buffer.get(), flags)) {
+    return unreadable("buffer of " + std::to_string(gst_buffer_get_size(frame.buffer.get())) +
+                      " bytes, format of " +
+                      std::to_string(GST_VIDEO_INFO_SIZE(frame.format.get())));
+  }
+  mapping.mapped = true;
+  mapping.writing = writing;
+  return image_view(mapping.video);
+}
+
+Result<kernels::ImageView> MappedFrames::readable(size_t frame) {
+  return map(frames_[frame], false);
+}
+
+Result<kernels::ImageView> MappedFrames::writable(size_t frame) {
+  if (spare_ && !spare_->commit()) {
+    return Failure{ErrorCode::kCancelled, "The window came too late for its frames."};
+  }
+  return map(frames_[frame], true);
+}
+
+}  // namespace latentsync

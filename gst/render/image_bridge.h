@@ -1,0 +1,50 @@
+#pragma once
+
+#include "core/engine.h"
+#include "gst/input/frame_window.h"
+#include "gst/render/spare_buffers.h"
+
+#include <gst/video/video.h>
+#include <vector>
+
+/// GStreamer's frames as the engine's pictures.
+namespace latentsync {
+
+/// The picture in a mapped frame; one that was zero before it was mapped. Errors: kUnsupported for
+/// a format, size or stride that the engine does not know, kUnreadable where a plane does not fit
+/// in its memory.
+Result<kernels::ImageView> image_view(const GstVideoFrame& frame);
+
+/// For memory that gst_buffer_copy() or gst_buffer_copy_deep() gives no copy of.
+Failure uncopied_frame(GstBuffer* buffer);
+
+/// A group's frames, mapped when they are asked for and no longer than this lives. A frame whose
+/// pixels are never asked for writing keeps its very buffer. SPARE, if any, is committed before the
+/// first write.
+class MappedFrames final : public WindowFrames {
+ public:
+  explicit MappedFrames(FrameGroup& group, SpareBuffers* spare = nullptr);
+  ~MappedFrames() override;
+  MappedFrames(const MappedFrames&) = delete;
+  MappedFrames& operator=(const MappedFrames&) = delete;
+
+  size_t count() const override { return frames_.size(); }
+  int64_t time_ns(size_t frame) const override { return frames_[frame].frame->timeline_ns; }
+  Result<kernels::ImageView> readable(size_t frame) override;
+  Result<kernels::ImageView> writable(size_t frame) override;
+
+ private:
+  struct Mapping {
+    Frame* frame = nullptr;
+    GstVideoFrame video = {};
+    bool mapped = false;
+    bool writing = false;
+  };
+  void unmap(Mapping& mapping);
+  Result<kernels::ImageView> map(Mapping& mapping, bool writing);
+
+  std::vector<Mapping> frames_;
+  SpareBuffers* spare_;
+};
+
+}  // namespace latentsync

@@ -1,0 +1,209 @@
+#include "gst/render/worker.h"
+
+#include "gst/guard.h"
+#include "gst/render/image_bridge.h"
+
+#include <chrono>
+#include <pthread.h>
+#include <string>
+#include <utility>
+
+namespace latentsync {
+
+Worker::Worker(Engine& engine, WorkerListener& listener, Options options)
+    : engine_(engine), listener_(listener), options_(std::move(options)) {
+  thread_ = std::jthread([this] { run(); });
+}
+
+Worker::~Worker() { cancel(); }
+
+void Worker::cancel() {
+  stop_.request_stop();
+  {
+    std::lock_guard lock(mutex_);
+    job_stop_.request_stop();
+  }
+  changed_.notify_all();
+}
+
+bool Worker::idle() const {
+  std::lock_guard lock(mutex_);
+  return phase_ == Phase::kIdle;
+}
+
+AudioRange Worker::needed_audio(const std::vector<int64_t>& times) const {
+  return session_->needed_audio(times);
+}
+
+std::shared_ptr<Model> Worker::model() const {
+  std::lock_guard lock(mutex_);
+  return model_;
+}
+
+void Worker::reopen(AudioContext context) {
+  {
+    std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kEnded) return;
+    options_.context = context;
+    phase_ = Phase::kOpening;
+  }
+  changed_.notify_all();
+}
+
+void Worker::submit(Job job) {
+  {
+    std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kEnded) return;
+    outcome_.emplace();
+    outcome_->job = std::move(job);
+    job_stop_ = std::stop_source();
+    phase_ = Phase::kRendering;
+    if (stop_.stop_requested()) job_stop_.request_stop();
+  }
+  changed_.notify_all();
+}
+
+std::optional<Outcome> Worker::take() {
+  std::lock_guard lock(mutex_);
+  if (phase_ != Phase::kFinished) return std::nullopt;
+  phase_ = Phase::kIdle;
+  return std::exchange(outcome_, std::nullopt);
+}
+
+void Worker::cancel_job() {
+  std::lock_guard lock(mutex_);
+  job_stop_.request_stop();
+}
+
+void Worker::set_phase(Phase phase) {
+  std::lock_guard lock(mutex_);
+  phase_ = phase;
+}
+
+void Worker::run() noexcept {
+  pthread_setname_np(pthread_self(), "latentsync");
+  try {
+    work();
+  } catch (...) {
+    fail(current_failure());
+  }
+  // What was still to be done will not be.
+  set_phase(Phase::kEnded);
+}
+
+void Worker::work() {
+  if (!load()) return;
+  listener_.worker_changed();
+  for (;;) {
+    Phase phase;
+    AudioContext context;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] {
+        return stop_.stop_requested() || phase_ == Phase::kRendering || phase_ == Phase::kOpening;
+      });
+      phase = phase_;
+      context = options_.context;
+    }
+    if (stop_.stop_requested()) return;
+    if (phase == Phase::kRendering) {
+      render();
+    } else if (const auto failure = open(context)) {
+      fail(*failure);
+      return;
+    } else {
+      set_phase(Phase::kIdle);
+    }
+    listener_.worker_changed();
+  }
+}
+
+void Worker::fail(const Failure& failure) {
+  set_phase(Phase::kEnded);
+  listener_.model_failed(failure);
+}
+
+bool Worker::load() {
+  std::shared_ptr<Model> model = options_.loaded;
+  if (!model) {
+    listener_.load_begins();
+    auto loaded = engine_.load(
+        options_.model, stop_.get_token(),
+        [this](double part, const char* what) { listener_.model_loading(part, what); });
+    if (!loaded) {
+      fail(loaded.failure());
+      return false;
+    }
+    model = *loaded;
+  }
+  const ModelInfo& info = model->info();
+  {
+    std::lock_guard lock(mutex_);
+    model_ = model;
+  }
+  if (info.most_window_frames > 0 && options_.window_frames > info.most_window_frames) {
+    const std::string most = std::to_string(info.most_window_frames);
+    fail({ErrorCode::kInvalidArgument, "window-frames=" + std::to_string(options_.window_frames) +
+                                           ", but the model " + info.name +
+                                           " was trained for at most " + most +
+                                           " frames: set window-frames to " + most + " or less."});
+    return false;
+  }
+  if (auto resolved = model->resolve(options_.render); !resolved) {
+    fail(resolved.failure());
+    return false;
+  }
+  if (const auto failure = open(options_.context)) {
+    fail(*failure);
+    return false;
+  }
+  listener_.model_loaded(info, options_.loaded != nullptr);
+  set_phase(Phase::kIdle);
+  return true;
+}
+
+std::optional<Failure> Worker::open(AudioContext context) {
+  session_.reset();
+  auto session = model_->open(context, options_.lookahead_ns);
+  if (!session) return session.failure();
+  session_ = std::move(*session);
+  return std::nullopt;
+}
+
+Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
+  if (job.new_session) {
+    if (const auto failure = open(job.context)) return *failure;
+    if (job.context == AudioContext::kWhole) {
+      if (const auto failure = session_->append_audio(job.audio)) return *failure;
+      if (const auto failure = session_->finish_audio()) return *failure;
+      job.audio = {};
+    }
+  }
+  MappedFrames frames(job.group, job.spare.get());
+  Window window{&frames, job.group.discontinuity, job.audio, job.audio_start};
+  return session_->render(window, job.settings, stop);
+}
+
+void Worker::render() {
+  // Nobody else touches the outcome in this phase.
+  Outcome& outcome = *outcome_;
+  std::stop_token stop;
+  {
+    std::lock_guard lock(mutex_);
+    stop = job_stop_.get_token();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  outcome.result = render_job(outcome.job, stop);
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (outcome.result) {
+    for (int number = 0; number < outcome.job.group.frames; ++number) {
+      const auto& frames = outcome.result->frames;
+      outcome.job.group.frame(number).edited =
+          static_cast<size_t>(number) < frames.size() &&
+          frames[static_cast<size_t>(number)].outcome == FrameOutcome::kEdited;
+    }
+  }
+  set_phase(Phase::kFinished);
+}
+
+}  // namespace latentsync

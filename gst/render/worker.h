@@ -1,0 +1,116 @@
+#pragma once
+
+#include "core/engine.h"
+#include "gst/input/frame_group.h"
+#include "gst/render/spare_buffers.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <vector>
+
+/// The one inference thread of an element: loads the model, then renders one window at a time.
+namespace latentsync {
+
+/// What a window is made from, and what comes back of it.
+struct Job {
+  uint64_t index = 0;  ///< since the element started
+  FrameGroup group;    ///< frames alone, without events
+  std::shared_ptr<SpareBuffers> spare;
+  RenderSettings settings;
+  AudioContext context = AudioContext::kSliding;
+  bool new_session = false;  ///< nothing of the windows before counts
+  std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with a new session
+  int64_t audio_start = 0;
+};
+
+struct Outcome {
+  Job job;
+  Result<WindowResult> result = Failure{};
+  double seconds = 0;  ///< wall clock
+};
+
+/// Called from the worker's thread, with none of its locks held.
+class WorkerListener {
+ public:
+  virtual ~WorkerListener() = default;
+  virtual void load_begins() = 0;
+  virtual void model_loading(double part, const char* what) = 0;
+  /// WAS_LOADED: it came with the options, and no load began.
+  virtual void model_loaded(const ModelInfo& info, bool was_loaded) = 0;
+  /// kCancelled too.
+  virtual void model_failed(const Failure& failure) = 0;
+  /// The worker became idle or has an outcome.
+  virtual void worker_changed() = 0;
+};
+
+class Worker {
+ public:
+  struct Options {
+    ModelSettings model;
+    std::shared_ptr<Model> loaded;  ///< with these settings; null: to be loaded
+    RenderSettings render;          ///< checked against the model once it is loaded
+    int window_frames = 16;
+    AudioContext context = AudioContext::kSliding;
+    int64_t lookahead_ns = 0;
+  };
+
+  Worker(Engine& engine, WorkerListener& listener, Options options);
+  /// Cancels and joins.
+  ~Worker();
+
+  /// The model is loaded, and no job is being rendered or waits to be taken.
+  bool idle() const;
+
+  /// What a window at these times needs; only while idle().
+  AudioRange needed_audio(const std::vector<int64_t>& times) const;
+
+  /// A new session with another audio context; only while idle(), which it is not for a moment.
+  void reopen(AudioContext context);
+
+  /// Only while idle(). After cancel() the job may get lost.
+  void submit(Job job);
+  /// A finished job, once.
+  std::optional<Outcome> take();
+  /// Stops the job that is being rendered, within one denoising step; its outcome is kCancelled.
+  void cancel_job();
+
+  /// From any thread: gives up loading and the job; nothing is rendered afterwards.
+  void cancel();
+
+  const ModelSettings& model_settings() const { return options_.model; }
+  /// The model; null before it is loaded. For the next worker.
+  std::shared_ptr<Model> model() const;
+
+ private:
+  enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kEnded };
+
+  void run() noexcept;
+  void work();
+  bool load();
+  std::optional<Failure> open(AudioContext context);
+  void render();
+  Result<WindowResult> render_job(Job& job, const std::stop_token& stop);
+  void fail(const Failure& failure);
+  void set_phase(Phase phase);
+
+  Engine& engine_;
+  WorkerListener& listener_;
+  Options options_;
+  std::stop_source stop_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Phase phase_ = Phase::kLoading;
+  std::stop_source job_stop_;
+  std::optional<Outcome> outcome_;  ///< the job in it while it is being rendered, too
+  std::shared_ptr<Model> model_;
+
+  std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
+  std::jthread thread_;
+};
+
+}  // namespace latentsync

@@ -1,0 +1,262 @@
+#include "gst/reporter.h"
+
+#include "gst/debug.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace latentsync {
+namespace {
+
+struct Domain {
+  GQuark domain;
+  int code;
+};
+
+Domain error_domain(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND};
+    case ErrorCode::kUnreadable:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ};
+    case ErrorCode::kDamagedFile:
+    case ErrorCode::kForeignModel:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ};
+    case ErrorCode::kUnsupported:
+      return {GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT};
+    case ErrorCode::kInvalidArgument:
+      return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS};
+    case ErrorCode::kOutOfMemory:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
+    case ErrorCode::kDevice:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED};
+    default:
+      return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED};
+  }
+}
+
+Domain warning_domain(Topic topic) {
+  switch (topic) {
+    case Topic::kPads:
+      return {GST_CORE_ERROR, GST_CORE_ERROR_PAD};
+    case Topic::kGraph:
+      return {GST_CORE_ERROR, GST_CORE_ERROR_FAILED};
+    default:
+      return {GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED};
+  }
+}
+
+/// ErrorCode as the field "cause" has it.
+const char* cause_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kUnreadable:
+      return "unreadable";
+    case ErrorCode::kDamagedFile:
+      return "damaged-file";
+    case ErrorCode::kForeignModel:
+      return "foreign-model";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kInvalidArgument:
+      return "invalid-argument";
+    case ErrorCode::kOutOfMemory:
+      return "out-of-memory";
+    case ErrorCode::kDevice:
+      return "device";
+    default:
+      return "internal";
+  }
+}
+
+void post_message(GstElement* element, GstMessageType type, Domain domain,
+                  const std::string& message, const std::string& debug, const char* cause,
+                  GstStructure* details) {
+  if (!details) details = gst_structure_new_empty("latentsync-details");
+  gst_structure_set(details, "cause", G_TYPE_STRING, cause, nullptr);
+  gst_element_message_full_with_details(element, type, domain.domain, domain.code,
+                                        g_strdup(message.c_str()), g_strdup(debug.c_str()),
+                                        __FILE__, __func__, __LINE__, details);
+}
+
+std::string clock_time(int64_t ns) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%" GST_TIME_FORMAT,
+                GST_TIME_ARGS(static_cast<GstClockTime>(std::max<int64_t>(ns, 0))));
+  return text;
+}
+
+void set_seconds(GstStructure* structure, const StageSeconds& seconds) {
+  gst_structure_set(structure, "seconds-face", G_TYPE_DOUBLE, seconds.face, "seconds-audio",
+                    G_TYPE_DOUBLE, seconds.audio, "seconds-encode", G_TYPE_DOUBLE, seconds.encode,
+                    "seconds-denoise", G_TYPE_DOUBLE, seconds.denoise, "seconds-decode",
+                    G_TYPE_DOUBLE, seconds.decode, "seconds-paste", G_TYPE_DOUBLE, seconds.paste,
+                    nullptr);
+}
+
+void add_seconds(StageSeconds& sum, const StageSeconds& seconds) {
+  sum.face += seconds.face;
+  sum.audio += seconds.audio;
+  sum.encode += seconds.encode;
+  sum.denoise += seconds.denoise;
+  sum.decode += seconds.decode;
+  sum.paste += seconds.paste;
+}
+
+bool lacks_face(FrameOutcome outcome) {
+  return outcome == FrameOutcome::kNoFace || outcome == FrameOutcome::kImplausible;
+}
+
+}  // namespace
+
+void Reporter::start() {
+  std::lock_guard lock(mutex_);
+  statistics_ = {};
+  model_ = {};
+  warned_.clear();
+  failed_ = false;
+}
+
+void Reporter::post(GstStructure* structure) {
+  gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), structure));
+}
+
+void Reporter::post_failure(const Failure& failure) {
+  if (failed_.exchange(true)) return;
+  post_message(element_, GST_MESSAGE_ERROR, error_domain(failure.code), failure.message,
+               failure.detail, cause_of(failure.code), nullptr);
+}
+
+void Reporter::warn_once(Topic topic, const char* cause, const std::string& message,
+                         const std::string& debug, GstStructure* details) {
+  bool first;
+  {
+    std::lock_guard lock(mutex_);
+    first = warned_.insert(cause).second;
+  }
+  if (first) {
+    post_message(element_, GST_MESSAGE_WARNING, warning_domain(topic), message, debug, cause,
+                 details);
+  } else if (details) {
+    gst_structure_free(details);
+  }
+}
+
+void Reporter::report_faceless(const Job& job, const WindowResult& result, NoFace no_face) {
+  const auto faceless = std::find_if(result.frames.begin(), result.frames.end(),
+                                     [](const auto& f) { return lacks_face(f.outcome); });
+  if (faceless == result.frames.end()) return;
+  const bool none = faceless->outcome == FrameOutcome::kNoFace;
+  const char* cause = none ? "no-face" : "implausible-face";
+  const auto number = static_cast<int>(faceless - result.frames.begin());
+  const std::string where =
+      std::string(none ? "No face was found"
+                       : "The face is too small, too oddly shaped or too uncertain") +
+      " at " + clock_time(job.group.frame(number).stream_ns);
+  char debug[96];
+  std::snprintf(debug, sizeof debug, "window %llu, frame %d, confidence %.3f, %.0f x %.0f pixels",
+                static_cast<unsigned long long>(job.index), number, faceless->confidence,
+                faceless->face.width, faceless->face.height);
+  if (no_face != NoFace::kError) {
+    warn_once(Topic::kStream, cause, where + ": such frames pass through unedited.", debug);
+  } else if (!failed_.exchange(true)) {
+    post_message(element_, GST_MESSAGE_ERROR, warning_domain(Topic::kStream),
+                 where + ". Set no-face=pass-through to pass such frames through, or cut them out.",
+                 debug, cause, nullptr);
+  }
+}
+
+void Reporter::post_window(const Outcome& outcome, NoFace no_face) {
+  const Job& job = outcome.job;
+  const WindowResult& result = *outcome.result;
+  int edited = 0, faces = 0;
+  for (const FrameResult& frame : result.frames) {
+    edited += frame.outcome == FrameOutcome::kEdited;
+    faces += frame.faces;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    ++statistics_.windows;
+    statistics_.render_seconds += outcome.seconds;
+    add_seconds(statistics_.seconds, result.seconds);
+  }
+  const Frame& first = job.group.frame(0);
+  GstStructure* structure = gst_structure_new(
+      "latentsync-window", "index", G_TYPE_UINT64, job.index, "pts", G_TYPE_UINT64,
+      GST_BUFFER_PTS(first.buffer.get()), "running-time", G_TYPE_INT64, first.running_ns,
+      "stream-time", G_TYPE_INT64, first.stream_ns, "frames", G_TYPE_INT, job.group.frames,
+      "edited", G_TYPE_INT, edited, "passed", G_TYPE_INT, job.group.frames - edited, "faces",
+      G_TYPE_INT, faces, "discontinuity", G_TYPE_BOOLEAN, job.group.discontinuity, "seconds",
+      G_TYPE_DOUBLE, outcome.seconds, nullptr);
+  set_seconds(structure, result.seconds);
+  post(structure);
+  report_faceless(job, result, no_face);
+}
+
+void Reporter::post_late(const Frame& frame, const Lateness& lateness) {
+  GstBuffer* buffer = frame.buffer.get();
+  GstMessage* message = gst_message_new_qos(
+      GST_OBJECT(element_), TRUE, static_cast<guint64>(std::max<int64_t>(frame.running_ns, 0)),
+      static_cast<guint64>(std::max<int64_t>(frame.stream_ns, 0)), GST_BUFFER_PTS(buffer),
+      GST_BUFFER_DURATION(buffer));
+  gst_message_set_qos_values(message, lateness.jitter_ns, lateness.proportion,
+                             lateness.edited ? 1'000'000 : 0);
+  {
+    std::lock_guard lock(mutex_);
+    gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS,
+                              statistics_.frames_edited + statistics_.frames_passed,
+                              statistics_.frames_late + 1);
+  }
+  gst_element_post_message(element_, message);
+}
+
+void Reporter::post_seed(int64_t seed) {
+  post(gst_structure_new("latentsync-seed", "seed", G_TYPE_INT64, seed, nullptr));
+}
+
+void Reporter::post_load(GstProgressType type, const std::string& text, int percent) {
+  GstMessage* message =
+      gst_message_new_progress(GST_OBJECT(element_), type, "model-load", text.c_str());
+  gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
+                    nullptr);
+  gst_element_post_message(element_, message);
+}
+
+void Reporter::count_in() {
+  std::lock_guard lock(mutex_);
+  ++statistics_.frames_in;
+}
+
+void Reporter::count_out(const Frame& frame, bool late) {
+  std::lock_guard lock(mutex_);
+  ++(frame.edited ? statistics_.frames_edited : statistics_.frames_passed);
+  if (late) ++statistics_.frames_late;
+}
+
+void Reporter::count_dropped(int frames) {
+  std::lock_guard lock(mutex_);
+  statistics_.frames_dropped += static_cast<uint64_t>(frames);
+}
+
+void Reporter::set_model(const ModelInfo& info) {
+  std::lock_guard lock(mutex_);
+  model_ = info;
+}
+
+GstStructure* Reporter::statistics() const {
+  std::lock_guard lock(mutex_);
+  const Statistics& s = statistics_;
+  GstStructure* structure = gst_structure_new(
+      "latentsync-stats", "windows", G_TYPE_UINT64, s.windows, "frames-in", G_TYPE_UINT64,
+      s.frames_in, "frames-out", G_TYPE_UINT64, s.frames_edited + s.frames_passed, "frames-edited",
+      G_TYPE_UINT64, s.frames_edited, "frames-passed", G_TYPE_UINT64, s.frames_passed,
+      "frames-late", G_TYPE_UINT64, s.frames_late, "frames-dropped", G_TYPE_UINT64,
+      s.frames_dropped, "seconds", G_TYPE_DOUBLE, s.render_seconds, "model", G_TYPE_STRING,
+      model_.name.c_str(), "device", G_TYPE_STRING, model_.device.c_str(), "precision",
+      G_TYPE_STRING, model_.precision.c_str(), nullptr);
+  set_seconds(structure, s.seconds);
+  return structure;
+}
+
+}  // namespace latentsync

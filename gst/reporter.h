@@ -1,0 +1,80 @@
+#pragma once
+
+#include "gst/input/frame_group.h"
+#include "gst/render/worker.h"
+#include "gst/settings.h"
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <string>
+
+/// What the element posts on the bus, and counts.
+namespace latentsync {
+
+/// Since the element went to PAUSED. Of the frames that have arrived and are not held any more each
+/// was edited, passed or dropped.
+struct Statistics {
+  uint64_t windows = 0;
+  uint64_t frames_in = 0;
+  uint64_t frames_edited = 0;   ///< and output
+  uint64_t frames_passed = 0;   ///< output as they arrived
+  uint64_t frames_late = 0;     ///< of both, those output after a missed deadline
+  uint64_t frames_dropped = 0;  ///< by flushes, errors and the way to READY
+  StageSeconds seconds;
+  double render_seconds = 0;
+};
+
+/// What a warning is about.
+enum class Topic { kGraph, kPads, kStream };
+
+/// How late a frame is.
+struct Lateness {
+  int64_t jitter_ns = 0;  ///< after its deadline; negative: given up with its window before
+  double proportion = 1;  ///< a window's rendering time to its duration
+  bool edited = false;
+};
+
+/// All functions: from any thread, with no lock of the stream held.
+class Reporter {
+ public:
+  explicit Reporter(GstElement* element) : element_(element) {}
+
+  /// A new run: nothing has been counted, posted or failed.
+  void start();
+
+  /// Posts the one error of a run; nothing more is rendered after it.
+  void post_failure(const Failure& failure);
+  bool failed() const { return failed_; }
+  void clear_failure() { failed_ = false; }
+
+  /// A warning, once for each CAUSE and run. Takes DETAILS, whose field "cause" it sets.
+  void warn_once(Topic topic, const char* cause, const std::string& message,
+                 const std::string& debug = {}, GstStructure* details = nullptr);
+
+  /// A window has been rendered: counts it, and posts what became of it.
+  void post_window(const Outcome& outcome, NoFace no_face);
+  void post_late(const Frame& frame, const Lateness& lateness);
+  void post_seed(int64_t seed);
+  void post_load(GstProgressType type, const std::string& text, int percent);
+
+  void count_in();
+  void count_out(const Frame& frame, bool late);
+  void count_dropped(int frames);
+  void set_model(const ModelInfo& info);
+  /// Ownership goes to the caller.
+  GstStructure* statistics() const;
+
+ private:
+  void post(GstStructure* structure);
+  void report_faceless(const Job& job, const WindowResult& result, NoFace no_face);
+
+  GstElement* const element_;
+  std::atomic<bool> failed_ = false;
+  mutable std::mutex mutex_;
+  std::set<std::string> warned_;
+  Statistics statistics_;
+  ModelInfo model_;  ///< empty until it is loaded
+};
+
+}  // namespace latentsync

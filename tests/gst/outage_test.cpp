@@ -1,0 +1,216 @@
+#include "tests/gst/clip.h"
+#include "tests/gst/told.h"
+
+#include <atomic>
+
+/// Live graphs whose sources go away and come back, on a test clock.
+namespace latentsync::test {
+namespace {
+
+constexpr GstClockTime kTick = 40 * GST_MSECOND;
+
+/// A camera and a microphone with a sound branch beside the element, and a clock that is moved on
+/// by hand. A tick of 40 ms brings a frame and two buffers of audio with the clock's time.
+class Studio {
+ public:
+  Studio() : rig_(Mode::kLive) {
+    insert_sound_branch();
+    rig_.start();
+    begin(rig_, Clip{});
+    EXPECT_TRUE(rig_.video.wait_idle());
+    EXPECT_TRUE(rig_.audio.wait_idle());
+    latency_ = rig_.update_latency().least;
+  }
+
+  bool video_on = true;
+  bool audio_on = true;
+
+  void run(GstClockTime duration) {
+    for (GstClockTime end = now_ + duration; now_ < end && !testing::Test::HasFailure();) tick();
+  }
+
+  /// PAUSED, while the clock goes on and the sources bring nothing.
+  void pause(GstClockTime duration) {
+    rig_.change(GST_STATE_PAUSED);
+    for (const GstClockTime end = paused_ + duration; paused_ < end; paused_ += kTick) {
+      rig_.set_time(now_ + paused_);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    rig_.change(GST_STATE_PLAYING);
+  }
+
+  /// Goes on until a frame that was brought from now on is out; how long that takes. It must not
+  /// take more than LIMIT.
+  GstClockTime run_until_frames(GstClockTime limit) {
+    const GstClockTime begin = now_;
+    while (last_out_ == GST_CLOCK_TIME_NONE || last_out_ < begin) {
+      if (now_ > begin + limit || testing::Test::HasFailure()) return now_ - begin;
+      tick();
+    }
+    return now_ - begin;
+  }
+
+  GstClockTime latency() const { return latency_; }
+  uint64_t frames_in() const { return frames_in_; }
+  uint64_t frames_out() const { return frames_out_; }
+  Rig& rig() { return rig_; }
+
+ private:
+  void insert_sound_branch() {
+    GstElement* bin = gst_parse_bin_from_description(
+        "tee name=t ! queue name=q t. ! queue ! fakesink name=s sync=false async=false", FALSE,
+        nullptr);
+    gst_bin_add(GST_BIN(rig_.pipeline()), bin);
+    const auto ghost = [&](const char* element, const char* pad, const char* name) {
+      const Ref<GstElement> inner(gst_bin_get_by_name(GST_BIN(bin), element));
+      const Ref<GstPad> target(gst_element_get_static_pad(inner.get(), pad));
+      GstPad* made = gst_ghost_pad_new(name, target.get());
+      gst_element_add_pad(bin, made);
+      return made;
+    };
+    const Ref<GstPad> sink(gst_element_get_static_pad(rig_.element(), "audio_sink"));
+    gst_pad_unlink(rig_.audio.pad(), sink.get());
+    EXPECT_EQ(gst_pad_link(rig_.audio.pad(), ghost("t", "sink", "in")), GST_PAD_LINK_OK);
+    EXPECT_EQ(gst_pad_link(ghost("q", "src", "out"), sink.get()), GST_PAD_LINK_OK);
+    const Ref<GstElement> speaker(gst_bin_get_by_name(GST_BIN(bin), "s"));
+    const Ref<GstPad> speaker_pad(gst_element_get_static_pad(speaker.get(), "sink"));
+    gst_pad_add_probe(
+        speaker_pad.get(), GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad*, GstPadProbeInfo*, gpointer count) {
+          ++*static_cast<std::atomic<uint64_t>*>(count);
+          return GST_PAD_PROBE_OK;
+        },
+        &heard_, nullptr);
+  }
+
+  void tick() {
+    if (video_on) {
+      rig_.video.push(make_frame(Picture{}, {now_ / kTick, now_, kTick, false}));
+      ++frames_in_;
+    }
+    if (audio_on) {
+      Clip clip;
+      clip.first = now_ / kTick;
+      clip.frames = 1;
+      feed_samples(rig_.audio, clip);
+      sound_ += 2;
+    }
+    now_ += kTick;
+    rig_.set_time(now_ + paused_);
+    // A live source never stands still, and what is beside the element is heard.
+    EXPECT_TRUE(rig_.video.wait_idle(std::chrono::seconds(2))) << "the camera is blocked";
+    EXPECT_TRUE(rig_.audio.wait_idle(std::chrono::seconds(2))) << "the microphone is blocked";
+    const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds(2));
+    while (heard_ < sound_ && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+    EXPECT_EQ(heard_, sound_) << "the sound stands still at " << now_ / GST_MSECOND << " ms";
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+    take_frames();
+  }
+
+  void take_frames() {
+    for (const auto& frame : rig_.take_buffers()) {
+      const GstClockTime pts = GST_BUFFER_PTS(frame.get());
+      if (last_out_ != GST_CLOCK_TIME_NONE) {
+        EXPECT_GT(pts, last_out_);
+      }
+      last_out_ = pts;
+      ++frames_out_;
+    }
+  }
+
+  std::atomic<uint64_t> heard_ = 0;
+  uint64_t sound_ = 0;
+  Rig rig_;
+  GstClockTime now_ = 0;     ///< running time
+  GstClockTime paused_ = 0;  ///< the clock's advance in PAUSED
+  GstClockTime latency_ = 0;
+  GstClockTime last_out_ = GST_CLOCK_TIME_NONE;
+  uint64_t frames_in_ = 0;
+  uint64_t frames_out_ = 0;
+};
+
+class Outage : public ElementTest {
+ protected:
+  void SetUp() override {
+    ElementTest::SetUp();
+    watch(std::chrono::seconds(60));
+    fake::behave("record=off,steps=1");
+  }
+};
+
+/// Frames are there again in time, all that came have left at the end, and nothing failed.
+void expect_recovery(Studio& studio) {
+  EXPECT_LE(studio.run_until_frames(10 * GST_SECOND), studio.latency() + GST_SECOND / 2);
+  studio.run(3 * GST_SECOND);
+  EXPECT_LE(studio.frames_in() - studio.frames_out(), (studio.latency() + GST_SECOND / 2) / kTick);
+  EXPECT_EQ(sentences_of(studio.rig(), GST_MESSAGE_ERROR), std::vector<std::string>{});
+}
+
+// The camera is gone for a minute and comes back: the sound beside the element never stops, and
+// frames are there again within the latency and half a second.
+TEST_F(Outage, OfTheVideo) {
+  Studio studio;
+  studio.run(3 * GST_SECOND);
+  studio.video_on = false;
+  studio.run(60 * GST_SECOND);
+  studio.video_on = true;
+  expect_recovery(studio);
+}
+
+// The same from the start on.
+TEST_F(Outage, OfTheVideoFromTheStart) {
+  Studio studio;
+  studio.video_on = false;
+  studio.run(60 * GST_SECOND);
+  studio.video_on = true;
+  expect_recovery(studio);
+}
+
+// The microphone: frames go on without it.
+TEST_F(Outage, OfTheAudio) {
+  Studio studio;
+  studio.run(3 * GST_SECOND);
+  studio.audio_on = false;
+  studio.run(60 * GST_SECOND);
+  EXPECT_LE(studio.frames_in() - studio.frames_out(), (studio.latency() + GST_SECOND / 2) / kTick);
+  studio.audio_on = true;
+  expect_recovery(studio);
+}
+
+// Both at once.
+TEST_F(Outage, OfBoth) {
+  Studio studio;
+  studio.run(3 * GST_SECOND);
+  studio.video_on = studio.audio_on = false;
+  studio.run(60 * GST_SECOND);
+  studio.video_on = studio.audio_on = true;
+  expect_recovery(studio);
+}
+
+// A pause of 5 s: frames go on within the latency and half a second, and none is late by it.
+TEST_F(Outage, OfAPause) {
+  Studio studio;
+  studio.run(3 * GST_SECOND);
+  const size_t late = studio.rig().messages(GST_MESSAGE_QOS).size();
+  studio.pause(5 * GST_SECOND);
+  expect_recovery(studio);
+  EXPECT_EQ(studio.rig().messages(GST_MESSAGE_QOS).size(), late);
+}
+
+// Ten minutes without the camera take no more memory than one.
+TEST_F(Outage, OfTheVideoTakesNoMemory) {
+  Studio studio;
+  studio.run(2 * GST_SECOND);
+  studio.video_on = false;
+  studio.run(60 * GST_SECOND);
+  const int64_t after_one = resident_bytes();
+  studio.run(540 * GST_SECOND);
+  EXPECT_LE(resident_bytes(), after_one + 8'000'000);
+  studio.video_on = true;
+  expect_recovery(studio);
+}
+
+}  // namespace
+}  // namespace latentsync::test
