@@ -265,9 +265,12 @@ GstStateChangeReturn change_state(Element& element, GstStateChange transition) {
   }
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS(gst_latentsync_parent_class)->change_state(element.self, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && result != GST_STATE_CHANGE_FAILURE) {
+  const bool failed = result == GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && failed) {
+    begin_stop(element);
     end_stop(element);
   }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && !failed) end_stop(element);
   if (transition == GST_STATE_CHANGE_READY_TO_NULL) element.model.reset();
   return result;
 }

@@ -107,6 +107,8 @@ gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
       return video && answer_allocation(element, query);
     case GST_QUERY_DRAIN:
       return video && drain(element, query);
+    case GST_QUERY_SCHEDULING:
+      return gst_pad_query_default(pad, parent, query);
     default:
       // The audio has no way out by which anything could be asked.
       return video ? gst_pad_peer_query(element.pads.src, query) : FALSE;
@@ -123,6 +125,7 @@ gboolean src_query(Element& element, GstPad* pad, GstQuery* query) {
       answer_caps(pad, element.pads.video, query);
       return TRUE;
     case GST_QUERY_ACCEPT_CAPS:
+    case GST_QUERY_SCHEDULING:
       return gst_pad_query_default(pad, GST_OBJECT(element.self), query);
     default:
       return gst_pad_peer_query(element.pads.video, query);

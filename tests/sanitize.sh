@@ -25,7 +25,7 @@ if [ ! -f $build/build.ninja ]; then
     -Dtests=enabled "$@"
 fi
 
-mapfile -t targets < <(ninja -C $build -t targets all | sed -n 's/^\(tests\/gst\/gst-[a-z-]*-tests\): .*/\1/p')
+mapfile -t targets < <(ninja -C $build -t targets all | sed -n 's/^\(tests\/gst\/gst-[a-z_-]*-tests\): .*/\1/p')
 [ "$gst_only" = yes ] || targets+=(tests/unit-tests)
 ninja -C $build gst/libgstlatentsync.so "${targets[@]}"
 

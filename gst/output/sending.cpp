@@ -21,13 +21,16 @@ bool Source::holds_end_back() {
 
 bool Source::send_next(Lock& lock) {
   if (leaving_.empty() || holds_end_back()) return false;
-  const bool late = leaving_.front().late;
-  Item item = std::move(leaving_.front().item);
-  leaving_.pop_front();
-  if (auto* frame = std::get_if<Frame>(&item)) {
-    send_frame(lock, std::move(*frame), late);
-  } else if (auto* event = std::get_if<EventPtr>(&item)) {
-    send_event(lock, std::move(*event));
+  Leaving& next = leaving_.front();
+  if (auto* found = std::get_if<Frame>(&next.item)) {
+    Frame frame = std::move(*found);
+    const bool late = next.late;
+    leaving_.pop_front();
+    send_frame(lock, std::move(frame), late);
+  } else {
+    EventPtr event = std::move(std::get<EventPtr>(next.item));
+    leaving_.pop_front();
+    send_event(lock, std::move(event));
   }
   monitor_->notify();
   return true;

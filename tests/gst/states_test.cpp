@@ -14,14 +14,25 @@ namespace {
 class States : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(States);
 
-size_t loads_begun(Rig& rig) {
+size_t progress_messages(Rig& rig, GstProgressType wanted) {
   size_t count = 0;
   for (const auto& message : rig.messages(GST_MESSAGE_PROGRESS)) {
     GstProgressType type = GST_PROGRESS_TYPE_ERROR;
     gst_message_parse_progress(message.get(), &type, nullptr, nullptr);
-    count += type == GST_PROGRESS_TYPE_START ? 1 : 0;
+    count += type == wanted ? 1 : 0;
   }
   return count;
+}
+
+size_t loads_begun(Rig& rig) { return progress_messages(rig, GST_PROGRESS_TYPE_START); }
+
+bool wait_loaded(Rig& rig) {
+  const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds(10));
+  while (progress_messages(rig, GST_PROGRESS_TYPE_COMPLETE) == 0) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 // The model is loaded once for all that is played before NULL, as a player goes to READY between
@@ -50,7 +61,7 @@ TEST_P(States, HoldTheModelOverPaused) {
   for (int round = 0; round < 3; ++round) {
     rig.change(GST_STATE_PAUSED);
     ASSERT_TRUE(fake::wait_for_loads(1));
-    EXPECT_TRUE(rig.wait_message(GST_MESSAGE_PROGRESS, 2));
+    EXPECT_TRUE(wait_loaded(rig));
     rig.change(GST_STATE_READY);
   }
   rig.change(GST_STATE_PAUSED);
