@@ -11,7 +11,10 @@
 namespace latentsync {
 
 Worker::Worker(Engine& engine, WorkerListener& listener, Options options)
-    : engine_(engine), listener_(listener), options_(std::move(options)) {
+    : engine_(engine),
+      listener_(listener),
+      options_(std::move(options)),
+      model_(options_.loaded) {
   thread_ = std::jthread([this] { run(); });
 }
 
@@ -124,7 +127,7 @@ void Worker::fail(const Failure& failure) {
 }
 
 bool Worker::load() {
-  std::shared_ptr<Model> model = options_.loaded;
+  std::shared_ptr<Model> model = this->model();
   if (!model) {
     listener_.load_begins();
     auto loaded = engine_.load(
