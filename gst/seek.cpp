@@ -1,5 +1,6 @@
 #include "gst/debug.h"
 #include "gst/element.h"
+#include "gst/output/topology.h"
 
 #include <utility>
 
@@ -51,6 +52,26 @@ EventPtr accurate(const Seek& seek, GstEvent* event) {
   return result;
 }
 
+/// With whole audio that is not known yet: the audio from its start on, where nobody else would be
+/// taken there. Null where the audio goes where the video goes.
+EventPtr from_start(Element& element, const Seek& seek, GstEvent* event) {
+  if (!seek.flushes() || seek.rate < 0 || seek.start_type != GST_SEEK_TYPE_SET) return nullptr;
+  {
+    const std::lock_guard lock(element.monitor->mutex);
+    const AudioInput& audio = element.input.audio;
+    if (!audio.whole() || audio.known()) return nullptr;
+  }
+  if (is_shared(element.pads.audio)) return nullptr;
+  GST_DEBUG_OBJECT(element.self, "the audio is sought to its start, to be whole");
+  EventPtr result(gst_event_new_seek(seek.rate, seek.format,
+                                     static_cast<GstSeekFlags>(seek.flags & ~kNearby),
+                                     GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, 0));
+  gst_event_set_seqnum(result.get(), gst_event_get_seqnum(event));
+  const std::lock_guard lock(element.monitor->mutex);
+  element.input.audio.sought_to_start(gst_event_get_seqnum(event), seek.start);
+  return result;
+}
+
 /// While one lives no window is begun: frames and audio of two places may be there.
 class Seeking {
  public:
@@ -80,7 +101,9 @@ bool seek_both(Element& element, GstEvent* event) {
     GST_DEBUG_OBJECT(element.self, "what feeds video_sink refuses the seek");
     return false;
   }
-  if (gst_pad_push_event(element.pads.audio, gst_event_ref(both.get()))) return true;
+  EventPtr to_start = from_start(element, seek, event);
+  GstEvent* of_audio = to_start ? to_start.release() : gst_event_ref(both.get());
+  if (gst_pad_push_event(element.pads.audio, of_audio)) return true;
   GST_DEBUG_OBJECT(element.self, "what feeds audio_sink refuses the seek");
   // Backwards no audio is needed.
   return seek.rate < 0;

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-/// Samples by their index on the timeline (gst/input/timeline.h). What never arrived is silence. Pure
-/// data: no thread of its own, no GStreamer.
+/// Samples by their index on the timeline (gst/input/timeline.h). What never arrived is silence.
+/// Pure data: no thread of its own, no GStreamer.
 namespace latentsync {
 
 class AudioHistory {

@@ -76,6 +76,8 @@ void AudioInput::set_segment(const GstSegment& segment) {
   } else {
     span.at_ns = spans_.empty() ? span.from_ns : place(span.from_ns);
     if (!known_) history_.resume();
+    const bool from_start = start_seqnum_ != GST_SEQNUM_INVALID && start_seqnum_ == flush_seqnum_;
+    if (from_start) span.ahead_ns = video_position_ns_ - stream_time(segment, segment.start);
   }
   if (spans_.size() == kMostSpans) spans_.erase(spans_.begin());
   spans_.push_back(span);
@@ -161,7 +163,7 @@ const AudioInput::Span& AudioInput::span_of(int64_t running_ns) const {
 
 int64_t AudioInput::place(int64_t running_ns) const {
   const Span& span = span_of(running_ns);
-  return span.at_ns + scale_time(running_ns - span.from_ns, span.rate);
+  return span.at_ns + span.ahead_ns + scale_time(running_ns - span.from_ns, span.rate);
 }
 
 int64_t AudioInput::index_of(GstClockTime time) const {

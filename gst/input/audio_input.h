@@ -90,6 +90,12 @@ class AudioInput {
   bool known() const { return known_; }
   /// All samples, once ended() is true.
   std::vector<float> take_whole();
+  /// A seek with this number takes the video to POSITION_NS, and the audio to its start, so that
+  /// it is whole.
+  void sought_to_start(guint32 seqnum, int64_t position_ns) {
+    start_seqnum_ = seqnum;
+    video_position_ns_ = position_ns;
+  }
   /// On as sliding.
   void give_up_whole() { whole_ = false; }
 
@@ -104,6 +110,7 @@ class AudioInput {
     int64_t from_ns = 0;
     int64_t at_ns = 0;
     double rate = 1;
+    int64_t ahead_ns = 0;  ///< the video's frames are so much further on
   };
   /// What take_whole() gave, in stream time.
   struct Known {
@@ -127,6 +134,8 @@ class AudioInput {
   int64_t ahead_ = kAudioAhead;
   int64_t floor_ = INT64_MIN;  ///< skip(): as if the video had arrived up to this sample
   Known known_audio_;
+  guint32 start_seqnum_ = GST_SEQNUM_INVALID;  ///< sought_to_start()
+  int64_t video_position_ns_ = 0;
   guint32 flush_seqnum_ = GST_SEQNUM_INVALID;
   bool is_float_ = true;
   bool whole_ = false;

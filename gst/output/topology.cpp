@@ -135,6 +135,18 @@ std::optional<Blockage> find_blockage(GstPad* pad) {
   return found;
 }
 
+bool is_shared(GstPad* pad) {
+  int budget = kMostPads;
+  return look_upstream(pad, budget, [](GstPad* src) {
+    const ElementPtr element = element_of(src);
+    if (!element || fill_of(element.get(), src) != Fill::kNoQueue) return false;
+    for (const PadPtr& other : other_source_pads(element.get(), src)) {
+      if (gst_pad_is_linked(other.get())) return true;
+    }
+    return false;
+  });
+}
+
 bool have_common_source(GstPad* first, GstPad* second) {
   std::set<ElementPtr> of_first;
   int budget = kMostPads;

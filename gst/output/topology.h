@@ -17,6 +17,9 @@ struct Blockage {
 /// arrives on PAD, that element cannot go on before the queue is emptied.
 std::optional<Blockage> find_blockage(GstPad* pad);
 
+/// Whether other elements get what feeds PAD, too, through another branch.
+bool is_shared(GstPad* pad);
+
 /// Whether one element brings the buffers of both.
 bool have_common_source(GstPad* first, GstPad* second);
 

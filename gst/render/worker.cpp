@@ -11,10 +11,7 @@
 namespace latentsync {
 
 Worker::Worker(Engine& engine, WorkerListener& listener, Options options)
-    : engine_(engine),
-      listener_(listener),
-      options_(std::move(options)),
-      model_(options_.loaded) {
+    : engine_(engine), listener_(listener), options_(std::move(options)), model_(options_.loaded) {
   thread_ = std::jthread([this] { run(); });
 }
 

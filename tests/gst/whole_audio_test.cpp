@@ -78,6 +78,34 @@ TEST_P(WholeAudio, IsWholeAfterASeek) {
   EXPECT_EQ(sentences_of(rig), std::vector<std::string>{});
 }
 
+// The same where the seek comes before the audio has been read: it is read from its beginning then.
+TEST_P(WholeAudio, IsWholeAfterAnEarlySeek) {
+  Clip clip;
+  clip.frames = 150;
+  std::vector<uint64_t> expected;
+  {
+    Rig rig(GetParam(), {{"audio-context", "whole"}});
+    expected = hashes_of(run(rig, clip));
+  }
+  Rig rig(GetParam(), {{"audio-context", "whole"}});
+  rig.start();
+  begin(rig, clip);
+  feed_frames(rig.video, clip);
+  Clip beginning = clip;
+  beginning.audio_end = 16000;
+  feed_samples(rig.audio, beginning);
+  ASSERT_TRUE(rig.audio.wait_idle());
+  constexpr GstClockTime start = 2 * GST_SECOND;
+  ASSERT_TRUE(seek_to(rig, clip, start));
+  EXPECT_EQ(fake::whole_audio().size(), 96000u);
+  const auto made = hashes_of(rig.take_buffers());
+  ASSERT_EQ(made.size(), 100u);
+  for (size_t at = 46; at < made.size(); ++at) {
+    ASSERT_EQ(made[at], expected[at + 50]) << "frame " << at + 50;
+  }
+  EXPECT_EQ(sentences_of(rig), std::vector<std::string>{});
+}
+
 // Sliding audio is sought to where the video is: nothing is read that no window needs.
 TEST_P(WholeAudio, SlidingIsSoughtToThePlaceOfTheVideo) {
   Rig rig(GetParam());
