@@ -128,7 +128,9 @@ class Draw:
         extension = self.random.choice(sorted(SOUNDS))
         file = self.folder / f'speech.{extension}'
         seconds = self.random.choice([0, 0.01, 0.2, 1, 3])
-        made = self.ffmpeg(*self.sound_source(seconds), *self.sound_codec(SOUNDS[extension]), '-strict', '-2', file)
+        codec = self.sound_codec(SOUNDS[extension])
+        # A source of no length would have no end.
+        made = self.ffmpeg(*self.sound_source(seconds or 1), *codec, '-strict', '-2', '-t', seconds, file)
         return file if made and file.exists() else None
 
     def options(self):

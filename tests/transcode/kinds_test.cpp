@@ -114,9 +114,10 @@ int number_from(const char *variable, int otherwise) {
 TEST(RandomInputs, KeepTheHouseRule) {
   const int first = number_from("LATENTSYNC_RANDOM_SEED", 1);
   const int count = number_from("LATENTSYNC_RANDOM_INPUTS", 40);
-  const fs::path folder = empty_folder();
+  const fs::path folder = fs::path(LATENTSYNC_TEST_MEDIA).parent_path() / "transcode/random";
   for (int seed = first; seed < first + count; ++seed) {
     const fs::path own = folder / std::to_string(seed);
+    fs::remove_all(own);
     const Finished drawn = run_process(
         "'" LATENTSYNC_SOURCE_ROOT "/tests/media/random_input.py' " +
         std::to_string(seed) + " '" + own.string() + "'");
