@@ -106,6 +106,59 @@ TEST_P(WholeAudio, IsWholeAfterAnEarlySeek) {
   EXPECT_EQ(sentences_of(rig), std::vector<std::string>{});
 }
 
+// A source that brings the audio's segment long after the frames: they wait for it, and have the
+// bytes of a run without a seek.
+TEST_P(WholeAudio, OfASlowSourceIsWaitedForAfterASeek) {
+  Clip clip;
+  clip.frames = 150;
+  clip.chunk = 16000;
+  Rig rig(GetParam(), {{"audio-context", "whole"}});
+  const auto expected = hashes_of(run(rig, clip));
+  ASSERT_EQ(expected.size(), clip.frames);
+  rig.audio.most_delay = std::chrono::milliseconds(50);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(seek_to(rig, clip, 2 * GST_SECOND));
+    const auto made = hashes_of(rig.take_buffers());
+    ASSERT_EQ(made.size(), 100u);
+    for (size_t at = 96; at < clip.frames; ++at) {
+      ASSERT_EQ(made[at - 50], expected[at]) << "frame " << at;
+    }
+  }
+  EXPECT_EQ(sentences_of(rig), std::vector<std::string>{});
+}
+
+// The same in a loop of segments: the frames of the second round are rendered with the sound of the
+// first.
+TEST_P(WholeAudio, OfASlowSourceIsWaitedForInALoop) {
+  Rig rig(GetParam(), {{"audio-context", "whole"}});
+  rig.start();
+  Clip clip;
+  clip.chunk = 16000;
+  begin(rig, clip);
+  rig.audio.most_delay = std::chrono::milliseconds(50);
+  GstSegment segment = segment_at(0);
+  segment.stop = clip.end_time();
+  for (const guint64 round : {0, 1, 2}) {
+    segment.base = round * clip.end_time();
+    for (Feeder* feeder : {&rig.video, &rig.audio}) feeder->segment(segment);
+    feed_frames(rig.video, clip);
+    feed_samples(rig.audio, clip);
+    for (Feeder* feeder : {&rig.video, &rig.audio}) {
+      feeder->push(
+          gst_event_new_segment_done(GST_FORMAT_TIME, static_cast<gint64>(clip.end_time())));
+    }
+  }
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  EXPECT_EQ(rig.buffers(), 3 * clip.frames);
+  const auto windows = fake::windows();
+  ASSERT_EQ(windows.size(), 9u);
+  for (size_t at = 3; at < windows.size(); ++at) {
+    EXPECT_EQ(windows[at].times, windows[at - 3].times) << "window " << at;
+  }
+}
+
 // Sliding audio is sought to where the video is: nothing is read that no window needs.
 TEST_P(WholeAudio, SlidingIsSoughtToThePlaceOfTheVideo) {
   Rig rig(GetParam());
