@@ -109,7 +109,7 @@ Refusal take_audio_event(Input& input, GstEvent* event) {
       break;
     case GST_EVENT_EOS:
     case GST_EVENT_SEGMENT_DONE:
-      input.audio.end();
+      input.audio.end(GST_EVENT_TYPE(event) == GST_EVENT_EOS);
       break;
     case GST_EVENT_GAP:
       gst_event_parse_gap(event, &time, &duration);
@@ -198,7 +198,7 @@ gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
 
 gboolean end_stream(Element& element, GstEvent* event) {
   const std::lock_guard lock(element.monitor->mutex);
-  element.input.audio.end();
+  element.input.audio.end(true);
   element.input.video.end(EventPtr(event));
   element.monitor->notify();
   return TRUE;

@@ -66,6 +66,7 @@ bool AudioInput::repeats_known() const {
 void AudioInput::set_segment(const GstSegment& segment) {
   segment_ = segment;
   resync_ = true;
+  complete_ = false;
   const bool flushed = std::exchange(flushed_, false);
   if (segment.rate < 0) return;
   Span span{running_time(segment, segment.start), 0, segment.rate};
@@ -115,12 +116,21 @@ std::optional<Failure> AudioInput::push_gap(GstClockTime time, GstClockTime dura
   return std::nullopt;
 }
 
-void AudioInput::end() {
+void AudioInput::end(bool of_stream) {
   if (!known_) history_.finish();
+  complete_ = complete_ || of_stream;
+}
+
+bool AudioInput::awaits_segment(int64_t segment_ns) const {
+  if (!known_ || complete_) return false;
+  if (spans_.empty()) return true;
+  if (!GST_CLOCK_TIME_IS_VALID(segment_.stop)) return false;
+  return segment_ns >= running_time(segment_, segment_.stop) - kStopTolerance;
 }
 
 void AudioInput::begin_flush(guint32 seqnum) {
   flushing_ = flushed_ = renewed_ = true;
+  complete_ = false;
   flush_seqnum_ = seqnum;
   spans_.clear();
   if (!known_) forget_all();

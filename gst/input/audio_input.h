@@ -57,8 +57,9 @@ class AudioInput {
   /// Errors: kUnsupported for timestamps that no recording has.
   std::optional<Failure> push(const Sound& sound);
   std::optional<Failure> push_gap(GstClockTime time, GstClockTime duration);
-  /// No more samples will arrive before the next segment.
-  void end();
+  /// No more samples will arrive before the next segment, and, with OF_STREAM, no
+  /// segment either.
+  void end(bool of_stream);
 
   // From any thread that flushes audio_sink.
   void begin_flush(guint32 seqnum);
@@ -82,6 +83,11 @@ class AudioInput {
   bool covers(int64_t end) const { return history_.covers(end); }
   bool ended() const { return history_.finished(); }
   bool arrived() const { return history_.started(); }
+  /// With whole audio that is known: whether the segment that says where frames belong has not
+  /// arrived yet, for frames of a video segment that begins at SEGMENT_NS (running time).
+  bool awaits_segment(int64_t segment_ns) const;
+  /// It has been waited for in vain.
+  void stop_awaiting() { complete_ = true; }
   std::vector<float> slice(int64_t begin, int64_t end) const { return history_.slice(begin, end); }
   void trim(int64_t index);
 
@@ -140,8 +146,9 @@ class AudioInput {
   bool is_float_ = true;
   bool whole_ = false;
   bool known_ = false;
-  bool repeats_ = false;  ///< this segment is within what is known
-  bool resync_ = true;    ///< the next samples' time counts, not their number
+  bool repeats_ = false;   ///< this segment is within what is known
+  bool complete_ = false;  ///< no segment follows this one
+  bool resync_ = true;     ///< the next samples' time counts, not their number
   bool flushing_ = false;
   bool flushed_ = false;  ///< since the last segment
   bool renewed_ = false;  ///< flushed, and the frames it is for may still have to come

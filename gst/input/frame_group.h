@@ -18,6 +18,7 @@ struct Frame {
   int64_t stream_ns = 0;
   int64_t timeline_ns = 0;  ///< where its sound is (AudioInput::place()); set when it is taken
   bool edited = false;
+  int64_t segment_ns = 0;  ///< running time of its segment's start
 };
 
 using Item = std::variant<Frame, EventPtr>;

@@ -50,6 +50,7 @@ void VideoInput::push(BufferPtr buffer) {
   } else {
     frame.running_ns = frame.stream_ns = end_ns_.value_or(0);
   }
+  frame.segment_ns = running_time(segment_, segment_.start);
   const bool timed = GST_BUFFER_DURATION_IS_VALID(buffer.get());
   const int64_t duration =
       timed ? static_cast<int64_t>(GST_BUFFER_DURATION(buffer.get())) : frames_.duration(1);

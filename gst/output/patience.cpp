@@ -29,7 +29,11 @@ Source::Need Source::need() const {
   // A live pipeline in PAUSED gets nothing.
   if (timing_.live() && !timing_.clock()) return Need::kNothing;
   if (flight_ || !leaving_.empty() || !options_.worker->idle()) return Need::kNothing;
-  if (input_.video.complete()) return input_.audio.ended() ? Need::kNothing : Need::kAudio;
+  if (const FrameGroup* group = input_.video.complete()) {
+    const bool there =
+        input_.audio.ended() && !input_.audio.awaits_segment(group->frame(0).segment_ns);
+    return there ? Need::kNothing : Need::kAudio;
+  }
   if (timing_.live() || input_.video.ended()) return Need::kNothing;
   const bool any = input_.video.frames() > 0 || input_.audio.arrived();
   return any ? Need::kVideo : Need::kNothing;
@@ -152,6 +156,11 @@ bool Source::watch(Lock& lock) {
     const std::string name = pad == pads_.video ? "video_sink" : "audio_sink";
     reporter_.warn_once(Topic::kPads, "unlinked",
                         name + " is not linked: nothing is output before it is. Link it.");
+    return true;
+  }
+  if (what == Need::kAudio && input_.audio.known()) {
+    GST_DEBUG_OBJECT(element_, "no segment of the audio arrives: going on with the last one");
+    input_.audio.stop_awaiting();
     return true;
   }
   if (what == Need::kAudio && context_ == AudioContext::kWhole) {

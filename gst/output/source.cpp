@@ -152,7 +152,7 @@ bool Source::is_ready(bool as_it_is) {
     return false;
   }
   FrameGroup* group = input_.video.complete();
-  if (!group) return false;
+  if (!group || input_.audio.awaits_segment(group->frame(0).segment_ns)) return false;
   for (Item& item : group->items) {
     if (auto* frame = std::get_if<Frame>(&item)) {
       frame->timeline_ns = input_.audio.place(frame->running_ns);
