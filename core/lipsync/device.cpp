@@ -109,7 +109,8 @@ void synchronize(c10::Device device) {
   guard.synchronizeStream(guard.getStream(device));
 }
 
-void use_exact_arithmetic() {
+void use_exact_arithmetic(c10::Device device) {
+  if (device.is_cpu()) return;
   static std::once_flag once;
   std::call_once(once, [] {
     at::globalContext().setAllowTF32CuBLAS(false);

@@ -24,8 +24,8 @@ std::string precision_name(c10::ScalarType dtype);
 /// Waits until the device has done what this thread has asked of it.
 void synchronize(c10::Device device);
 
-/// Results do not depend on what the device rounds away: TensorFloat-32 is off in the whole
-/// process. Once.
-void use_exact_arithmetic();
+/// Results do not depend on what DEVICE rounds away: for CUDA, TensorFloat-32 is switched off in the
+/// whole process, once. A CPU has none, and nothing is changed.
+void use_exact_arithmetic(c10::Device device);
 
 }  // namespace latentsync::lipsync

@@ -80,8 +80,8 @@ class LipsyncEngine : public Engine {
       const ModelSettings& settings, std::stop_token stop,
       const std::function<void(double, const char*)>& progress) noexcept override {
     return guarded([&]() -> std::shared_ptr<Model> {
-      use_exact_arithmetic();
       const auto source = find_source(settings);
+      use_exact_arithmetic(source.device);
       auto model = models_.get(source.key(), stop, [&] {
         return std::make_shared<LoadedModel>(load_networks(source, stop, progress));
       });

@@ -118,6 +118,8 @@ Farewell::~Farewell() {
   }
 }
 
+bool Farewell::pending() noexcept { return farewell.load() != nullptr; }
+
 ExitStatus Farewell::say() noexcept {
   const Farewell* last = farewell;
   write_error(last == nullptr ? kInterruptedLine : std::string_view(last->line_), kPatience);

@@ -43,6 +43,8 @@ class Farewell {
   Farewell(const Farewell&) = delete;
   Farewell& operator=(const Farewell&) = delete;
 
+  /// Whether one lives.
+  static bool pending() noexcept;
   /// The next two: in signal handlers.
   static ExitStatus say() noexcept;
   static void remove_files() noexcept;

@@ -4,11 +4,13 @@
 #include "examples/transcode/interrupt.h"
 #include "examples/transcode/threads.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <glib.h>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unistd.h>
 
 namespace latentsync::transcode {
@@ -52,11 +54,24 @@ GLogWriterOutput write_log(GLogLevelFlags level, const GLogField* fields, gsize 
                                       : G_LOG_WRITER_HANDLED;
 }
 
+/// OpenMP's library ends the process itself where it cannot start its threads.
+void on_exit() {
+  if (!Farewell::pending()) {
+    return;
+  }
+  const bool threads = can_start_threads(2 * int(std::thread::hardware_concurrency()));
+  end_failed(
+      std::string("latentsync-transcode: ") +
+      (threads ? "a library ended the process; please report this with the log" : kNoThreads) +
+      "\n");
+}
+
 }  // namespace
 
 void prepare_process() {
   open_standard_streams();
   handle_signals();
+  std::atexit(on_exit);
   g_log_set_writer_func(write_log, nullptr, nullptr);
   check_threads();
 }

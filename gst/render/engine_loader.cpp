@@ -3,6 +3,9 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
+#include <link.h>
+#include <sstream>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -12,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kEngineFile[] = "liblatentsync-engine.so";
+constexpr char kLibTorch[] = "2.11";
 
 fs::path plugin_folder() {
   Dl_info info = {};
@@ -33,6 +37,60 @@ fs::path engine_file() {
   return {};
 }
 
+bool is_of_libtorch(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name.starts_with("libtorch") || name.starts_with("libc10");
+}
+
+/// The first library of a LibTorch that this process has loaded, or empty.
+fs::path loaded_libtorch() {
+  fs::path found;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* result) {
+        if (!is_of_libtorch(info->dlpi_name)) return 0;
+        *static_cast<fs::path*>(result) = info->dlpi_name;
+        return 1;
+      },
+      &found);
+  return found;
+}
+
+/// The first one that the loader finds in LD_LIBRARY_PATH, or empty.
+fs::path preferred_libtorch() {
+  const char* folders = std::getenv("LD_LIBRARY_PATH");
+  std::istringstream list(folders ? folders : "");
+  for (std::string folder; std::getline(list, folder, ':');) {
+    std::error_code ignored;
+    for (fs::directory_iterator entry(folder.empty() ? "." : folder, ignored), end; entry != end;
+         entry.increment(ignored)) {
+      if (is_of_libtorch(entry->path()) && entry->path().extension() == ".so") return entry->path();
+    }
+  }
+  return {};
+}
+
+/// Why the dynamic loader refuses ENGINE, from its own words. OTHER: a LibTorch that may have been
+/// taken in place of the engine's own, or empty.
+std::string loading_problem(const std::string& engine, std::string_view reason,
+                            const fs::path& other) {
+  const auto says = [&](const char* words) { return reason.find(words) != std::string_view::npos; };
+  const bool mismatch = says("undefined symbol") || says("version `");
+  if (mismatch && !other.empty()) {
+    return "The engine library " + engine + " needs LibTorch " + kLibTorch +
+           ", but this process uses another one, " + other.string() +
+           ". Run it without that one (LD_PRELOAD, LD_LIBRARY_PATH, another PyTorch), or in a "
+           "process of its own.";
+  }
+  if (mismatch || (says("cannot open shared object file") && !reason.starts_with(engine))) {
+    return "The engine library " + engine +
+           " cannot be loaded. Run setup.sh again, so that LibTorch is where the engine looks for "
+           "it.";
+  }
+  return "The engine library " + engine +
+         " cannot be loaded: it is damaged, or memory is short. "
+         "Build or install it again.";
+}
+
 }  // namespace
 
 Result<Engine*> load_engine() {
@@ -51,14 +109,15 @@ Result<Engine*> load_engine() {
                        LATENTSYNC_LIBRARY_FOLDER};
   }
   // RTLD_LOCAL: LibTorch's symbols are not the process's. RTLD_NODELETE: nor can it be unloaded.
+  const fs::path loaded = loaded_libtorch();
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library) {
-    const char* reason = dlerror();
-    return Failure{ErrorCode::kUnreadable,
-                   "The engine library " + file.string() +
-                       " cannot be loaded. Run setup.sh again, so that LibTorch is where the "
-                       "engine looks for it.",
-                   reason ? reason : ""};
+    const char* words = dlerror();
+    const std::string reason = words ? words : "";
+    return Failure{
+        ErrorCode::kUnreadable,
+        loading_problem(file.string(), reason, loaded.empty() ? preferred_libtorch() : loaded),
+        reason};
   }
   const auto entry = reinterpret_cast<EngineEntry>(dlsym(library, kEngineEntry));
   Engine* engine = entry ? entry(kEngineVersion) : nullptr;

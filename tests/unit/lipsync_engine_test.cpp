@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <gtest/gtest.h>
@@ -170,6 +171,21 @@ TEST_F(LipsyncEngine, LoadsOnceForConcurrentCallers) {
     models[0] = load();
   }
   EXPECT_EQ(models[0], models[1]);
+}
+
+// On a CPU the process's own switches of LibTorch stay as the application has set them.
+TEST_F(LipsyncEngine, LeavesTheSwitchesOfTheProcessAlone) {
+  at::Context& context = at::globalContext();
+  const bool before[] = {context.allowTF32CuDNN(), context.allowTF32CuBLAS()};
+  for (const bool allowed : {true, false}) {
+    context.setAllowTF32CuDNN(allowed);
+    context.setAllowTF32CuBLAS(allowed);
+    EXPECT_TRUE(load());
+    EXPECT_EQ(context.allowTF32CuDNN(), allowed);
+    EXPECT_EQ(context.allowTF32CuBLAS(), allowed);
+  }
+  context.setAllowTF32CuDNN(before[0]);
+  context.setAllowTF32CuBLAS(before[1]);
 }
 
 // A stopped load is told so, and the next one works.
