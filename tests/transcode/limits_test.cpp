@@ -39,6 +39,18 @@ TEST(Limits, Threads) {
   EXPECT_GT(whole, 0);
 }
 
+/// A library that ends the process while it renders leaves no partial file.
+TEST(Limits, ExitOfALibrary) {
+  const fs::path folder = empty_folder();
+  const Finished finished =
+      transcode_in(folder, media("rate-25.mp4") + " -o o.mp4", preloaded("sudden-exit"));
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_NE(finished.output.find("latentsync-transcode: a library ended the process"),
+            std::string::npos)
+      << finished.output;
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
 /// A full disk is called that, and nothing is left.
 TEST(Limits, FullDisk) {
   const fs::path folder = empty_folder();
