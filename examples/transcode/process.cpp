@@ -59,6 +59,8 @@ void on_exit() {
   if (!Farewell::pending()) {
     return;
   }
+  // First of all: another thread may call exit() too, and its call returns from the process.
+  Farewell::remove_files();
   const bool threads = can_start_threads(2 * int(std::thread::hardware_concurrency()));
   end_failed(
       std::string("latentsync-transcode: ") +
