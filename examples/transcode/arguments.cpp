@@ -13,17 +13,13 @@ namespace latentsync::transcode {
 namespace {
 
 constexpr char kSummary[] =
-    "Makes the mouth in a video follow speech, and writes the whole as a file: OUT ends in .mp4, "
-    ".mov\n"
+    "Lip-syncs a video to speech and writes the result to a file: OUT ends in .mp4, .mov\n"
     "(H.264 and AAC), .webm (VP9 and Opus) or .mkv (lossless: FFV1 and FLAC).";
 constexpr char kDescription[] =
-    "Times are seconds (12.5) or [h:]mm:ss[.fff]. Properties are those of the element: "
-    "gst-inspect-1.0\n"
-    "latentsync (not installed: GST_PLUGIN_PATH=build/gst before it). Exit status: 0 the output is "
-    "whole;\n"
-    "1 there is none; 2 the command line is wrong; 130 Ctrl-C: the output plays, but ends early "
-    "(a second\n"
-    "Ctrl-C: there is none).";
+    R"(Times are seconds (12.5) or [h:]mm:ss[.fff]. gst-inspect-1.0 latentsync lists the element's
+properties (if it is not installed, with GST_PLUGIN_PATH=build/gst). Exit status: 0 the output is
+complete; 1 there is no output; 2 the command line is wrong; 130 Ctrl-C: the output can be played,
+but ends early (after a second Ctrl-C: no output).)";
 
 /// What GOption fills in.
 struct Raw {
@@ -57,23 +53,23 @@ void parse_options(int argc, char** argv, Raw& raw) {
   const GOptionEntry entries[] = {
       {"audio", 'a', 0, G_OPTION_ARG_FILENAME, &raw.audio,
        "The speech (default: the input's own sound)", "FILE"},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output,
-       "What is written; with --batch a folder", "OUT"},
-      {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset, "A preset of the element", "NAME"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output, "Output file; with --batch a folder",
+       "OUT"},
+      {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset, "Load a preset of the element", "NAME"},
       {"set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.settings,
-       "A property of the element; may be repeated", "PROPERTY=VALUE"},
-      {"start", 0, 0, G_OPTION_ARG_STRING, &raw.start, "Leave out what is before this time",
+       "Set a property of the element; may be repeated", "PROPERTY=VALUE"},
+      {"start", 0, 0, G_OPTION_ARG_STRING, &raw.start, "Skip everything before this time", "TIME"},
+      {"duration", 0, 0, G_OPTION_ARG_STRING, &raw.duration, "Render at most this duration",
        "TIME"},
-      {"duration", 0, 0, G_OPTION_ARG_STRING, &raw.duration, "Make no more than this", "TIME"},
-      {"shard", 0, 0, G_OPTION_ARG_STRING, &raw.shard, "Only the I-th of N equal parts, I from 1",
-       "I/N"},
+      {"shard", 0, 0, G_OPTION_ARG_STRING, &raw.shard,
+       "Render only the I-th of N equal parts, I from 1", "I/N"},
       {"video-end", 0, 0, G_OPTION_ARG_STRING, &raw.video_end,
-       "Where the speech is longer: stop (default), hold, loop, pingpong", "MODE"},
+       "If the speech is longer than the video: stop (default), hold, loop, pingpong", "MODE"},
       {"frames", 0, 0, G_OPTION_ARG_FILENAME, &raw.frames,
-       "Write every frame as DIR/NUMBER.png too", "DIR"},
-      {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write what was measured", "FILE.json"},
+       "Also write every frame as DIR/NUMBER.png", "DIR"},
+      {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write statistics", "FILE.json"},
       {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
-       "Many clips, the model loaded once: a folder, or a list of INPUT[<tab>AUDIO] lines",
+       "Render many clips, loading the model once: a folder, or a list of INPUT[<tab>AUDIO] lines",
        "LIST|DIR"},
       {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Print the version", nullptr},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw.inputs, nullptr, "INPUT"},
@@ -147,7 +143,7 @@ Options parse_common(const Raw& raw) {
   options.start = parse_time(raw.start, "--start");
   options.duration = parse_time(raw.duration, "--duration");
   if (options.duration && *options.duration == 0) {
-    throw Problem("--duration 0: nothing would be left", kUsage);
+    throw Problem("--duration 0: the output would be empty", kUsage);
   }
   options.shard = parse_shard(raw.shard);
   options.video_end = parse_video_end(text(raw.video_end));
@@ -166,12 +162,13 @@ std::vector<Clip> parse_batch(const Raw& raw) {
   if (raw.inputs != nullptr || raw.audio != nullptr || raw.frames != nullptr ||
       raw.stats != nullptr) {
     throw Problem(
-        "--batch names its inputs and their speech itself, and goes without --frames and --stats",
+        "--batch takes inputs and speech from the folder or list, and excludes --frames and "
+        "--stats",
         kUsage);
   }
   if (raw.shard != nullptr) {
     throw Problem(
-        "--batch takes no --shard: all shards of a clip would be written to one file; split the "
+        "--batch excludes --shard: all shards of a clip would be written to one file; split the "
         "list instead (split -n l/8 LIST LIST-)",
         kUsage);
   }
@@ -186,8 +183,8 @@ Clip parse_clip(const Raw& raw) {
     throw Problem("name the video: latentsync-transcode INPUT -o OUT.mp4; see --help", kUsage);
   }
   if (raw.inputs[1] != nullptr) {
-    throw Problem(std::string("one INPUT at a time (there is also ") + raw.inputs[1] +
-                      "); for many there is --batch",
+    throw Problem(std::string("give one INPUT (found also ") + raw.inputs[1] +
+                      "); for many clips use --batch",
                   kUsage);
   }
   if (raw.output == nullptr) {

@@ -77,7 +77,7 @@ std::vector<Clip> batch_clips(const std::string& from, const std::string& output
     if (!first) {
       throw Problem("--batch: " + other->second + " and " + clip.input +
                     " would both be written to " + name +
-                    "; rename one, or give them batches with different -o folders");
+                    "; rename one, or put them in batches with different -o folders");
     }
     clip.output = (fs::path(output_folder) / name).string();
   }

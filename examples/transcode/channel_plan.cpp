@@ -136,9 +136,9 @@ ChannelPlan plan_channels(const GstAudioInfo& input, std::span<const guint64> ma
   if (best) {
     plan.info = with_layout(input, *best);
     if (count_of(*best) > count) {
-      plan.remark = "the sound's channels (" + words(positions) +
-                    ") have no layout of their own in " + codec + ": written as " + words(*best) +
-                    ", what they lack is silent";
+      plan.remark = "the sound's channels (" + words(positions) + ") cannot be represented in " +
+                    codec + ": written as " + words(*best) +
+                    ", with silence in the missing channels";
     }
     return plan;
   }

@@ -172,7 +172,7 @@ void write_edit_list(const std::string& file, const std::string& name, guint64 p
   }
   if (!changed) {
     throw Problem(name +
-                  ": its sound would be late, for the file has no edit list to say so in; "
+                  ": its sound would be late, because the file has no edit list for the delay; "
                   "write .mkv instead");
   }
   stream.seekp(header->second);

@@ -134,8 +134,8 @@ void find_plugin() {
   GstElementFactory* factory = gst_element_factory_find(kFactory);
   if (factory == nullptr) {
     throw Problem(
-        "GStreamer does not know the element latentsync: install the plugin, or name its "
-        "folder in GST_PLUGIN_PATH");
+        "GStreamer cannot find the element latentsync: install the plugin, or add its "
+        "folder to GST_PLUGIN_PATH");
   }
   gst_object_unref(factory);
 }
@@ -144,7 +144,7 @@ ElementPtr make_element(const Options& options) {
   ElementPtr element(gst_element_factory_make(kFactory, nullptr));
   if (!element) {
     throw Problem(
-        "GStreamer cannot make the element latentsync; gst-inspect-1.0 latentsync says why");
+        "GStreamer cannot create the element latentsync; gst-inspect-1.0 latentsync shows why");
   }
   gst_object_ref_sink(element.get());
   gst_util_set_object_arg(G_OBJECT(element.get()), "audio-context", "whole");

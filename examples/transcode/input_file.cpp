@@ -59,7 +59,7 @@ void check_readable(const std::string& name, const std::string& path) {
                               : std::string(": cannot be read: ") + std::strerror(errno)));
   }
   if (S_ISDIR(status.st_mode)) {
-    throw Problem(name + ": this is a folder; for all clips in it use --batch");
+    throw Problem(name + ": this is a folder; to render all clips in it use --batch");
   }
   if (const char* kind = readable_once(status.st_mode)) {
     throw read_once(name, kind);

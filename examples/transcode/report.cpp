@@ -65,7 +65,7 @@ void check_report(const std::string& file) {
   }
   const bool there = fs::exists(file, ignored);
   if (!std::ofstream(file, std::ios::app)) {
-    throw Problem("--stats " + file + ": cannot be written; name a file in a folder that is there");
+    throw Problem("--stats " + file + ": cannot be written; name a file in an existing folder");
   }
   if (!there) {
     fs::remove(file, ignored);

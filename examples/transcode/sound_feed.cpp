@@ -30,7 +30,7 @@ std::string words(const GstAudioInfo& info) {
 GstAudioInfo info_of(const Unit& unit, const std::string& file) {
   GstAudioInfo info;
   if (!gst_audio_info_from_caps(&info, unit.caps.get())) {
-    throw Problem(file + ": its audio has a format that is not known");
+    throw Problem(file + ": the format of its audio is unknown");
   }
   return info;
 }
@@ -52,7 +52,7 @@ SoundFeed::SoundFeed(MediaReader& reader, const SoundLimits& limits) : reader_(r
   output_caps_.reset(gst_audio_info_to_caps(&output_));
   if (GST_AUDIO_INFO_RATE(&input_) > limits.highest_rate) {
     rate_remark_ = "the sound's " + std::to_string(GST_AUDIO_INFO_RATE(&input_)) +
-                   " Hz are more than " + limits.codec + " takes: resampled to " +
+                   " Hz are more than " + limits.codec + " supports: resampled to " +
                    std::to_string(limits.highest_rate) + " Hz";
   }
 }
@@ -111,7 +111,7 @@ Unit SoundFeed::next() {
   }
   if (!heard_ && !reader_.stopped()) {
     warn_once(said_silent_,
-              reader_.file() + ": nothing of its sound falls into the output, which is silent");
+              reader_.file() + ": none of its sound is within the output, which is silent");
   }
   return {};
 }

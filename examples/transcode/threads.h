@@ -3,8 +3,8 @@
 namespace latentsync::transcode {
 
 constexpr char kNoThreads[] =
-    "no more threads may be started (ulimit -u, or the limit of a container); raise the limit, or "
-    "end other programs of this user";
+    "no more threads can be started (ulimit -u, or the limit of a container); raise the limit, or "
+    "close other programs of this user";
 
 /// Whether COUNT threads could be started now.
 bool can_start_threads(int count);

@@ -30,7 +30,7 @@ TEST(Limits, Threads) {
       fs::remove(folder / "o.mp4");
     } else {
       EXPECT_EQ(finished.status, 1) << finished.output;
-      const size_t at = finished.output.find("o more threads may be started (ulimit -u");
+      const size_t at = finished.output.find("o more threads can be started (ulimit -u");
       EXPECT_NE(at, std::string::npos) << finished.output;
       EXPECT_EQ(finished.output.find("latentsync-transcode: ") + 23, at) << finished.output;
     }

@@ -141,7 +141,7 @@ TEST(Sound, NothingInThisPart) {
           media("rate-25.mp4") + " --audio " + speech + " --start 0.8", late + " --start 0.8"}) {
       const Finished finished = transcode(arguments + " -o " + output);
       ASSERT_EQ(finished.status, 0) << finished.output;
-      EXPECT_EQ(count(finished.output, "nothing of its sound falls into the output"), 1)
+      EXPECT_EQ(count(finished.output, "none of its sound is within the output"), 1)
           << finished.output;
       const Samples found = sound_of(output, 16000);
       EXPECT_NEAR(double(found.size()) / 16000, 0.8, 0.065) << output;
