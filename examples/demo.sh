@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a face that says what another one said: set-up, build, lip-sync, a side-by-side video, a contact sheet.
+# Sets up, builds, lip-syncs one person's face to another person's speech, and makes a side-by-side video and a contact sheet.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,8 +7,8 @@ usage() {
   cat <<'TEXT'
 usage: examples/demo.sh [--clip grid|demo1] [--no-setup] [--help]
 
-  --clip grid    (the default) 3 s: a speaker that the demo model has never seen, another one's sentence
-  --clip demo1   4 s of 1080x1920: a clip unlike those that the demo model was trained on
+  --clip grid    (the default) 3 s: a speaker the demo model was not trained on, with another speaker's sentence
+  --clip demo1   4 s of 1080x1920: a clip unlike those the demo model was trained on
   --no-setup     do not run ./setup.sh first
 
 Writes demo-out/lipsync.mp4, demo-out/side-by-side.mp4, demo-out/contact-sheet.png.
@@ -53,8 +53,8 @@ build() {
 
 ff() { ffmpeg -nostdin -v error -y "$@"; }
 
-# The driving sentence with its halves swapped: spoken as it is, its pauses would fall where the face's own do, and a mouth
-# that follows nobody would look right.
+# Swaps the halves of the driving sentence: unchanged, its pauses would coincide with those of the original video, and a
+# mouth that ignores the speech would look right.
 swap_halves() {
   ff -i "$1" -filter_complex "[0:v]trim=1.48,setpts=PTS-STARTPTS[v1];[0:v]trim=0:1.48[v0];[v1][v0]concat=n=2,fps=25[v];
     [0:a]atrim=1.48,asetpts=PTS-STARTPTS[a1];[0:a]atrim=0:1.48[a0];[a1][a0]concat=n=2:v=0:a=1[a]" \
@@ -84,14 +84,14 @@ choose_clip() {
 
 label() { printf "drawtext=font=Sans:fontsize=%s:fontcolor=%s:text='%s':%s" "$1" "$2" "$3" "$4"; }
 
-# title TEXT: above a picture of the side-by-side video.
+# title TEXT: a title above a picture of the side-by-side video.
 title() { printf 'pad=iw:ih+36:0:36:black,%s' "$(label 20 white "$1" 'x=(w-tw)/2:y=8')"; }
 
 side_by_side() {
   local original="[0:v]$view,$(title original)[o];" made="[1:v]$view,$(title 'lip-synced')[m];"
   if [ "$clip" = grid ]; then
     ff -i "$video" -i $out/lipsync.mp4 -i "$speech" -filter_complex \
-      "$original$made[2:v]$view,$(title 'whose speech it is')[d];[d][o][m]hstack=3[v]" \
+      "$original$made[2:v]$view,$(title 'speech of')[d];[d][o][m]hstack=3[v]" \
       -map '[v]' -map 1:a -c:v libx264 -crf 16 -pix_fmt yuv420p -c:a copy -shortest $out/side-by-side.mp4
   else
     ff -i "$video" -i $out/lipsync.mp4 -filter_complex "$original$made[o][m]hstack=2:shortest=1[v]" \
@@ -99,7 +99,7 @@ side_by_side() {
   fi
 }
 
-# row NAME LABEL FILE CROP: every so many-th face of FILE beside its label, with the time where NAME is the first row's.
+# row NAME LABEL FILE CROP: every $every-th face of FILE beside its label; the first row also shows the times.
 row() {
   local times=null
   [ "$1" != first ] || times=$(label 16 white '%{eif\:floor(t)\:d}.%{eif\:mod(t*100,100)\:d\:2} s' 'x=5:y=4:box=1:boxcolor=black@0.6:boxborderw=3')
@@ -130,7 +130,7 @@ export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 choose_clip
 view=null
 [ "$clip" = grid ] || view=scale=540:960
-say "the model is models/demo, of 6 million parameters: the mouth follows the speech; teeth come and go, and resting chins may have spots and dark lines."
+say "the model is models/demo, of 6 million parameters: the mouth follows the speech; teeth flicker, and chins at rest may have spots and dark lines."
 say "On two CPU cores this takes less than a minute."
 begin=$(date +%s)
 build/examples/transcode/latentsync-transcode "$video" --audio "$speech" "${part[@]}" -o $out/lipsync.mp4
@@ -138,4 +138,4 @@ side_by_side
 contact_sheet
 seconds=$(($(date +%s) - begin))
 ls -l $out/lipsync.mp4 $out/side-by-side.mp4 $out/contact-sheet.png
-say "$seconds s after the build"
+say "took $seconds s after the build"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs all tests, from nothing or again. The last line is "N passed, N failed".
+# Sets up, builds and runs all tests; finished steps are not repeated. The last line is "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,12 +7,12 @@ usage() {
   cat <<'TEXT'
 usage: tests/run.sh [--slow] [--no-setup] [--build-only] [--filter PATTERN] [--help]
 
-  --slow            the real-size suites too: minutes, and 8 GB of memory
-  --no-setup        do not run ./setup.sh first (build/ is configured, or LibTorch is where the compiler finds it)
-  --build-only      set up and build, run nothing
+  --slow            also the real-size suites: takes minutes, and 8 GB of memory
+  --no-setup        do not run ./setup.sh first (build/ is configured, or the compiler finds LibTorch)
+  --build-only      set up and build, run no tests
   --filter PATTERN  a GoogleTest filter for every suite, e.g. 'Safetensors.*'
 
-$LATENTSYNC_GOLDEN_DIR: another set of golden data than tests/data/golden.
+$LATENTSYNC_GOLDEN_DIR: golden data to use instead of tests/data/golden.
 $LATENTSYNC_TEST_DEVICE, $LATENTSYNC_TEST_PRECISION: cpu, cuda, cuda:N; float32, bfloat16, float16.
 TEXT
 }

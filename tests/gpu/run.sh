@@ -5,11 +5,11 @@
 #     tests/gpu/run.sh [STAGE ...]        stages: build goldens bench peer (all of them)
 #
 # Needs g++, nvcc 13.0, ninja, meson, and a Python with torch 2.11.0+cu130 ($PYTHON, else python3); no
-# GStreamer and no network. What else is missing there comes from .gpu-carry: run tests/gpu/pack.sh first, elsewhere.
+# GStreamer and no network. Other dependencies are in .gpu-carry: run tests/gpu/pack.sh first, on another machine.
 #
-# Leaves summary.md, summary.json and a log of each stage in $LATENTSYNC_OUT, else in gpu-out/. Stages can be run one by
-# one where a command has a time limit: build-gpu/ of one run is used by the next. Without a GPU it builds, runs what a
-# CPU can, says so, and ends with status 77.
+# Writes summary.md, summary.json and a log of each stage to $LATENTSYNC_OUT, or to gpu-out/. If commands have a time
+# limit, run the stages one by one: build-gpu/ of one run is used by the next. Without a GPU the script builds, runs what a
+# CPU can, says so, and exits with status 77.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -31,12 +31,12 @@ die() { say "$*"; exit 1; }
 
 device=cpu
 if nvidia-smi -L 2>/dev/null | grep -q '^GPU' || [ -e /dev/nvidia0 ]; then device=cuda; fi
-[ "$device" = cuda ] || say "no GPU here: this only shows that the build and the scripts work"
+[ "$device" = cuda ] || say "no GPU found: this run only checks the build and the scripts"
 
 # --- what the build needs ------------------------------------------------------------------------------------------
 
 torch_root=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname(u.find_spec("torch").origin))' 2>/dev/null) ||
-  die "$python has no torch: set PYTHON to one that has torch 2.11.0"
+  die "$python has no torch: set PYTHON to a Python with torch 2.11.0"
 
 # meson and ninja may lie beside that Python alone.
 PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
@@ -62,7 +62,7 @@ stage_build() {
   use_carried || { fail "GoogleTest of .gpu-carry"; return; }
   local cuda=enabled
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || PATH=/usr/local/cuda/bin:$PATH
-  command -v nvcc >/dev/null || { say "no nvcc: without this project's CUDA kernels"; cuda=auto; }
+  command -v nvcc >/dev/null || { say "nvcc was not found: building without this project's CUDA kernels"; cuda=auto; }
   if [ ! -f "$build/build.ninja" ]; then
     rm -rf "$build"
     meson setup "$build" \
@@ -177,7 +177,7 @@ if [ "$failures" != 0 ]; then
   exit 1
 fi
 if [ "$device" = cpu ]; then
-  say "no GPU here: nothing was run on CUDA; all that was asked for and needs none passed"
+  say "no GPU found: nothing was run on CUDA; the requested tests that need no GPU passed"
   exit 77
 fi
 say "all passed; $out/summary.md has the table"
