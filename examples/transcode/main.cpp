@@ -41,9 +41,6 @@ RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile
                   .frames = clip.frames,
                   .name = clip.output,
                   .caps = lossless_caps(clip.output)};
-  if (!streams.warning().empty()) {
-    progress.line("warning: " + streams.warning());
-  }
   if (takes_even_sizes_only(clip.output)) {
     plan.crop_right = streams.width() % 2;
     plan.crop_bottom = streams.height() % 2;

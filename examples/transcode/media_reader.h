@@ -1,15 +1,19 @@
 #pragma once
 
+#include "examples/transcode/frame_times.h"
 #include "examples/transcode/handles.h"
 #include "examples/transcode/problem.h"
+#include "examples/transcode/reading_pipeline.h"
+#include "examples/transcode/uniform_frames.h"
+#include "examples/transcode/warnings.h"
 
 #include <atomic>
 #include <gst/video/video.h>
+#include <memory>
+#include <optional>
 #include <string>
 
 namespace latentsync::transcode {
-
-enum class StreamKind { kVideo, kAudio };
 
 /// A decoded buffer and its place on its file's timeline (stream time).
 struct Unit {
@@ -24,30 +28,45 @@ struct Unit {
 };
 
 /// One stream of one file, decoded. Video is turned upright where the file says that it was
-/// recorded turned; everything else about it stays as it is. Each reader has the file open for
-/// itself, so that no stream waits for another.
+/// recorded turned, and every frame is made like the first; everything else about it stays as it
+/// is. Times ascend. Each reader has the file open for itself, so that no stream waits for another.
 class MediaReader {
  public:
   /// FILE: a path or a URI. CAPS: raw formats that are wanted, others are converted. Returns when
-  /// the first buffer is decoded. Throws Problem: no such file, no stream of that kind, not to be
-  /// read.
-  MediaReader(const std::string& file, StreamKind kind, const char* caps);
+  /// the first buffers have been decoded. Throws Problem: no such file, no stream of that kind, not
+  /// to be read. What is made like the beginning in mid-file is told to WARNINGS.
+  MediaReader(const std::string& file, StreamKind kind, const char* caps, Warnings& warnings);
 
   const std::string& file() const { return file_; }
-  GstClockTime frame_duration() const { return frame_duration_; }
-  /// Frames a second as the stream says it, 0 for a variable or unknown rate.
-  double frame_rate() const { return frame_rate_; }
+  /// Of a frame, by what the first frames' times and the headers say; 40 ms where neither does.
+  GstClockTime frame_duration() const { return rate_.duration; }
+  /// Frames a second, 0 for a variable or unknown rate.
+  double frame_rate() const { return double(rate_.numerator) / rate_.denominator; }
 
   /// Of the first picture, upright; 0 for audio.
   int width() const { return width_; }
   int height() const { return height_; }
+  /// Whether the frames are of two fields each.
+  bool is_interlaced() const { return interlaced_; }
+  /// Whether it is a picture (PNG, JPEG ...) and no video.
+  bool is_picture() const { return picture_; }
   /// How long the file says that it is; 0: it does not say.
   GstClockTime claimed_duration() const;
 
+  /// Whether its times count from a clock of the recorder's and not from the file's beginning.
+  bool has_own_clock() const { return pipeline_->has_own_clock(); }
+  /// Whether claimed_duration() is taken from the first and last times, and not a claim at all.
+  bool measures_duration() const { return pipeline_->measures_duration(); }
+  /// When the first buffer is shown.
+  GstClockTime first_time();
+  /// All times, of buffers and of seeks, count from ORIGIN on the file's clock.
+  void count_from(GstClockTime origin) { origin_ = origin; }
+  GstClockTime origin() const { return origin_; }
+
   /// The next buffer, or an empty unit at the end, or after stop(). Throws Problem.
   Unit next();
-  /// The next buffers begin at TIME or somewhat before it. Throws Problem where the file cannot be
-  /// entered in the middle.
+  /// The next buffers begin at TIME or before it: where the file cannot be entered in the middle,
+  /// at its beginning. Throws Problem.
   void seek(GstClockTime time);
   /// Where the last buffer of the stream ends: what was really decoded, not what a header says; a
   /// frame of no duration lasts as long as the rate says. The next buffer is then the first.
@@ -59,24 +78,37 @@ class MediaReader {
 
  private:
   void open();
-  void wait_for_first_buffer();
-  GstVideoOrientationMethod recorded_orientation() const;
-  void learn_format();
-  void check_bus();
+  void learn_sound();
+  void learn_video();
+  CapsPtr caps_of_output(const GstCaps* first, const FrameRate& declared, bool top_first) const;
+  GstClockTime time_of(GstSample* sample) const;
+  void finish_sound(Unit& unit);
+  void finish_frame(Unit& unit);
+  void warn(const char* what, GstClockTime time, const std::string& change, const char* how);
   GstClockTime last_end();
+  GstClockTime end_of_packets();
 
   std::string file_;
   std::string uri_;
   StreamKind kind_;
-  std::string caps_;
-  PipelinePtr pipeline_;
-  GstElement* sink_ = nullptr;
-  GstClockTime frame_duration_ = 0;
-  double frame_rate_ = 0;
+  const char* caps_;
+  Warnings& warnings_;
+  std::unique_ptr<ReadingPipeline> pipeline_;
+  bool spent_ = false;  ///< the pipeline was read only to look: next() begins with a new one
+  GstClockTime origin_ = 0;
+  std::optional<GstClockTime> first_time_;
+  FrameRate rate_;
+  bool rate_believed_ = true;
   int width_ = 0;
   int height_ = 0;
+  bool interlaced_ = false;
+  bool picture_ = false;
+  CapsPtr output_caps_;  ///< of every frame
+  std::optional<UniformFrames> uniform_;
+  AscendingTimes ascending_;
+  bool looking_ahead_ = false;  ///< for the end: nothing of that is told
+  bool warned_ = false;
   GstVideoOrientationMethod orientation_ = GST_VIDEO_ORIENTATION_IDENTITY;
-  std::string missing_;
   std::atomic<bool> stopped_ = false;
 };
 

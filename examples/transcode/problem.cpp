@@ -3,6 +3,7 @@
 #include "examples/transcode/threads.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <gst/pbutils/pbutils.h>
 #include <thread>
 
@@ -55,13 +56,19 @@ bool is_without_threads(const GError* error) {
   return may_be && !can_start_threads(2 * int(std::thread::hardware_concurrency()) + 2);
 }
 
-Problem plugin_problem(const std::string& file, const std::string& missing) {
+}  // namespace
+
+Problem missing_plugin_problem(const std::string& file, const std::string& missing) {
   return Problem(file + ": this needs a plugin that is not installed: " + missing +
                  "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
                  "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
 }
 
-}  // namespace
+std::string seconds_text(GstClockTime time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f s", double(time) / GST_SECOND);
+  return text;
+}
 
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -80,7 +87,7 @@ std::string missing_plugin(GstMessage* message) {
 }
 
 Problem reading_problem(const std::string& file, GstMessage* message, const std::string& missing) {
-  if (!missing.empty()) return plugin_problem(file, missing);
+  if (!missing.empty()) return missing_plugin_problem(file, missing);
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND)) {
@@ -103,7 +110,7 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
 
 Problem rendering_problem(const std::string& file, GstMessage* message,
                           const std::string& missing) {
-  if (!missing.empty()) return plugin_problem(file, missing);
+  if (!missing.empty()) return missing_plugin_problem(file, missing);
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (comes_from(message, "latentsync")) {

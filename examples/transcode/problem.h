@@ -36,6 +36,12 @@ Problem rendering_problem(const std::string& file, GstMessage* error, const std:
 /// have it; else empty.
 std::string missing_plugin(GstMessage* message);
 
+/// FILE needs a plugin that is not installed: MISSING.
+Problem missing_plugin_problem(const std::string& file, const std::string& missing);
+
+/// TIME as messages give it, "1.234 s".
+std::string seconds_text(GstClockTime time);
+
 /// "Text of this kind" on one line.
 std::string one_line(std::string text);
 

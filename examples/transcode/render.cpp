@@ -242,15 +242,7 @@ void Render::post(const char* what) {
       gst_message_new_application(GST_OBJECT(pipeline_.get()), gst_structure_new_empty(what)));
 }
 
-void Render::warn(const std::string& text) {
-  const ErrorPtr error(
-      g_error_new_literal(GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT, text.c_str()));
-  gst_element_post_message(
-      pipeline_.get(), gst_message_new_warning(GST_OBJECT(pipeline_.get()), error.get(), nullptr));
-}
-
 void Render::start() {
-  streams_.set_warn([this](const std::string& text) { warn(text); });
   feeders_.emplace_back([this] {
     feed(video_source_, [this] {
       Unit unit = streams_.next_frame();
@@ -286,16 +278,24 @@ bool Render::run(Progress& progress) {
     if (message && handle(message.get(), progress)) {
       break;
     }
+    warn(progress);
     look_for_interrupt(progress);
     const Part& part = streams_.part();
     const GstClockTime end = std::min(part.end, streams_.total());
     const GstClockTime done = std::clamp(position_.load(), part.begin, end) - part.begin;
     progress.update(frames_out_, double(done) / double(end - part.begin));
   }
+  warn(progress);
   if (!finishing_) {
     check_whole();
   }
   return !finishing_;
+}
+
+void Render::warn(Progress& progress) {
+  for (const std::string& sentence : streams_.warnings().take()) {
+    progress.line("warning: " + sentence);
+  }
 }
 
 bool Render::handle(GstMessage* message, Progress& progress) {

@@ -68,9 +68,9 @@ class Render {
   void play();
   template <typename Next>
   void feed(GstElement* source, Next next);
-  void warn(const std::string& text);
   void post(const char* what);
   bool handle(GstMessage* message, Progress& progress);
+  void warn(Progress& progress);
   void look_for_interrupt(Progress& progress);
   void check_whole() const;
 

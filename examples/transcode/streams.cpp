@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace latentsync::transcode {
 namespace {
@@ -16,14 +15,6 @@ const std::string& speech_file(const Clip& clip) {
   return clip.audio.empty() ? clip.input : clip.audio;
 }
 
-GstClockTime end_of_video(MediaReader& video) {
-  const GstClockTime end = video.find_end();
-  if (end == 0) {
-    throw Problem(video.file() + ": no frame of its video can be decoded");
-  }
-  return end;
-}
-
 GstClockTime end_of_all(GstClockTime video_end, MediaReader& sound, VideoEnd mode) {
   return mode == VideoEnd::kStop ? video_end : std::max(video_end, sound.find_end());
 }
@@ -33,9 +24,15 @@ std::string cut_off(MediaReader& video, GstClockTime video_end) {
   constexpr GstClockTime kTolerance = GST_SECOND / 2;
   const GstClockTime claimed = video.claimed_duration();
   GstClockTime end = video_end;
+  if (video.measures_duration()) {
+    return "";
+  }
   if (claimed > end + kTolerance) {
     try {
-      end = std::max(end, MediaReader(video.file(), StreamKind::kAudio, kAudioCaps).find_end());
+      Warnings ignored;
+      MediaReader sound(video.file(), StreamKind::kAudio, kAudioCaps, ignored);
+      sound.count_from(video.origin());
+      end = std::max(end, sound.find_end());
     } catch (const Problem&) {
       // It has no audio: the video's end is the file's.
     }
@@ -43,19 +40,56 @@ std::string cut_off(MediaReader& video, GstClockTime video_end) {
   if (claimed <= end + kTolerance) {
     return "";
   }
-  char text[128];
-  std::snprintf(text, sizeof text, ": cut off: it says that it lasts %.2f s, and ends after %.2f s",
-                double(claimed) / GST_SECOND, double(end) / GST_SECOND);
-  return video.file() + text;
+  return video.file() + ": cut off: it says that it lasts " + seconds_text(claimed) +
+         ", and ends after " + seconds_text(end);
+}
+
+/// Where the timeline of READER's file begins, by that file's clock: at its first stream's first
+/// buffer, where the clock is a recorder's own.
+GstClockTime origin_of(MediaReader& reader, StreamKind other) {
+  if (!reader.has_own_clock()) {
+    return 0;
+  }
+  GstClockTime origin = reader.first_time();
+  try {
+    Warnings ignored;
+    MediaReader beside(reader.file(), other, other == StreamKind::kVideo ? kVideoCaps : kAudioCaps,
+                       ignored);
+    origin = std::min(origin, beside.first_time());
+  } catch (const Problem&) {
+    // It has no other stream.
+  }
+  return origin;
+}
+
+/// Has the three count from where their files begin, and finds the end of the video.
+GstClockTime begin_and_end(MediaReader& video, MediaReader& speech, MediaReader& sound,
+                           VideoEnd mode) {
+  if (video.is_picture() && mode != VideoEnd::kHold) {
+    throw Problem(video.file() +
+                  ": this is a picture; with --video-end hold it is shown as long as the speech "
+                  "lasts");
+  }
+  video.count_from(origin_of(video, StreamKind::kAudio));
+  const GstClockTime origin =
+      speech.file() == video.file() ? video.origin() : origin_of(speech, StreamKind::kVideo);
+  speech.count_from(origin);
+  sound.count_from(origin);
+  const GstClockTime end = video.find_end();
+  if (end == 0) {
+    throw Problem(video.file() + ": no frame of its video can be decoded");
+  }
+  return end;
 }
 
 }  // namespace
 
 Streams::Streams(const Clip& clip, const Options& options, int window_frames)
-    : video_(clip.input, StreamKind::kVideo, kVideoCaps),
-      speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps),
-      sound_(speech_file(clip), StreamKind::kAudio, kAudioCaps),
-      video_end_(end_of_video(video_)),
+    : video_(clip.input, StreamKind::kVideo, kVideoCaps, warnings_),
+      speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_),
+      sound_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_),
+      video_end_(begin_and_end(video_, speech_, sound_, options.video_end)),
+      first_frame_(video_.first_time()),
       total_(end_of_all(video_end_, sound_, options.video_end)),
       part_(choose_part({.total = total_,
                          .frame_rate = video_.frame_rate(),
@@ -64,16 +98,23 @@ Streams::Streams(const Clip& clip, const Options& options, int window_frames)
                         options.start, options.duration, options.shard)),
       feed_(video_, options.video_end, video_end_, total_),
       speech_feed_(speech_),
-      sound_feed_(sound_, sound_limits(clip.output)),
-      warning_(cut_off(video_, video_end_)) {
+      sound_feed_(sound_, sound_limits(clip.output)) {
+  if (const std::string warning = cut_off(video_, video_end_); !warning.empty()) {
+    warnings_.add(warning);
+  }
+  const auto warn = [this](const std::string& sentence) { warnings_.add(sentence); };
+  speech_feed_.set_warn(warn);
+  sound_feed_.set_warn(warn);
   feed_.skip_to(part_.feed_begin);
   sound_feed_.choose(part_.begin, std::min(part_.end, total_));
 }
 
 guint64 Streams::expected_frames() const {
   const double rate = video_.frame_rate();
+  const GstClockTime begin = std::max(part_.begin, first_frame_);
   const GstClockTime end = std::min(part_.end, total_);
-  return rate <= 0 ? 0 : guint64(std::llround(double(end - part_.begin) / GST_SECOND * rate));
+  return rate <= 0 || end <= begin ? 0
+                                   : guint64(std::llround(double(end - begin) / GST_SECOND * rate));
 }
 
 guint64 Streams::first_frame_number() const {
@@ -90,11 +131,6 @@ Unit Streams::next_frame() {
       return {};
     }
   }
-}
-
-void Streams::set_warn(const SoundFeed::Warn& warn) {
-  speech_feed_.set_warn(warn);
-  sound_feed_.set_warn(warn);
 }
 
 void Streams::stop() {

@@ -21,8 +21,10 @@ class Streams {
   GstClockTime total() const { return total_; }
   int width() const { return video_.width(); }
   int height() const { return video_.height(); }
-  /// What the user should know about the files, or empty: one of them is cut off.
-  const std::string& warning() const { return warning_; }
+  bool is_interlaced() const { return video_.is_interlaced(); }
+  /// What the user should know about the files: one is cut off, a stream changes in the middle,
+  /// the sound cannot be kept as it is.
+  Warnings& warnings() { return warnings_; }
   /// Of the output: 0 where the rate varies and nobody knows.
   guint64 expected_frames() const;
   /// The number of the part's first frame in the whole; 0 where the rate varies.
@@ -37,24 +39,22 @@ class Streams {
   guint64 sound_samples() const { return sound_feed_.samples(); }
   /// How much sound next_sound() gave.
   GstClockTime sound_length() const { return sound_feed_.written(); }
-  /// Gets what the user should know of the sound and the speech, from the threads that ask for
-  /// them.
-  void set_warn(const SoundFeed::Warn& warn);
 
   /// Ends all three; from any thread.
   void stop();
 
  private:
+  Warnings warnings_;
   MediaReader video_;
   MediaReader speech_;
   MediaReader sound_;
   GstClockTime video_end_;
+  GstClockTime first_frame_;
   GstClockTime total_;
   Part part_;
   VideoFeed feed_;
   SpeechFeed speech_feed_;
   SoundFeed sound_feed_;
-  std::string warning_;
 };
 
 }  // namespace latentsync::transcode

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace latentsync::transcode {
 namespace {
@@ -51,12 +50,6 @@ GstClockTime feed_end(const Timeline& whole, GstClockTime end) {
   return time_of(whole, (guint64(std::ceil(frames)) + window - 1) / window * window);
 }
 
-std::string seconds(GstClockTime time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f s", double(time) / GST_SECOND);
-  return text;
-}
-
 }  // namespace
 
 bool Part::keeps(GstClockTime time) const {
@@ -73,7 +66,8 @@ Part choose_part(const Timeline& whole, std::optional<GstClockTime> start,
   const GstClockTime begin = start.value_or(0);
   const GstClockTime total = whole.total;
   if (begin >= total) {
-    throw Problem("--start is " + seconds(begin) + ", but there are only " + seconds(total));
+    throw Problem("--start is " + seconds_text(begin) + ", but there are only " +
+                  seconds_text(total));
   }
   const GstClockTime end =
       duration && *duration < total - begin ? begin + *duration : total + kRounding;
