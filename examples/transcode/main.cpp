@@ -51,6 +51,11 @@ RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile
         std::to_string(streams.height()) +
         ", and H.264 takes even sizes: the last column or row is left out; .mkv keeps it");
   }
+  if (streams.is_interlaced() && !marks_fields(clip.output)) {
+    progress.line(
+        "warning: the video is interlaced, and VP9 has no mark for that: it is shown with combs; "
+        ".mp4, .mov and .mkv keep the mark");
+  }
   return plan;
 }
 

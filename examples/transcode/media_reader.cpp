@@ -202,7 +202,7 @@ void MediaReader::finish_frame(Unit& unit) {
   if (!warned_ && !looking_ahead_) {
     const bool shape = uniform_->changes_shape(unit.caps.get());
     warn("picture", unit.time, uniform_->difference(unit.caps.get()),
-         shape ? ", with bars where the shape of the whole differs" : "");
+         shape ? ", with black bars where the aspect differs" : "");
   }
   unit.buffer = uniform_->convert(std::move(unit.buffer), unit.caps.get());
   unit.caps.reset(gst_caps_ref(output_caps_.get()));
@@ -215,7 +215,7 @@ void MediaReader::warn(const char* what, GstClockTime time, const std::string& c
   }
   warned_ = true;
   warnings_.add(file_ + ": the " + what + " changes at " + seconds_text(time) + ": " + change +
-                "; all is made like the beginning" + how);
+                "; all of it is converted to the format of the beginning" + how);
 }
 
 void MediaReader::seek(GstClockTime time) {

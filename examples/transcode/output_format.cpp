@@ -177,4 +177,8 @@ bool takes_even_sizes_only(const std::string& path) {
   return format_for(path).video.factory == kH264.factory;
 }
 
+bool marks_fields(const std::string& path) {
+  return format_for(path).video.factory != kVp9.factory;
+}
+
 }  // namespace latentsync::transcode

@@ -40,4 +40,7 @@ void adapt_encoder(GstElement* encoder, guint64 samples);
 /// Whether its pictures have an even width and height only.
 bool takes_even_sizes_only(const std::string& path);
 
+/// Whether its pictures can be marked as two fields each.
+bool marks_fields(const std::string& path);
+
 }  // namespace latentsync::transcode

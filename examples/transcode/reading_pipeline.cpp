@@ -22,6 +22,16 @@ std::string name_of_caps(const GstCaps* caps) {
              : "";
 }
 
+/// Whether a demuxer has streams left, but nobody for any of them: the one that was read has ended,
+/// and the file goes on with others.
+bool says_not_linked(GstMessage* error) {
+  const GstStructure* details = nullptr;
+  gst_message_parse_error_details(error, &details);
+  gint flow = GST_FLOW_OK;
+  return details != nullptr && gst_structure_get_int(details, "flow-return", &flow) &&
+         flow == GST_FLOW_NOT_LINKED;
+}
+
 /// libav's readers of these pictures take only files that come in one piece.
 void prefer_whole_pictures() {
   static const bool done = [] {
@@ -169,15 +179,15 @@ Problem ReadingPipeline::no_stream() const {
 }
 
 Problem ReadingPipeline::standstill() const {
-  return Problem(file_ + ": nothing more of it has come for " + std::to_string(patience().count()) +
-                 " s; copy it to a disk of this machine first (LATENTSYNC_PATIENCE=SECONDS waits "
-                 "longer)");
+  return Problem(file_ + ": no data could be read for " + std::to_string(patience().count()) +
+                 " s; copy the file to a local disk first, or set LATENTSYNC_PATIENCE=SECONDS to "
+                 "wait longer");
 }
 
 void ReadingPipeline::look_at(GstMessage* message) {
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
-      if (choice_->replaced()) {
+      if (choice_->found() && says_not_linked(message)) {
         throw Problem(file_ + (kind_ == StreamKind::kVideo ? ": its video" : ": its audio") +
                       " ends in mid-file and goes on as another stream; make one of them first: "
                       "ffmpeg -i PART -c:v ffv1 -c:a flac PART.mkv for each, and ffmpeg -f concat");

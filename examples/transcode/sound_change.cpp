@@ -36,8 +36,9 @@ void SoundChange::note_caps(const GstCaps* caps) {
   }
   const auto say = [this](const char* what, int old, int then) {
     if (old != then) {
-      change_ += (change_.empty() ? "" : ", ") + std::string(what) + " " + std::to_string(old) +
-                 " becomes " + std::to_string(then);
+      change_ += change_.empty() ? "" : ", ";
+      change_.append(what).append(" ").append(std::to_string(old));
+      change_.append(" becomes ").append(std::to_string(then));
     }
   };
   say("rate", GST_AUDIO_INFO_RATE(&first_), GST_AUDIO_INFO_RATE(&now));

@@ -63,12 +63,6 @@ void StreamChoice::on_stream(GstElement*, GstPad* pad, gpointer data) {
     }
   } else if (!self->found_) {
     self->take(pad);
-  } else {
-    const PadPtr sink(gst_element_get_static_pad(self->decode_, "sink"));
-    const PadPtr taken(gst_pad_get_peer(sink.get()));
-    const EventPtr end(taken ? gst_pad_get_sticky_event(taken.get(), GST_EVENT_EOS, 0) : nullptr);
-    // A second stream beside it is nobody's business.
-    self->replaced_ = self->replaced_ || !taken || end;
   }
 }
 

@@ -24,8 +24,6 @@ class StreamChoice {
   void watch_element(GstElement* element);
 
   bool found() const { return found_; }
-  /// It has ended before the file has, and another one has taken its place.
-  bool replaced() const { return replaced_; }
 
  private:
   /// A pad of parsebin's whose data a probe drops.
@@ -47,7 +45,6 @@ class StreamChoice {
   GstElement* decode_;
   StreamKind kind_;
   std::atomic<bool> found_ = false;
-  std::atomic<bool> replaced_ = false;
   std::mutex mutex_;
   std::vector<ThrownAway> thrown_away_;  ///< under mutex_
 };

@@ -99,7 +99,8 @@ std::string UniformFrames::difference(const GstCaps* caps) const {
   std::string text;
   const auto say = [&text](const char* what, const std::string& old, const std::string& now) {
     if (old != now) {
-      text += (text.empty() ? "" : ", ") + std::string(what) + " " + old + " becomes " + now;
+      text += text.empty() ? "" : ", ";
+      text.append(what).append(" ").append(old).append(" becomes ").append(now);
     }
   };
   say("size", size_of(to_), size_of(from));

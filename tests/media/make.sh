@@ -62,3 +62,83 @@ make for-cutting.mp4 -i rate-25.mp4 -c copy -movflags +faststart
 [ -e cut-off-head.mp4 ] || head -c $(($(stat -c %s rate-25.mp4) / 2)) rate-25.mp4 >cut-off-head.mp4
 [ -e not-media.mp4 ] || printf 'This is no video, whatever its name says.\n%.0s' {1..100} >not-media.mp4
 [ -e empty.mp4 ] || : >empty.mp4
+
+# Streams that begin late, in containers that name no stream before it begins; and some that lack one.
+test=(-f lavfi -i "testsrc2=s=64x64:r=25:d=2" -f lavfi -i "sine=d=2:r=48000")
+test_later=(-itsoffset 1 "${test[@]:0:4}" -itsoffset 1 "${test[@]:4:4}")
+for form in "flv -c:v libx264 -preset ultrafast -c:a aac" "mpg -c:v mpeg2video -q:v 3 -c:a mp2" \
+  "ts -c:v mpeg2video -q:v 3 -c:a mp2"; do
+  read -r extension codecs <<<"$form"
+  read -ra codecs <<<"$codecs"
+  make "both.$extension" "${test[@]}" "${codecs[@]}"
+  make "late-audio.$extension" "${test[@]}" -itsoffset 1 "${test[@]:4:4}" -map 0:v -map 2:a "${codecs[@]}"
+  make "late-video.$extension" "${test[@]}" -itsoffset 1 "${test[@]:0:4}" -map 2:v -map 1:a -fps_mode passthrough "${codecs[@]}"
+  make "no-audio.$extension" "${test[@]}" -an "${codecs[@]}"
+  make "no-video.$extension" "${test[@]}" -vn "${codecs[@]}"
+done
+
+# Parts that differ, one behind the other in one file: piece NAME OFFSET FFMPEG-ARGUMENTS..., then joined.
+piece() {
+  local name=$1 offset=$2
+  shift 2
+  make "piece-$name.ts" -f lavfi -i "testsrc2=s=192x144:r=25:d=2" -f lavfi -i "sine=d=2:r=48000" "$@" -c:a mp2 \
+    -output_ts_offset "$offset"
+}
+mpeg2=(-c:v mpeg2video -q:v 3)
+piece narrow 0 -vf setdar=4/3 "${mpeg2[@]}"
+piece wide 2 -vf setdar=16/9 "${mpeg2[@]}"
+piece wide-first 0 -vf setdar=16/9 "${mpeg2[@]}"
+piece narrow-again 4 -vf setdar=4/3 "${mpeg2[@]}"
+piece narrow-before 0 -vf setdar=4/3 "${mpeg2[@]}"
+piece small 2 -vf scale=96:72,setdar=4/3 "${mpeg2[@]}"
+piece large 2 -vf scale=384:288,setdar=4/3 "${mpeg2[@]}"
+h264=(-c:v libx264 -preset ultrafast -bf 0 -g 25)
+piece 420 0 "${h264[@]}" -pix_fmt yuv420p
+piece 444 2 "${h264[@]}" -pix_fmt yuv444p
+piece 420-10 2 "${h264[@]}" -pix_fmt yuv420p10le
+piece 420-10-first 0 "${h264[@]}" -pix_fmt yuv420p10le
+piece 420-then 2 "${h264[@]}" -pix_fmt yuv420p
+piece mono 0 -ac 1 "${mpeg2[@]}"
+piece stereo 2 -ac 2 -ar 44100 "${mpeg2[@]}"
+joined() {
+  local name=$1
+  shift
+  [ -e "$name" ] || cat "${@/%/.ts}" >"$name"
+}
+joined aspect-wider.ts piece-{narrow,wide}
+joined aspect-narrower.ts piece-wide-first piece-large
+joined aspect-back.ts piece-{narrow,wide,narrow-again}
+joined size-smaller.ts piece-{narrow,small}
+joined size-larger.ts piece-{narrow,large}
+joined chroma-more.ts piece-{420,444}
+joined depth-more.ts piece-{420,420-10}
+joined depth-less.ts piece-{420-10-first,420-then}
+joined sound-more.ts piece-{mono,stereo}
+joined clock-back.ts piece-wide piece-narrow-before
+joined codec.ts piece-{narrow,444}
+make size-change.mkv -i size-larger.ts -c copy
+
+# Times that do not ascend, a rate that is not the real one, fields, full range, pictures.
+make equal-times.mkv -i "$face" -frames:v 24 -c:v ffv1 -c:a flac -shortest -bsf:v "setts=ts=floor(N/3)*120"
+make descending-times.mkv -i "$face" -frames:v 24 -c:v ffv1 -c:a flac -shortest \
+  -bsf:v "setts=ts=if(eq(mod(N\,5)\,4)\,N*40-100\,N*40)"
+make jump-back.mkv -i "$face" -frames:v 48 -c:v ffv1 -c:a flac -shortest -bsf:v "setts=ts=if(lt(N\,30)\,N*40\,(N-30)*40)"
+for rate in 1000 50 5; do
+  make "declared-$rate.h264" -r "$rate" -i "$face" -an -frames:v 40 "${h264[@]}"
+  make "declared-$rate.ts" -framerate 25 -i "declared-$rate.h264" -i "$speech" -map 0:v -map 1:a -t 1.6 -c:v copy -c:a aac \
+    -bsf:v "setts=ts=N*3600"
+done
+for order in tff bff; do
+  make "fields-$order.ts" -t 0.6 -i "$face" -t 0.6 -i "$speech" -map 0:v -map 1:a -vf "fps=50,interlace=scan=$order" \
+    -c:v mpeg2video -flags +ildct+ilme -q:v 2 -c:a mp2
+  make "fields-$order.mov" -t 0.6 -i "$face" -t 0.6 -i "$speech" -map 0:v -map 1:a -vf "fps=50,interlace=scan=$order" \
+    -c:v prores_ks -flags +ildct+ilme -c:a pcm_s16le
+done
+full=(-f lavfi -t 0.4 -i "testsrc2=s=128x128:r=25,format=yuvj420p" -f lavfi -t 0.4 -i sine=r=48000
+  -color_range pc -colorspace bt709 -color_primaries bt709 -color_trc bt709)
+make full-range.mp4 "${full[@]}" "${h264[@]}" -c:a aac
+make full-range.mov "${full[@]}" "${h264[@]}" -c:a aac
+make full-range-hevc.mp4 "${full[@]}" -c:v libx265 -preset ultrafast -x265-params log-level=0 -c:a aac
+for form in png jpg webp bmp tiff gif; do
+  make "picture.$form" -i "$face" -frames:v 1 -update 1
+done
