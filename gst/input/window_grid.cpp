@@ -29,15 +29,19 @@ void RateCheck::set_rate(int numerator, int denominator) {
 void RateCheck::observe(int64_t stream_time_ns) {
   if (!declared()) return;
   const int64_t now = number(stream_time_ns);
-  const int64_t step = last_ == kNone ? 0 : now - last_;
+  const bool first = last_ == kNone;
+  const int64_t step = first ? 0 : now - last_;
   const int64_t step_ns = stream_time_ns - last_ns_;
   last_ = now;
   last_ns_ = stream_time_ns;
-  if (step <= 0) return;  // the first frame, or times that do not ascend
+  if (first) return;
   ++steps_;
-  wide_ = step > 1 ? wide_ + 1 : 0;
-  narrow_ = step > 1 ? 0 : narrow_ + 1;
-  if (step > 1) observed_ns_ = step_ns;
+  // Times that do not ascend say nothing about the rate.
+  if (step > 0) {
+    wide_ = step > 1 ? wide_ + 1 : 0;
+    narrow_ = step > 1 ? 0 : narrow_ + 1;
+    if (step > 1) observed_ns_ = step_ns;
+  }
   if (!settled_) {
     if (steps_ >= kSteps) settle();
   } else if (real_ ? wide_ >= kStreak : narrow_ >= kStreak) {

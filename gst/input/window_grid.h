@@ -10,7 +10,8 @@ namespace latentsync {
 /// not consecutive.
 class RateCheck {
  public:
-  /// After so many frame-to-frame steps a new rate is believed or not.
+  /// After so many frame-to-frame steps a new rate is believed or not: no more than frames can be
+  /// held while it is not known.
   static constexpr int kSteps = 3;
   /// After so many steps in a row that say otherwise, the opinion changes.
   static constexpr int kStreak = 16;

@@ -31,6 +31,21 @@ TEST_P(DeclaredRates, ThatAreTooHighGiveFullWindows) {
   }
 }
 
+// A rate that is declared too low, with windows so small that few frames are held: nothing waits
+// for more of them, and all are edited.
+TEST_P(DeclaredRates, ThatAreTooLowDoNotHang) {
+  for (const char* rate : {"10/1", "1/1", "1/1000"}) {
+    for (const char* window : {"1", "2", "16"}) {
+      SCOPED_TRACE(std::string(rate) + " " + window);
+      Rig rig(GetParam(), {{"window-frames", window}, {"audio-lookahead", "120000000"}});
+      Clip clip;
+      clip.picture.rate = rate;
+      expect_frames(run(rig, clip), clip);
+      if (HasFailure()) return;
+    }
+  }
+}
+
 // The latency has the windows as they are, not as they were declared.
 TEST_P(DeclaredRates, ThatAreTooHighCountInTheLatency) {
   if (GetParam() != Mode::kLive) GTEST_SKIP() << "for live graphs only";
