@@ -20,8 +20,10 @@
 #include <filesystem>
 #include <gst/pbutils/pbutils.h>
 #include <new>
+#include <string>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 namespace latentsync::transcode {
 namespace {
@@ -73,19 +75,20 @@ void report(const Clip& clip, const Measured& measured, Progress& progress) {
 }
 
 /// LOADED holds the model of the clip before, and then of this one, where KEEP_MODEL says so.
-ExitStatus transcode(const Clip& clip, const Options& options, bool keep_model,
-                     PipelinePtr& loaded) {
+/// INPUTS: what any clip reads, never to be removed.
+ExitStatus transcode(const Clip& clip, const Options& options,
+                     const std::vector<std::string>& inputs, bool keep_model, PipelinePtr& loaded) {
   const auto begin = std::chrono::steady_clock::now();
   // What is wrong with the command comes before what takes time.
   ElementPtr element = make_element(options);
   const ProfilePtr profile = profile_for(clip.output);
   int window_frames = 0;
   g_object_get(element.get(), "window-frames", &window_frames, nullptr);
-  OutputFile output(clip.output, {path_of(clip.input), path_of(clip.audio)});
-  Streams streams(clip, options, window_frames);
   if (!clip.stats.empty()) {
     check_report(clip.stats);
   }
+  OutputFile output(clip.output, inputs);
+  Streams streams(clip, options, window_frames);
   if (!clip.frames.empty()) {
     make_frames_folder(clip.frames);
   }
@@ -156,12 +159,17 @@ ExitStatus transcode_all(const Arguments& arguments) {
   if (arguments.batch) {
     make_batch_folder(arguments.folder);
   }
+  std::vector<std::string> inputs;
+  for (const Clip& clip : arguments.clips) {
+    inputs.push_back(path_of(clip.input));
+    inputs.push_back(path_of(clip.audio));
+  }
   PipelinePtr loaded;
   ExitStatus worst = kWhole;
   for (const Clip& clip : arguments.clips) {
     ExitStatus status = kWhole;
     try {
-      status = transcode(clip, arguments.options, arguments.batch, loaded);
+      status = transcode(clip, arguments.options, inputs, arguments.batch, loaded);
     } catch (...) {
       status = complain_of_current();
     }
