@@ -101,6 +101,9 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
     return Problem(file + ": this is not a media file, or not one that can be read (" +
                    one_line(error->message) + ")");
   }
+  if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED)) {
+    return Problem(file + ": the file is damaged or cut off, or nothing that GStreamer can read");
+  }
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX) ||
       is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE)) {
     return Problem(file + ": the file is damaged or cut off (" + one_line(error->message) + ")");

@@ -45,6 +45,7 @@ SoundFeed::SoundFeed(MediaReader& reader, const SoundLimits& limits) : reader_(r
                   "speech.wav), or "
                   "name another speech with --audio");
   }
+  first_time_ = pending_.time;
   input_caps_.reset(gst_caps_ref(pending_.caps.get()));
   input_ = info_of(pending_, reader_.file());
   mixer_.emplace(input_, plan_channels(input_, limits.masks, limits.codec));

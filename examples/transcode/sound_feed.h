@@ -25,6 +25,8 @@ class SoundFeed {
   void choose(GstClockTime begin, GstClockTime end);
   /// Gets what the user should know, from the thread that calls next(), each thing once.
   void set_warn(Warn warn) { warn_ = std::move(warn); }
+  /// Where the reader's sound begins.
+  GstClockTime first_time() const { return first_time_; }
   /// Of the part, in the reader's rate.
   guint64 samples() const { return last_ - first_; }
   /// What next() gave so far.
@@ -52,6 +54,7 @@ class SoundFeed {
   GstAudioInfo output_;
   CapsPtr output_caps_;
   std::string rate_remark_;
+  GstClockTime first_time_ = 0;
   Unit pending_;       ///< read ahead
   guint64 first_ = 0;  ///< samples of the reader's timeline
   guint64 last_ = 0;

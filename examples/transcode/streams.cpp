@@ -1,7 +1,12 @@
 #include "examples/transcode/streams.h"
 
+#include "examples/transcode/transport_stream.h"
+
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
 
 namespace latentsync::transcode {
 namespace {
@@ -82,6 +87,22 @@ GstClockTime begin_and_end(MediaReader& video, MediaReader& speech, MediaReader&
   return end;
 }
 
+/// Of a transport stream whose demuxer put sound and video nearer to each other than they are.
+std::string lost_delay(const std::string& file, GstClockTimeDiff found) {
+  constexpr GstClockTimeDiff kTolerance = GST_SECOND / 10;
+  const std::optional<GstClockTimeDiff> delay = video_delay_of_transport_stream(file);
+  if (!delay || std::abs(*delay - found) <= kTolerance) {
+    return "";
+  }
+  char text[160];
+  std::snprintf(
+      text, sizeof text,
+      ": its video begins %.2f s after its sound, and GStreamer makes %.2f s of it; remux it "
+      "first: ffmpeg -i FILE -c copy FILE.mkv",
+      double(*delay) / GST_SECOND, double(found) / GST_SECOND);
+  return file + text;
+}
+
 }  // namespace
 
 Streams::Streams(const Clip& clip, const Options& options, int window_frames)
@@ -100,6 +121,13 @@ Streams::Streams(const Clip& clip, const Options& options, int window_frames)
       speech_feed_(speech_),
       sound_feed_(sound_, sound_limits(clip.output)) {
   if (const std::string warning = cut_off(video_, video_end_); !warning.empty()) {
+    warnings_.add(warning);
+  }
+  if (const std::string warning =
+          clip.audio.empty()
+              ? lost_delay(clip.input, GST_CLOCK_DIFF(sound_feed_.first_time(), first_frame_))
+              : "";
+      !warning.empty()) {
     warnings_.add(warning);
   }
   const auto warn = [this](const std::string& sentence) { warnings_.add(sentence); };

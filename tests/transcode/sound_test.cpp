@@ -338,6 +338,22 @@ TEST(Sound, ChannelsThatCancel) {
   }
 }
 
+/// A transport stream whose video begins so much later than its sound that GStreamer loses the
+/// difference is told; one whose difference is kept is not.
+TEST(Sound, TransportStreamWithLateVideo) {
+  const fs::path folder = empty_folder();
+  const std::string speech = noise(folder, 48000, 3);
+  for (const auto& [delay, warnings] : {std::pair{"2", 1}, {"0.3", 0}, {"-1", 0}}) {
+    const std::string file =
+        make(folder, "late.ts",
+             std::string("-itsoffset ") + delay + " -i " + media("rate-25.mp4") + " -i " + speech +
+                 " -map 0:v -map 1:a -c:v libx264 -preset ultrafast -bf 0 -c:a mp2");
+    const Finished finished = transcode(file + " -o " + (folder / "out.mkv").string());
+    ASSERT_EQ(finished.status, 0) << finished.output;
+    EXPECT_EQ(count(finished.output, "after its sound"), warnings) << delay << finished.output;
+  }
+}
+
 /// Sound that is shorter than a block of the encoder is written without a word.
 TEST(Sound, LessThanABlock) {
   const fs::path folder = empty_folder();
