@@ -11,7 +11,7 @@ namespace {
 
 Error out_of_device_memory(const c10::Error& error) {
   return {ErrorCode::kOutOfMemory,
-          "The device's memory ran out. Free it, or take a smaller model or device=cpu.",
+          "The device's memory ran out. Free memory, use a smaller model, or set device=cpu.",
           error.what_without_backtrace()};
 }
 
@@ -33,7 +33,7 @@ Error current_error() {
   } catch (const c10::AcceleratorError& error) {
     if (tells_of_memory(error)) return out_of_device_memory(error);
     return {ErrorCode::kDevice,
-            "The device failed. Look at its state with nvidia-smi; device=cpu works without it.",
+            "The device failed. Check its state with nvidia-smi, or set device=cpu.",
             error.what_without_backtrace()};
   } catch (const c10::Error& error) {
     if (tells_of_memory(error)) return out_of_device_memory(error);
@@ -46,7 +46,7 @@ Error current_error() {
             error.what()};
   } catch (...) {
     return {ErrorCode::kInternal, "The engine failed. Please report this with the log.",
-            "an exception of no known type"};
+            "an exception of unknown type"};
   }
 }
 

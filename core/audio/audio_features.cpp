@@ -53,7 +53,7 @@ SlidingAudio::SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t look
 
 SampleRange SlidingAudio::needed(std::span<const int64_t> frame_times_ns) const {
   if (frame_times_ns.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "audio features were asked for no frame");
+    throw Error(ErrorCode::kInvalidArgument, "audio features were requested for no frame");
   }
   const auto [first, last] = std::minmax_element(frame_times_ns.begin(), frame_times_ns.end());
   const auto row = std::max<int64_t>(0, first_row_of_frame(*first));

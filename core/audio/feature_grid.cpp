@@ -47,7 +47,7 @@ std::array<BlockShare, 2> BlockGrid::shares(int64_t row, std::optional<int64_t> 
 at::Tensor slice_frames(const BlockGrid& grid, std::span<const int64_t> frame_times_ns,
                         std::optional<int64_t> total, bool repeat_last, const BlockSource& source) {
   if (frame_times_ns.empty()) {
-    throw Error(ErrorCode::kInvalidArgument, "audio features were asked for no frame");
+    throw Error(ErrorCode::kInvalidArgument, "audio features were requested for no frame");
   }
   std::map<int64_t, int64_t> index_of_row;  // ascending, so that equal windows mix in equal order
   std::vector<int64_t> wanted;

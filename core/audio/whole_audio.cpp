@@ -26,7 +26,7 @@ WholeAudio::WholeAudio(std::shared_ptr<WhisperEncoder> encoder, WholeMode mode)
       log_mel_(c10::kCPU, encoder_->config().n_mels) {}
 
 void WholeAudio::append(std::span<const float> samples) {
-  if (finished_) throw Error(ErrorCode::kInvalidArgument, "audio came after its end");
+  if (finished_) throw Error(ErrorCode::kInvalidArgument, "audio was appended after its end");
   while (!samples.empty()) {
     const auto chunk_end = (columns_ + kColumnsPerChunk - 1) * kSamplesPerColumn + kReach;
     const auto have = tail_start_ + static_cast<int64_t>(tail_.size());
@@ -113,7 +113,7 @@ int64_t WholeAudio::stored_bytes() const {
 void WholeAudio::require_finished() const {
   if (!finished_) {
     throw Error(ErrorCode::kInvalidArgument,
-                "features of whole audio were asked for before its end");
+                "features of whole audio were requested before its end");
   }
 }
 

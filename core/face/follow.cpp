@@ -252,7 +252,7 @@ std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const
   auto next = state;
   WindowOfFaces window(tracker_, settings, next, frames.size());
   for (const auto* frame : frames) {
-    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "Looking for faces was stopped.");
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "Face detection was cancelled.");
     window.add(*frame);
   }
   auto found = window.finish();

@@ -18,17 +18,17 @@ void check(const kernels::ImageView& image, c10::Device device) {
   try {
     kernels::check_image(image);
   } catch (const c10::Error& error) {
-    throw Error(ErrorCode::kInvalidArgument, "The frame's description is not whole.",
+    throw Error(ErrorCode::kInvalidArgument, "The frame's description is incomplete.",
                 error.what_without_backtrace());
   }
   if (!device.is_cpu() && !device.is_cuda()) {
-    throw Error(ErrorCode::kInvalidArgument, "Frames are looked at on the CPU or a CUDA device.",
+    throw Error(ErrorCode::kInvalidArgument, "The face networks run on the CPU or a CUDA device.",
                 device.str());
   }
   const bool there = device.is_cuda() && (!device.has_index() || device.index() == image.device);
   if (image.device != kernels::kSystemMemory && !there) {
     throw Error(ErrorCode::kInvalidArgument,
-                "The frame lies on another device than the face networks; give frames in system "
+                "The frame is not on the device of the face networks; supply frames in system "
                 "memory or on the same device.",
                 "frame on cuda:" + std::to_string(image.device) + ", networks on " + device.str());
   }

@@ -37,7 +37,7 @@ int cuda_devices() {
 
 [[noreturn]] void refuse_name(const std::string& name) {
   throw Error(ErrorCode::kInvalidArgument,
-              "There is no device \"" + name + "\": device is auto, cpu, cuda or cuda:N.");
+              "There is no device \"" + name + "\": device must be auto, cpu, cuda or cuda:N.");
 }
 
 // cuda is the first device; cuda:N the one with this number.
@@ -63,13 +63,14 @@ c10::Device find_device(const std::string& name) {
   }
   const int index = cuda_index(name);
   if (!kHasKernels) {
-    throw Error(ErrorCode::kDevice,
-                "This build of latentsync has no CUDA. Set device=cpu, or build it with CUDA.");
+    throw Error(
+        ErrorCode::kDevice,
+        "This build of latentsync has no CUDA support. Set device=cpu, or build it with CUDA.");
   }
   const int count = cuda_devices();
   if (count == 0) {
     throw Error(ErrorCode::kDevice,
-                "No CUDA device is usable. Look at nvidia-smi for the driver and the GPU, or set "
+                "No CUDA device is usable. Check the driver and the GPU with nvidia-smi, or set "
                 "device=cpu.");
   }
   if (index >= count) {
@@ -96,7 +97,7 @@ c10::ScalarType find_precision(Precision precision, c10::Device device) {
     case Precision::kFloat16:
       return c10::kHalf;
   }
-  throw Error(ErrorCode::kInvalidArgument, "precision is auto, float32, bfloat16 or float16.");
+  throw Error(ErrorCode::kInvalidArgument, "precision must be auto, float32, bfloat16 or float16.");
 }
 
 std::string precision_name(c10::ScalarType dtype) {

@@ -55,7 +55,7 @@ fs::path find_face_folder(const std::string& given) {
   }
   throw Error(ErrorCode::kNotFound, std::string("The face networks (") + kLandmarks +
                                         ") are missing: they are in none of " + tried +
-                                        ". Install latentsync again.");
+                                        ". Reinstall latentsync.");
 }
 
 }  // namespace latentsync::lipsync

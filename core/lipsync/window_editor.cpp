@@ -51,7 +51,7 @@ at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio) {
 // Nothing of a picture that holds NaN may be seen: it would be black.
 void check_finite(const at::Tensor& images, c10::ScalarType dtype) {
   if (at::isfinite(images).all().item<bool>()) return;
-  const std::string what = "The model's values are beyond what " + precision_name(dtype) + " holds";
+  const std::string what = "The model's values exceed the range of " + precision_name(dtype);
   if (dtype == c10::kHalf) {
     throw Error(ErrorCode::kUnsupported, what + ": set precision=bfloat16 or precision=float32.");
   }

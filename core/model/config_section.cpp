@@ -45,7 +45,7 @@ ConfigFile ConfigFile::parse(const std::string& text, const std::string& origin)
     throw Error(ErrorCode::kDamagedFile,
                 "The config \"" + origin + "\" cannot be read: " + what + ". Correct it.", detail);
   };
-  if (text.size() > kMaxConfigSize) refuse("it is longer than any config", "over 1 MB");
+  if (text.size() > kMaxConfigSize) refuse("it is too large", "over 1 MB");
   ConfigFile result;
   result.origin_ = origin;
   try {
@@ -57,7 +57,7 @@ ConfigFile ConfigFile::parse(const std::string& text, const std::string& origin)
   } catch (const json::exception& error) {
     refuse("it is not valid JSON", name_text(error.what()));
   }
-  if (!result.json_->is_object()) refuse("it is no JSON object", "");
+  if (!result.json_->is_object()) refuse("it is not a JSON object", "");
   return result;
 }
 
@@ -85,20 +85,20 @@ std::string ConfigSection::full_name(const std::string& key) const {
 }
 
 void ConfigSection::refuse_value(const std::string& key, const std::string& expected) const {
-  throw Error(ErrorCode::kDamagedFile, "The config \"" + origin_ + "\" says " + full_name(key) +
+  throw Error(ErrorCode::kDamagedFile, "The config \"" + origin_ + "\" sets " + full_name(key) +
                                            ": " + value_text(json_->at(key)) + ", which must be " +
                                            expected + ". Correct it.");
 }
 
 void ConfigSection::refuse_unsupported_value(const std::string& key) const {
-  throw Error(ErrorCode::kUnsupported, "The config \"" + origin_ + "\" says " + full_name(key) +
+  throw Error(ErrorCode::kUnsupported, "The config \"" + origin_ + "\" sets " + full_name(key) +
                                            ": " + value_text(json_->at(key)) +
-                                           ", which is not done here.");
+                                           ", which is not supported.");
 }
 
 void ConfigSection::refuse_disagreement(const std::string& key, const std::string& in_config,
                                         const std::string& in_file) const {
-  throw Error(ErrorCode::kForeignModel, "The config \"" + origin_ + "\" says " + full_name(key) +
+  throw Error(ErrorCode::kForeignModel, "The config \"" + origin_ + "\" sets " + full_name(key) +
                                             ": " + in_config + ", but the model file \"" + model_ +
                                             "\" has " + in_file +
                                             ". One of them belongs to another model.");

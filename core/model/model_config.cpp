@@ -83,11 +83,11 @@ void check_networks_fit(const nn::UNet3DConfig& unet, int64_t latent_channels,
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::kForeignModel, "The UNet \"" + origin +
                                               "\" does not fit the other networks of its folder: " +
-                                              what + ". Put the files of one model together.");
+                                              what + ". Use the files of one model.");
   };
   const int64_t inputs = 3 * latent_channels + 1;
   if (unet.in_channels != inputs || unet.out_channels != latent_channels) {
-    refuse("it takes " + std::to_string(unet.in_channels) + " channels and gives " +
+    refuse("it takes " + std::to_string(unet.in_channels) + " channels and outputs " +
            std::to_string(unet.out_channels) + ", but latents of " +
            std::to_string(latent_channels) + " channels need " + std::to_string(inputs) + " and " +
            std::to_string(latent_channels));

@@ -38,8 +38,8 @@ void check_folder(const fs::path& folder) {
 }
 
 [[noreturn]] void refuse_ambiguous(const fs::path& a, const fs::path& b) {
-  throw Error(ErrorCode::kInvalidArgument, "Both \"" + a.string() + "\" and \"" + b.string() +
-                                               "\" could be meant: move one of them away.");
+  throw Error(ErrorCode::kInvalidArgument,
+              "Both \"" + a.string() + "\" and \"" + b.string() + "\" exist: remove one of them.");
 }
 
 /// STEM.pt or STEM.safetensors below FOLDER.

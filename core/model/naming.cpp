@@ -26,7 +26,7 @@ void insert_once(TensorMap& target, std::string name, const at::Tensor& tensor,
   if (!is_new) {
     throw Error(ErrorCode::kForeignModel, "The model file \"" + origin + "\" holds the tensor " +
                                               name_text(place->first) +
-                                              " under two names. Convert it anew.");
+                                              " under two names. Convert it again.");
   }
 }
 
@@ -175,7 +175,7 @@ TensorMap whisper_encoder_state(const TensorFile& file) {
   TensorMap encoder =
       below(below_if_any(below_if_any(file.tensors, "model_state_dict."), "module."), "encoder.");
   if (!encoder.contains("conv1.weight"))
-    refuse_foreign(file.path.string(), "it holds no audio encoder of Whisper", file.tensors);
+    refuse_foreign(file.path.string(), "it contains no Whisper audio encoder", file.tensors);
   return encoder;
 }
 
@@ -187,7 +187,7 @@ TensorMap vae_state(const TensorFile& file) {
     tensors = from_original_names(tensors, origin);
   }
   if (!tensors.contains("encoder.conv_in.weight"))
-    refuse_foreign(origin, "it holds no autoencoder (VAE)", file.tensors);
+    refuse_foreign(origin, "it contains no autoencoder (VAE)", file.tensors);
   return with_todays_attention(tensors, origin);
 }
 
@@ -197,8 +197,8 @@ std::string describe_model(const TensorMap& tensors) {
       return entry.first.find(part) != std::string::npos;
     });
   };
-  if (contains("model.diffusion_model.")) return "a whole Stable Diffusion checkpoint";
-  if (contains("lora_") || contains(".lora")) return "a LoRA, not a whole model";
+  if (contains("model.diffusion_model.")) return "a complete Stable Diffusion checkpoint";
+  if (contains("lora_") || contains(".lora")) return "a LoRA, not a complete model";
   if (contains("motion_modules.") && contains("attn2.to_k")) return "LatentSync's UNet";
   if (contains("down_blocks.") && contains("attn2.to_k")) return "a UNet without motion modules";
   if (contains("encoder.down_blocks.") || contains("encoder.down.0.block.")) {

@@ -21,7 +21,7 @@ class Interpreter {
 
   Pickle run() {
     if (data_.size() > kMaxPickleSize) {
-      refuse("its pickle is longer than any model's", std::to_string(data_.size()) + " bytes");
+      refuse("its pickle exceeds the size limit", std::to_string(data_.size()) + " bytes");
     }
     if (take<uint8_t>() != kProtocol) refuse("its pickle does not begin with a protocol");
     if (const auto protocol = take<uint8_t>(); protocol != 2) {
@@ -32,7 +32,7 @@ class Interpreter {
       step(opcode);
     }
     if (position_ != data_.size()) refuse("bytes follow the end of its pickle");
-    if (stack_.size() != 1 || !marks_.empty()) refuse("its pickle ends in mid-object");
+    if (stack_.size() != 1 || !marks_.empty()) refuse("its pickle ends inside an object");
     result_.root = stack_.back();
     return std::move(result_);
   }
@@ -61,7 +61,7 @@ class Interpreter {
     std::string line;
     for (char c = static_cast<char>(take<uint8_t>()); c != '\n';
          c = static_cast<char>(take<uint8_t>())) {
-      if (line.size() == kLongestName) refuse("its pickle has an endless name");
+      if (line.size() == kLongestName) refuse("its pickle has a name that is too long");
       line += c;
     }
     return line;
@@ -88,14 +88,14 @@ class Interpreter {
   size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
 
   uint32_t pop() {
-    if (stack_.size() <= floor()) refuse("its pickle takes an object that is not there");
+    if (stack_.size() <= floor()) refuse("its pickle pops an object from an empty stack");
     const uint32_t index = stack_.back();
     stack_.pop_back();
     return index;
   }
 
   std::vector<uint32_t> pop_to_mark() {
-    if (marks_.empty()) refuse("its pickle takes a mark that is not there");
+    if (marks_.empty()) refuse("its pickle pops a mark that was never set");
     const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
     std::vector<uint32_t> items(begin, stack_.end());
     stack_.erase(begin, stack_.end());
@@ -104,7 +104,7 @@ class Interpreter {
   }
 
   PickleNode& top(Kind kind, const char* what) {
-    if (stack_.size() <= floor()) refuse("its pickle takes an object that is not there");
+    if (stack_.size() <= floor()) refuse("its pickle pops an object from an empty stack");
     PickleNode& node = result_.nodes[stack_.back()];
     if (node.kind != kind) refuse(std::string("its pickle ") + what);
     return node;
@@ -195,11 +195,9 @@ class Interpreter {
     for (const auto& [known, text] : kRefusedOpcodes) {
       if (known == opcode) name = std::string(text) + " (" + code + ")";
     }
-    refuse_unsupported(path_,
-                       "its pickle uses the opcode " + name +
-                           ", which a file of weights has no "
-                           "need of",
-                       "pickle byte " + std::to_string(position_ - 1));
+    refuse_unsupported(
+        path_, "its pickle uses the opcode " + name + ", which a file of weights does not need",
+        "pickle byte " + std::to_string(position_ - 1));
   }
 
   int64_t take_long() {
@@ -224,18 +222,18 @@ class Interpreter {
   }
 
   void append(const std::vector<uint32_t>& values) {
-    PickleNode& list = top(Kind::kList, "appends to something that is no list");
+    PickleNode& list = top(Kind::kList, "appends to something that is not a list");
     list.items.insert(list.items.end(), values.begin(), values.end());
   }
 
   void set_items(const std::vector<uint32_t>& pairs) {
     if (pairs.size() % 2 != 0) refuse("its pickle sets a key without a value");
-    PickleNode& dict = top(Kind::kDict, "sets a key of something that is no dict");
+    PickleNode& dict = top(Kind::kDict, "sets a key of something that is not a dict");
     dict.items.insert(dict.items.end(), pairs.begin(), pairs.end());
   }
 
   void remember(uint32_t number) {
-    if (stack_.size() <= floor()) refuse("its pickle remembers an object that is not there");
+    if (stack_.size() <= floor()) refuse("its pickle memoizes an object from an empty stack");
     if (memo_.size() >= kMaxPickleObjects) refuse_count();
     memo_[number] = stack_.back();
   }
@@ -243,7 +241,7 @@ class Interpreter {
   void recall(uint32_t number) {
     const auto found = memo_.find(number);
     if (found == memo_.end()) {
-      refuse("its pickle recalls object " + std::to_string(number) + ", which it never made");
+      refuse("its pickle reads memo entry " + std::to_string(number) + ", which was never stored");
     }
     push_index(found->second);
   }
@@ -256,11 +254,12 @@ class Interpreter {
       push({.kind = Kind::kGlobal, .integer = known.id, .type = known.type});
       return;
     }
-    refuse_unsupported(path_,
-                       "it wants the Python object " + name_text(name) +
-                           ", and only tensors, dicts, lists, numbers and strings are read. Save "
-                           "the weights alone: torch.save(model.state_dict(), FILE)",
-                       "pickle byte " + std::to_string(position_));
+    refuse_unsupported(
+        path_,
+        "it refers to the Python object " + name_text(name) +
+            ", but only tensors, dicts, lists, numbers and strings are supported. Save "
+            "only the weights: torch.save(model.state_dict(), FILE)",
+        "pickle byte " + std::to_string(position_));
   }
 
   /// ("storage", its type, its key in the zip, the device it was on, its number of elements)
@@ -268,7 +267,7 @@ class Interpreter {
     const PickleNode& tuple = node(id);
     if (tuple.kind != Kind::kTuple || tuple.items.size() != 5 ||
         node(tuple.items[0]).kind != Kind::kString || node(tuple.items[0]).text != "storage") {
-      refuse("its pickle refers to something outside that is no tensor storage");
+      refuse("its pickle has a persistent ID that is not a tensor storage");
     }
     const PickleNode& type = node(tuple.items[1]);
     const PickleNode& key = node(tuple.items[2]);
@@ -278,7 +277,7 @@ class Interpreter {
         elements.integer < 0) {
       refuse("its pickle refers to a malformed tensor storage");
     }
-    if (key.text.size() > kLongestName) refuse("its pickle has an endless name");
+    if (key.text.size() > kLongestName) refuse("its pickle has a name that is too long");
     push({.kind = Kind::kStorage,
           .integer = elements.integer,
           .type = type.type,
@@ -290,18 +289,18 @@ class Interpreter {
     const PickleNode& callable = node(both[0]);
     const PickleNode& arguments = node(both[1]);
     if (callable.kind != Kind::kGlobal || arguments.kind != Kind::kTuple) {
-      refuse("its pickle calls something that is no function");
+      refuse("its pickle calls something that is not a function");
     }
     switch (callable.integer) {
       case kOrderedDict:
-        if (!arguments.items.empty()) refuse("its pickle makes an OrderedDict from arguments");
+        if (!arguments.items.empty()) refuse("its pickle constructs an OrderedDict with arguments");
         push({.kind = Kind::kDict});
         return;
       case kRebuildTensor:
         return push_tensor(arguments.items);
       case kRebuildParameter:
         if (arguments.items.size() != 3 || node(arguments.items[0]).kind != Kind::kTensor) {
-          refuse("its pickle makes a parameter from something that is no tensor");
+          refuse("its pickle constructs a parameter from something that is not a tensor");
         }
         return push_index(arguments.items[0]);
       default:
@@ -313,10 +312,10 @@ class Interpreter {
   void push_tensor(const std::vector<uint32_t>& arguments) {
     if (arguments.size() < 6 || arguments.size() > 7 || node(arguments[0]).kind != Kind::kStorage ||
         node(arguments[1]).kind != Kind::kInteger || node(arguments[1]).integer < 0) {
-      refuse("its pickle makes a tensor from malformed arguments");
+      refuse("its pickle constructs a tensor from malformed arguments");
     }
     if (node(arguments[5]).kind == Kind::kDict && !node(arguments[5]).items.empty()) {
-      refuse_unsupported(path_, "one of its tensors comes with backward hooks");
+      refuse_unsupported(path_, "one of its tensors has backward hooks");
     }
     const PickleNode& storage = node(arguments[0]);
     PickledTensor tensor{.storage_key = storage.key,
@@ -326,7 +325,7 @@ class Interpreter {
                          .shape = sizes(arguments[2]),
                          .strides = sizes(arguments[3])};
     if (tensor.shape.size() != tensor.strides.size()) {
-      refuse("its pickle makes a tensor with another number of strides than dimensions");
+      refuse("its pickle constructs a tensor whose numbers of strides and dimensions differ");
     }
     result_.tensors.push_back(std::move(tensor));
     push({.kind = Kind::kTensor, .integer = static_cast<int64_t>(result_.tensors.size() - 1)});
@@ -335,12 +334,12 @@ class Interpreter {
   std::vector<int64_t> sizes(uint32_t index) const {
     const PickleNode& tuple = node(index);
     if (tuple.kind != Kind::kTuple || tuple.items.size() > kMaxDimensions) {
-      refuse("its pickle makes a tensor with a malformed shape");
+      refuse("its pickle constructs a tensor with a malformed shape");
     }
     std::vector<int64_t> result;
     for (const uint32_t item : tuple.items) {
       if (node(item).kind != Kind::kInteger || node(item).integer < 0) {
-        refuse("its pickle makes a tensor with a malformed shape");
+        refuse("its pickle constructs a tensor with a malformed shape");
       }
       result.push_back(node(item).integer);
     }
@@ -349,8 +348,9 @@ class Interpreter {
 
   /// state_dict() hangs a dict with version numbers on its OrderedDict; nobody here needs it.
   void build() {
-    if (node(pop()).kind != Kind::kDict) refuse("its pickle sets attributes from no dict");
-    top(Kind::kDict, "sets attributes of something that is no dict");
+    if (node(pop()).kind != Kind::kDict)
+      refuse("its pickle sets attributes from something that is not a dict");
+    top(Kind::kDict, "sets attributes of something that is not a dict");
   }
 
   std::span<const uint8_t> data_;

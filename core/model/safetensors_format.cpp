@@ -133,7 +133,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   [[noreturn]] void refuse_value(const char* kind) const {
-    refuse_damaged(path_, where() + " holds " + kind + " where the format has none");
+    refuse_damaged(path_, where() + " holds " + kind + ", which the format does not allow there");
   }
 
   const std::string& path_;
@@ -207,7 +207,7 @@ void check_coverage(std::vector<TensorDescription>& tensors, uint64_t data_begin
       refuse_damaged(
           path,
           "tensor " + name_text(tensor.name) +
-              (tensor.begin < reached ? " overlaps the one before it" : " leaves a hole before it"),
+              (tensor.begin < reached ? " overlaps the one before it" : " leaves a gap before it"),
           "begins at data byte " + std::to_string(tensor.begin - data_begin) + ", expected " +
               std::to_string(reached - data_begin));
     }
@@ -231,7 +231,7 @@ TensorListing list_safetensors(std::span<const uint8_t> file, const std::string&
   const std::string numbers =
       "header " + std::to_string(header) + " bytes, file " + std::to_string(file.size()) + " bytes";
   if (header > kMaxSafetensorsHeader) {
-    refuse_damaged(path, "its header is longer than any safetensors file's may be", numbers);
+    refuse_damaged(path, "its header exceeds the format's limit", numbers);
   }
   if (header > file.size() - sizeof header) {
     refuse_damaged(path, "its header does not fit in the file (is the file cut short?)", numbers);

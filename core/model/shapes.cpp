@@ -72,8 +72,8 @@ void Shapes::check_divides(const std::string& key, int64_t divisor,
     if (width % divisor == 0) continue;
     throw Error(ErrorCode::kForeignModel,
                 "The model file \"" + origin_ + "\" has a layer of " + std::to_string(width) +
-                    " channels, which " + name_text(key) + " " + std::to_string(divisor) +
-                    " does not divide. Say the right number in config.json.");
+                    " channels, which is not divisible by " + name_text(key) + " " +
+                    std::to_string(divisor) + ". Set the right number in config.json.");
   }
 }
 

@@ -116,15 +116,15 @@ void check_values(const std::string& name, const at::Tensor& values, at::ScalarT
   if (fits(values, dtype)) return;
   if (!at::isfinite(values).all().item<bool>()) {
     throw Error(ErrorCode::kForeignModel,
-                "The model file \"" + origin + "\" is of no use: tensor " + name_text(name) + " " +
-                    shape_text(values.sizes()) +
+                "The model file \"" + origin + "\" cannot be used: tensor " + name_text(name) +
+                    " " + shape_text(values.sizes()) +
                     " contains NaN or infinity. Its training or conversion failed.");
   }
   throw Error(ErrorCode::kUnsupported,
               "The model file \"" + origin + "\" cannot be used in " +
                   std::string(c10::toString(dtype)) + ": tensor " + name_text(name) + " " +
                   shape_text(values.sizes()) +
-                  " holds values too large for it. Choose another precision.");
+                  " has values outside its range. Choose another precision.");
 }
 
 void fill(const Target& target, const at::Tensor& given, const std::string& origin,

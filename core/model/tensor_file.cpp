@@ -72,10 +72,11 @@ class Copies {
     if (!copy.defined()) {
       copied_ += description.bytes;
       if (copied_ > file_->bytes().size()) {
-        refuse_unsupported(file_->path(), "tensors that overlap lie at odd addresses, at " +
-                                              name_text(description.name) +
-                                              ". Save it once more: torch.save(torch.load(FILE, "
-                                              "weights_only=True), FILE)");
+        refuse_unsupported(file_->path(),
+                           "overlapping tensors are not aligned to their element size, at " +
+                               name_text(description.name) +
+                               ". Save it again: torch.save(torch.load(FILE, "
+                               "weights_only=True), FILE)");
       }
       const uint8_t* data = file_->bytes().data() + description.begin;
       const auto elements = description.bytes / element_size(description.type);
@@ -115,7 +116,7 @@ void refuse_known_impostors(std::string_view start, const std::string& path) {
   if (start.starts_with("\x80\x02") || is_tar) {
     refuse_unsupported(
         path,
-        "it has the format of PyTorch before 1.6, which is not read here. Convert it once in "
+        "it has the format of PyTorch before 1.6, which is not supported. Convert it in "
         "Python: torch.save(torch.load(FILE, weights_only=True), FILE)");
   }
 }

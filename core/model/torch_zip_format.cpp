@@ -21,7 +21,7 @@ std::string find_folder(const ZipEntries& entries, const std::string& path) {
   std::string folder;
   for (const auto& [name, bytes] : entries) {
     if (!name.ends_with(kPickle) || name.find('/') != name.size() - kPickle.size()) continue;
-    if (!folder.empty()) refuse_damaged(path, "it holds two pickles");
+    if (!folder.empty()) refuse_damaged(path, "it contains two pickles");
     folder = name.substr(0, name.size() - kPickle.size() + 1);
   }
   if (folder.empty()) {
@@ -29,7 +29,7 @@ std::string find_folder(const ZipEntries& entries, const std::string& path) {
   }
   if (entries.contains(folder + "constants.pkl")) {
     refuse_unsupported(path,
-                       "it is a TorchScript program. Save the weights alone: "
+                       "it is a TorchScript program. Save only the weights: "
                        "torch.save(model.state_dict(), FILE)");
   }
   return folder;
@@ -53,7 +53,7 @@ class Flattener {
 
   TensorListing flatten() {
     if (pickle_.nodes[pickle_.root].kind != PickleNode::Kind::kDict) {
-      refuse_unsupported(path_, "it holds no dict of tensors");
+      refuse_unsupported(path_, "it contains no dict of tensors");
     }
     visit(pickle_.root, "", 0);
     return std::move(listing_);
@@ -97,14 +97,15 @@ class Flattener {
       } else if (key.kind == PickleNode::Kind::kInteger) {
         visit(dict.items[i + 1], joined(name, std::to_string(key.integer)), depth + 1);
       } else {
-        refuse_damaged(path_, "a dict in it, " + name_text(name) + ", has a key that is no string");
+        refuse_damaged(path_,
+                       "a dict in it, " + name_text(name) + ", has a key that is not a string");
       }
     }
   }
 
   std::string joined(const std::string& name, const std::string& key) const {
     if (name.size() + key.size() > kMaxNameSize) {
-      refuse_damaged(path_, "it holds an endless name, " + name_text(key));
+      refuse_damaged(path_, "it has a name that is too long, " + name_text(key));
     }
     return name.empty() ? key : name + "." + key;
   }
@@ -112,8 +113,7 @@ class Flattener {
   void claim(const std::string& name) {
     names_size_ += name.size();
     if (names_size_ > kMaxNamesSize) {
-      refuse_damaged(path_,
-                     "its names together are longer than any model's, at " + name_text(name));
+      refuse_damaged(path_, "its names together exceed the size limit, at " + name_text(name));
     }
     if (!names_.insert(name).second) {
       refuse_damaged(path_, "it holds " + name_text(name) + " twice");
@@ -131,7 +131,7 @@ class Flattener {
     const size_t item = element_size(tensor.type);
     const auto storage = record->second;
     if (storage.size() % item != 0 || storage.size() / item != tensor.storage_elements) {
-      refuse_damaged(path_, subject + " lies in a storage of another size than it claims",
+      refuse_damaged(path_, subject + " lies in a storage whose size differs from the stated one",
                      std::to_string(storage.size()) + " bytes, claimed " +
                          std::to_string(tensor.storage_elements) + " elements of " +
                          std::to_string(item) + " bytes");
@@ -149,8 +149,9 @@ class Flattener {
     }
     // A few stored numbers, repeated by strides of 0, could stand for any amount of memory.
     if (*elements > tensor.storage_elements) {
-      refuse_unsupported(path_, subject + " " + shape_text(tensor.shape) +
-                                    " repeats its storage. Save it with .contiguous()");
+      refuse_unsupported(
+          path_, subject + " " + shape_text(tensor.shape) +
+                     " uses elements of its storage more than once. Save it with .contiguous()");
     }
     const auto begin = static_cast<uint64_t>(storage.data() - file_.data());
     return {.name = name,

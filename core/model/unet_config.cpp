@@ -200,7 +200,7 @@ nn::UNet3DConfig unet_config(const TensorMap& state, const std::string& origin,
     if (width % nn::kMotionNormGroups == 0) continue;
     throw Error(ErrorCode::kForeignModel, "The model file \"" + origin +
                                               "\" has motion modules of " + std::to_string(width) +
-                                              " channels; LatentSync's have a multiple of " +
+                                              " channels; LatentSync needs a multiple of " +
                                               std::to_string(nn::kMotionNormGroups) + ".");
   }
   return unet;

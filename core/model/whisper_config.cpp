@@ -25,7 +25,7 @@ nn::WhisperConfig whisper_config(const TensorMap& state, const std::string& orig
     throw Error(ErrorCode::kForeignModel, "The model file \"" + origin +
                                               "\" has an audio encoder of " +
                                               std::to_string(whisper.n_audio_ctx) +
-                                              " positions, too few for a frame's audio. Take "
+                                              " positions, too few for a frame's audio. Use "
                                               "Whisper's tiny.pt.");
   }
   whisper.n_audio_layer = std::max<int64_t>(1, shapes.count("blocks.", ".attn.query.weight"));
@@ -53,9 +53,9 @@ nn::WhisperConfig whisper_config(const TensorMap& state, const std::string& orig
   if (whisper.n_audio_head < 1 || whisper.n_audio_state % whisper.n_audio_head != 0) {
     throw Error(ErrorCode::kForeignModel,
                 "The model file \"" + origin + "\" has an audio encoder of width " +
-                    std::to_string(whisper.n_audio_state) + ", which " +
+                    std::to_string(whisper.n_audio_state) + ", which is not divisible by " +
                     std::to_string(whisper.n_audio_head) +
-                    " heads do not divide. Say whisper.n_audio_head in config.json.");
+                    " heads. Set whisper.n_audio_head in config.json.");
   }
   return whisper;
 }

@@ -60,7 +60,7 @@ class ZipReader {
     for (const Entry& entry : entries) {
       const auto bytes = file_.subspan(entry.data, entry.size);
       if (!result.emplace(entry.name, bytes).second) {
-        refuse("entry " + name_text(entry.name) + " is there twice");
+        refuse("entry " + name_text(entry.name) + " appears twice");
       }
     }
     return result;
@@ -115,7 +115,7 @@ class ZipReader {
                  " bytes");
     }
     if (directory.begin > directory_end || directory.size != directory_end - directory.begin) {
-      refuse("its zip directory is not where the end of the file says",
+      refuse("its zip directory is not at the position stated at the end of the file",
              "at " + std::to_string(directory.begin) + ", " + std::to_string(directory.size) +
                  " bytes, expected to end at " + std::to_string(directory_end));
     }
@@ -221,7 +221,7 @@ class ZipReader {
     const std::string name = "entry " + name_text(entry.name);
     if (entry.header > directory_begin || directory_begin - entry.header < kLocalHeaderSize ||
         at<uint32_t>(entry.header) != kLocalHeader) {
-      refuse(name + " has no local header where the directory says",
+      refuse(name + " has no local header at the position stated in the directory",
              "at " + std::to_string(entry.header));
     }
     const uint64_t name_size = at<uint16_t>(entry.header + 26);
@@ -229,7 +229,7 @@ class ZipReader {
     if (at<uint16_t>(entry.header + 6) != entry.flags ||
         at<uint16_t>(entry.header + 8) != entry.method ||
         text(entry.header + kLocalHeaderSize, name_size) != entry.name) {
-      refuse(name + " is called or stored differently in its local header");
+      refuse(name + " differs in its local header (name, flags or method)");
     }
     entry.data = entry.header + kLocalHeaderSize + name_size + extra_size;
     if (entry.data > directory_begin || directory_begin - entry.data < entry.size) {
@@ -269,7 +269,7 @@ class ZipReader {
       reached = entry.data + entry.size;
     }
     if (!entries.empty() && entries.front().header != 0) {
-      refuse("bytes stand before its first zip entry",
+      refuse("bytes precede its first zip entry",
              std::to_string(entries.front().header) + " bytes");
     }
   }

@@ -101,8 +101,8 @@ void UNet3D::check(const at::Tensor& sample, const at::Tensor& encoder_hidden_st
   }
   const auto frames = sample.size(2);
   if (frames > config_.motion_max_frames) {
-    refuse("UNet3D: ", frames, " frames in a window, the model takes ", config_.motion_max_frames,
-           "; set window-frames lower");
+    refuse("UNet3D: ", frames, " frames in a window, the model supports ",
+           config_.motion_max_frames, "; reduce window-frames");
   }
   if (encoder_hidden_states.dim() != 3 ||
       encoder_hidden_states.size(0) != sample.size(0) * frames ||

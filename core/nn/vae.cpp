@@ -13,7 +13,8 @@ namespace {
 
 [[noreturn]] void refuse(const char* what, c10::IntArrayRef shape, const std::string& wanted) {
   std::ostringstream text;
-  text << "The VAE cannot take " << what << " of shape " << shape << "; give " << wanted << ".";
+  text << "The VAE cannot process " << what << " of shape " << shape << "; expected " << wanted
+       << ".";
   throw Error(ErrorCode::kInvalidArgument, text.str());
 }
 
