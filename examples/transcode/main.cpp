@@ -13,6 +13,7 @@
 #include "examples/transcode/streams.h"
 #include "examples/transcode/threads.h"
 #include "examples/transcode/used_files.h"
+#include "examples/transcode/written_file.h"
 
 #include <chrono>
 #include <clocale>
@@ -110,6 +111,9 @@ ExitStatus transcode(const Clip& clip, const Options& options,
     render.close();
   }
   complete(output.partial(), clip.output, streams.sound_length());
+  if (measured.whole) {
+    check_frames(output.partial(), clip.output, measured.frames);
+  }
   output.keep();
   report(clip, measured, progress);
   progress.finish(measured.frames);

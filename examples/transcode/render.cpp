@@ -58,6 +58,10 @@ Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
 
   const PadPtr pad(gst_element_get_static_pad(element_, "src"));
   gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_frame, this, nullptr);
+  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_element_event, this,
+                    nullptr);
+  const PadPtr written(gst_element_get_static_pad(sink, "sink"));
+  gst_pad_add_probe(written.get(), GST_PAD_PROBE_TYPE_BUFFER, on_written, this, nullptr);
 }
 
 Render::~Render() { close(); }
@@ -125,12 +129,17 @@ void Render::link_sound(GstElement* encoder) {
 }
 
 void Render::link_video(GstElement* encoder, const RenderPlan& plan) {
-  GstElement* last = element_;
+  // While what follows takes frames this is empty, and only the element can be slow.
+  made_ = add("queue");
+  g_object_set(made_, "max-size-buffers", 1, "max-size-bytes", 0, "max-size-time", guint64(0),
+               nullptr);
+  link_pads(element_, "src", made_, "sink");
+  GstElement* last = made_;
   const char* last_pad = "src";
   if (!plan.frames.empty()) {
     last = add("tee");
     last_pad = "src_%u";
-    link_pads(element_, "src", last, "sink");
+    link_pads(made_, "src", last, "sink");
     link_frames(last, plan.frames);
   }
   if (plan.crop_right > 0 || plan.crop_bottom > 0) {
@@ -215,6 +224,36 @@ GstPadProbeReturn Render::on_frame(GstPad*, GstPadProbeInfo* info, gpointer data
   return GST_PAD_PROBE_OK;
 }
 
+GstPadProbeReturn Render::on_element_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
+  if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
+    static_cast<Render*>(self)->element_ended_ = true;
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+GstPadProbeReturn Render::on_written(GstPad*, GstPadProbeInfo*, gpointer self) {
+  ++static_cast<Render*>(self)->moved_;
+  return GST_PAD_PROBE_OK;
+}
+
+bool Render::may_be_rendering() const {
+  guint waiting = 0;
+  g_object_get(made_, "current-level-buffers", &waiting, nullptr);
+  const PadPtr pad(gst_element_get_static_pad(element_, "src"));
+  return !element_ended_ && waiting == 0 &&
+         gst_pad_get_last_flow_return(pad.get()) >= GST_FLOW_FLUSHING;
+}
+
+void Render::look_for_standstill(Standstill& standstill) const {
+  const guint64 moved = moved_ + frames_out_ + frames_encoded_;
+  if (standstill.is_at(moved) && !may_be_rendering()) {
+    // What does not move may not be stopped either.
+    end_failed("latentsync-transcode: " + name_ + ": nothing could be written for " +
+               std::to_string(patience().count()) +
+               " s; see whether its disk answers, and run again\n");
+  }
+}
+
 template <typename Next>
 void Render::feed(GstElement* source, Next next) {
   try {
@@ -224,6 +263,7 @@ void Render::feed(GstElement* source, Next next) {
       GST_BUFFER_DTS(unit.buffer.get()) = GST_CLOCK_TIME_NONE;
       const SamplePtr sample(gst_sample_new(unit.buffer.get(), unit.caps.get(), nullptr, nullptr));
       unit.buffer.reset();
+      ++moved_;
       if (gst_app_src_push_sample(GST_APP_SRC(source), sample.get()) != GST_FLOW_OK) {
         return;
       }
@@ -273,8 +313,11 @@ bool Render::run(Progress& progress) {
   const Interrupt interrupt;
   start();
   const BusPtr bus(gst_element_get_bus(pipeline_.get()));
+  Standstill standstill;
   for (;;) {
     const MessagePtr message(gst_bus_timed_pop(bus.get(), kPoll));
+    moved_ += message ? 1 : 0;
+    look_for_standstill(standstill);
     if (message && handle(message.get(), progress)) {
       break;
     }

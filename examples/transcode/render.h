@@ -3,6 +3,7 @@
 #include "examples/transcode/handles.h"
 #include "examples/transcode/output_format.h"
 #include "examples/transcode/progress.h"
+#include "examples/transcode/standstill.h"
 #include "examples/transcode/streams.h"
 
 #include <atomic>
@@ -64,6 +65,13 @@ class Render {
   static void on_encoder_element(GstBin* encoder, GstBin* bin, GstElement* element, gpointer self);
   static GstPadProbeReturn on_encoded_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);
 
+  static GstPadProbeReturn on_element_event(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+  static GstPadProbeReturn on_written(GstPad* pad, GstPadProbeInfo* info, gpointer self);
+
+  /// False: the element has given everything, or what it gives is not taken.
+  bool may_be_rendering() const;
+  /// Ends the process where nothing has moved for too long while the element does not render.
+  void look_for_standstill(Standstill& standstill) const;
   void start();
   void play();
   template <typename Next>
@@ -78,12 +86,15 @@ class Render {
   std::string name_;
   PipelinePtr pipeline_;
   GstElement* element_ = nullptr;
+  GstElement* made_ = nullptr;  ///< a queue behind the element
   GstElement* video_source_ = nullptr;
   GstElement* speech_source_ = nullptr;
   GstElement* sound_source_ = nullptr;
   std::atomic<guint64> frames_in_ = 0;  ///< those that are kept
   std::atomic<guint64> frames_out_ = 0;
   std::atomic<guint64> frames_encoded_ = 0;
+  std::atomic<guint64> moved_ = 0;  ///< buffers fed and written, and messages
+  std::atomic<bool> element_ended_ = false;
   std::atomic<GstClockTime> position_ = 0;
   std::string missing_;
   bool finishing_ = false;
