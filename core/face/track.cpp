@@ -3,13 +3,22 @@
 #include "core/face/appearance.h"
 #include "core/face/plausibility.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
 
 namespace latentsync::face {
 namespace {
+
+// FaceMesh's log-odds that a face is there (docs/faces.md). Of a face that stands upright in its
+// region they are 20 and more; of one that stands otherwise below 12. Of a blurred or covered one
+// they are lower, so that a turned region must show much more of a face than the detected one.
+constexpr double kSureEvidence = 14;
+constexpr double kTurnedEvidence = 8;
+constexpr double kMuchSurer = 6;
 
 // Pixels of a view that is only looked at coarsely.
 constexpr int64_t kFaceEdge = 48;
@@ -42,6 +51,10 @@ at::Tensor face_appearance(const at::Tensor& view, const RotatedSquare& viewed,
   return appearance_of(TensorSampler(view[0]).sample(place, kFaceEdge, Outside::kEdge));
 }
 
+double evidence(const TrackedFace& face) {
+  return std::log(face.landmarks.presence / (1 - face.landmarks.presence));
+}
+
 bool is_usable(const RotatedSquare& region, const FrameSampler& frame) {
   const auto& center = region.center;
   return std::isfinite(region.rotation) && std::isfinite(region.size) && region.size >= 1 &&
@@ -70,14 +83,34 @@ std::optional<TrackedFace> FaceTracker::follow(const FrameSampler& frame, FaceTr
 std::optional<TrackedFace> FaceTracker::begin(const FrameSampler& frame, const Detection& detection,
                                               FaceTrack& track) const {
   const at::NoGradGuard no_grad;
-  const auto first = look(frame, face_region(detection));
-  if (!first) return std::nullopt;
-  // A detector's box differs from the mesh's. A second look, at the region that the first look's
-  // mesh gives, makes this frame's mesh agree with those of the frames that follow.
-  auto second = look(frame, *first->next.region);
-  if (!second) return std::nullopt;
-  track = std::move(second->next);
-  return std::move(second->face);
+  const auto region = face_region(detection);
+  auto best = look_twice(frame, region, 0);
+  if (!best) return std::nullopt;
+  const double detected = evidence(best->face);
+  if (detected < kSureEvidence) {
+    for (int quarters = 1; quarters < 4; ++quarters) {
+      auto turned = region;
+      turned.rotation += quarters * std::numbers::pi / 2;
+      auto seen = look_twice(frame, turned, kLeastConfidence);
+      if (seen && evidence(seen->face) > evidence(best->face)) best = std::move(seen);
+    }
+    const double turned = evidence(best->face);
+    if (turned > detected && !(turned > std::max(detected + kMuchSurer, kTurnedEvidence))) {
+      return std::nullopt;
+    }
+  }
+  track = std::move(best->next);
+  return std::move(best->face);
+}
+
+// A detector's box differs from the mesh's. A second look, at the region that the first look's mesh
+// gives, makes this frame's mesh agree with those of the frames that follow.
+std::optional<FaceTracker::Look> FaceTracker::look_twice(const FrameSampler& frame,
+                                                         const RotatedSquare& region,
+                                                         double least) const {
+  const auto first = look(frame, region);
+  if (!first || first->face.landmarks.presence < least) return std::nullopt;
+  return look(frame, *first->next.region);
 }
 
 std::optional<FaceTracker::Look> FaceTracker::look(const FrameSampler& frame,

@@ -40,8 +40,12 @@ class FaceTracker {
     return detector_.detect(frame, reach);
   }
 
-  /// The mesh of a detected face, whatever its presence, and the track that begins with it; nothing
-  /// where the detection has no place in the picture.
+  /// The mesh of a detected face, whatever its presence, and the track that begins with it.
+  /// BlazeFace knows faces that are upright or on their side: of one that is upside down it takes
+  /// the forehead for the mouth. Where FaceMesh is not sure of what it sees there, it looks at the
+  /// same place a quarter, half and three quarters of a turn further, too, and the track begins
+  /// where it is much surer. Nothing where it is a little surer only, so that nobody can say where
+  /// the mouth is, or where the detection has no place in the picture.
   std::optional<TrackedFace> begin(const FrameSampler& frame, const Detection& detection,
                                    FaceTrack& track) const;
 
@@ -52,6 +56,10 @@ class FaceTracker {
     FaceTrack next;
   };
   std::optional<Look> look(const FrameSampler& frame, const RotatedSquare& region) const;
+  /// A look at the region that a first look's mesh gives: as every later frame is looked at.
+  /// Nothing where the first one's presence is below LEAST.
+  std::optional<Look> look_twice(const FrameSampler& frame, const RotatedSquare& region,
+                                 double least) const;
 
   FaceDetector detector_;
   FaceLandmarker landmarker_;
