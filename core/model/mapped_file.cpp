@@ -34,6 +34,13 @@ class FileDescriptor {
   if (error == ENOENT || error == ENOTDIR) {
     throw Error(ErrorCode::kNotFound, "There is no model file \"" + path.string() + "\".", detail);
   }
+  if (error == ENOMEM) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "There is no memory to map the model file \"" + path.string() +
+                    "\" into. Free memory, or raise the limit of the address space (ulimit -v): it "
+                    "has to hold the files beside the weights.",
+                detail);
+  }
   throw Error(ErrorCode::kUnreadable,
               "Cannot read the model file \"" + path.string() + "\": " + std::strerror(error) +
                   ". Check the file and its permissions.",

@@ -205,17 +205,46 @@ std::string describe_model(const TensorMap& tensors) {
     return "an autoencoder (VAE)";
   }
   if (contains("blocks.0.attn.query.weight")) return "Whisper in OpenAI's names";
-  if (contains("encoder.layers.0.self_attn.")) return "Whisper in the names of transformers";
+  if (contains("encoder.layers.0.self_attn.")) {
+    return "Whisper in the names of transformers; take OpenAI's own tiny.pt";
+  }
   if (contains("1.conv.0.weight") || contains("3.conv.0.weight")) return "TAESD";
   if (contains("audio_encoder.") || contains("visual_encoder.")) return "a SyncNet";
   return "";
 }
 
+namespace {
+
+/// What stands before the names of a network that is whole but for it ("model."); empty where there
+/// is none.
+std::string foreign_prefix(const TensorMap& tensors) {
+  // A tensor of each network, and one more that tells it from the others.
+  constexpr std::pair<std::string_view, std::string_view> kSigns[] = {
+      {"time_embedding.linear_1.weight", "conv_in.weight"},
+      {"encoder.conv1.weight", "encoder.blocks.0.attn.query.weight"},
+      {"encoder.conv_in.weight", "decoder.conv_in.weight"}};
+  for (const auto& [sign, other] : kSigns) {
+    for (const auto& [name, tensor] : tensors) {
+      if (name.size() <= sign.size() + 1 || !name.ends_with(sign)) continue;
+      const std::string prefix = name.substr(0, name.size() - sign.size());
+      if (prefix.ends_with('.') && tensors.contains(prefix + std::string(other))) return prefix;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void refuse_foreign(const std::string& origin, const std::string& what, const TensorMap& tensors) {
   const std::string looks_like = describe_model(tensors);
+  const std::string prefix = foreign_prefix(tensors);
   throw Error(ErrorCode::kForeignModel,
               "The model file \"" + origin + "\" does not fit: " + what +
-                  (looks_like.empty() ? "." : ". It looks like " + looks_like + "."));
+                  (looks_like.empty() ? "." : ". It looks like " + looks_like + ".") +
+                  (prefix.empty() ? ""
+                                  : " Its names begin with " + name_text(prefix) +
+                                        ": save the tensors without it, or the dict of that name "
+                                        "alone."));
 }
 
 }  // namespace latentsync::model

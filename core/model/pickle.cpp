@@ -26,7 +26,8 @@ class Interpreter {
     if (take<uint8_t>() != kProtocol) refuse("its pickle does not begin with a protocol");
     if (const auto protocol = take<uint8_t>(); protocol != 2) {
       refuse_unsupported(path_, "it is pickled with protocol " + std::to_string(protocol) +
-                                    "; torch.save uses 2 unless told otherwise");
+                                    ", and 2 is read here. Convert it once in Python: "
+                                    "torch.save(torch.load(FILE, weights_only=True), FILE)");
     }
     for (uint8_t opcode = take<uint8_t>(); opcode != kStop; opcode = take<uint8_t>()) {
       step(opcode);

@@ -94,7 +94,7 @@ std::vector<BadFile> bad_pickles() {
       opcode("OpcodeTextPersistentId", "Px\n", "PERSID"),
       opcode("OpcodeUnknown", "\xfe", "0xfe"),
       opcode("IntegerOver64Bits", std::string("\x8a\x09") + std::string(9, '\1'), "64 bits"),
-      {"ProtocolFour", torch_zip_of("\x80\x04}."), kUnsupported, "protocol 4"},
+      {"ProtocolFour", torch_zip_of("\x80\x04}."), kUnsupported, "Convert it once"},
       {"NoProtocol", torch_zip_of("}."), kDamaged, "protocol"},
       {"PickleIsEmpty", torch_zip_of(""), kDamaged, "cut short"},
       {"PickleIsCut", torch_zip_of(good_pickle().substr(0, 40)), kDamaged, "cut short"},

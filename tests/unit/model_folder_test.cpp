@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -97,6 +98,52 @@ TEST_F(ModelFolderTest, MissingFilesAreNamed) {
   expect_refusal(ErrorCode::kNotFound, "whisper/tiny.pt");
   take("latentsync_unet.pt");
   expect_refusal(ErrorCode::kNotFound, "latentsync_unet.pt");
+}
+
+// Of a link that leads nowhere, link and target are named, wherever it stands.
+TEST_F(ModelFolderTest, DanglingLinksAreNamed) {
+  for (const std::string name :
+       {"latentsync_unet.pt", "latentsync_unet.safetensors", "whisper/tiny.pt",
+        "vae/sd-vae-ft-mse.safetensors", "config.json"}) {
+    std::filesystem::rename(folder_ / "latentsync_unet.pt", folder_ / "kept");
+    const bool there = std::filesystem::exists(folder_ / name);
+    if (there) std::filesystem::rename(folder_ / name, folder_ / "moved");
+    if (name != "latentsync_unet.pt") {
+      std::filesystem::copy(folder_ / "kept", folder_ / "latentsync_unet.pt");
+    }
+    if (name == "latentsync_unet.safetensors") take("latentsync_unet.pt");
+    std::filesystem::create_symlink("/nowhere/weights", folder_ / name);
+    expect_refusal(ErrorCode::kNotFound, name);
+    expect_refusal(ErrorCode::kNotFound, "/nowhere/weights");
+    take(name);
+    if (there) std::filesystem::rename(folder_ / "moved", folder_ / name);
+    take("latentsync_unet.pt");
+    std::filesystem::rename(folder_ / "kept", folder_ / "latentsync_unet.pt");
+  }
+  std::filesystem::rename(folder_ / "vae", folder_ / "elsewhere");
+  std::filesystem::create_symlink("/nowhere/vae", folder_ / "vae");
+  expect_refusal(ErrorCode::kNotFound, "/nowhere/vae");
+}
+
+// An autoencoder in a format that is not read is named, with what to do.
+TEST_F(ModelFolderTest, AutoencodersOfOtherFormatsAreNamed) {
+  take("vae/sd-vae-ft-mse.safetensors");
+  for (const std::string name : {"diffusion_pytorch_model.bin", "vae.pt", "vae.ckpt"}) {
+    put("vae/" + name);
+    expect_refusal(ErrorCode::kNotFound, name);
+    expect_refusal(ErrorCode::kNotFound, "save_file");
+    take("vae/" + name);
+  }
+}
+
+// What is meant by "~" is told.
+TEST(ModelFolder, TildeIsTold) {
+  try {
+    find_model("~/models/latentsync");
+    ADD_FAILURE() << "it was found";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("$HOME"), std::string::npos) << error.what();
+  }
 }
 
 // Where two files could be meant, none is chosen.

@@ -147,6 +147,49 @@ TEST(Naming, WhisperEncoder) {
   }
 }
 
+// What stands before the names of a network that is whole but for it is told.
+TEST(Naming, ForeignPrefixesAreTold) {
+  for (const std::string prefix : {"model.", "net.unet."}) {
+    TensorMap tensors;
+    for (const char* name :
+         {"conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight"}) {
+      tensors[prefix + name] = numbered({1});
+    }
+    tensors["optimizer.state.0"] = numbered({1});
+    try {
+      refuse_foreign("/m/x.pt", "it lacks the tensor \"conv_in.weight\"", tensors);
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("begin with \"" + prefix + "\""), std::string::npos)
+          << error.what();
+    }
+  }
+  const TensorMap plain = {{"conv_in.weight", numbered({1})},
+                           {"time_embedding.linear_1.weight", numbered({1})}};
+  EXPECT_THROW(
+      {
+        try {
+          refuse_foreign("/m/x.pt", "it lacks a tensor", plain);
+        } catch (const Error& error) {
+          EXPECT_EQ(std::string(error.what()).find("begin with"), std::string::npos)
+              << error.what();
+          throw;
+        }
+      },
+      Error);
+}
+
+// Whisper from another place is told with what is read instead.
+TEST(Naming, WhisperOfTransformersIsTold) {
+  const TensorMap tensors = {{"model.encoder.layers.0.self_attn.q_proj.weight", numbered({1})},
+                             {"model.encoder.conv1.weight", numbered({1})}};
+  try {
+    whisper_encoder_state(file_of(tensors));
+    ADD_FAILURE() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("OpenAI"), std::string::npos) << error.what();
+  }
+}
+
 // Another model in the wrong place is called by its name.
 TEST(Naming, ForeignModelsAreNamed) {
   const TensorMap whisper = {{"encoder.blocks.0.attn.query.weight", numbered({1})}};
