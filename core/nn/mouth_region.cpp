@@ -9,11 +9,12 @@
 namespace latentsync::nn {
 
 at::Tensor mouth_tokens(int64_t height, int64_t width) {
-  // In tenths, so that 0.6 * 10 is 6 and not a rounding error away from it.
+  // In whole numbers, so that 0.6 * 10 is 6 and not a rounding error away from it.
   std::vector<int64_t> tokens;
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
-      if (10 * y >= 6 * height && 10 * x >= 3 * width && 10 * x < 7 * width) {
+      const int64_t middle = 10 * (2 * x + 1);  // of the token, in twentieths
+      if (10 * y >= 6 * height && middle >= 6 * width && middle <= 14 * width) {
         tokens.push_back(y * width + x);
       }
     }

@@ -12,9 +12,9 @@ namespace latentsync::nn {
 
 inline constexpr double kFlexCrossAttentionScale = 1.5;
 
-/// The mouth region of a face crop's token grid: rows y >= 0.6 height, columns 0.3 width <= x < 0.7
-/// width. Returns the row-major token numbers, int64 [n], ascending; empty for grids too small to
-/// have one.
+/// The mouth region of a face crop's token grid: rows y >= 0.6 height, columns whose middle x + 0.5
+/// is 0.3 to 0.7 width. Returns row-major token numbers, int64 [n], ascending; empty for grids too
+/// small to have one.
 at::Tensor mouth_tokens(int64_t height, int64_t width);
 
 /// What flex attention needs of one grid.
