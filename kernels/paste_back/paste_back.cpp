@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -84,64 +86,141 @@ BlendTarget blend_target(const Components& all, const ComponentGroup& group, int
   return target;
 }
 
-void paste_group(const Components& all, const ComponentGroup& group, const PasteTarget& target,
-                 const Tile& face, const Tile& mask, int64_t width, int64_t height) {
-  const auto& [component, map, region, footprint] = target;
-  const Filter filter(footprint);
-  at::parallel_for(region.rows.begin, region.rows.end, 8, [&](int64_t begin, int64_t end) {
-    std::vector<float> values(static_cast<size_t>(component.width) * group.count + kLineSlack);
-    std::vector<float> weights(component.width);
-    for (int64_t row = begin; row < end; ++row) {
-      const auto run = run_of(map, row, width, height, region.columns);
-      if (run.begin >= run.end) continue;
-      const auto x = static_cast<double>(run.begin);
-      const auto y = static_cast<double>(row);
-      const SampleLine line{.x = map.xx * x + map.xy * y + map.x0,
-                            .y = map.yx * x + map.yy * y + map.y0,
-                            .dx = map.xx,
-                            .dy = map.yx,
-                            .count = run.end - run.begin};
-      LATENTSYNC_CPU_DISPATCH(interpolate_line, mask, line, weights.data());
-      LATENTSYNC_CPU_DISPATCH(resample_line, face, line, filter.across(), filter.down(),
-                              values.data());
-      const auto samples = blend_target(all, group, row, run.begin);
-      LATENTSYNC_CPU_DISPATCH(blend_row, samples, line.count, values.data(), weights.data());
+// One group of components of a crop, ready to be written: its values, the filter between them and
+// the frame's samples, and a line of each for every part that the rows are written in.
+struct GroupPaste {
+  ComponentGroup group;
+  SampleRegion region;
+  Filter filter;
+  OwnedTile face;
+  int64_t parts;
+  int64_t line;  // floats of a line of values
+  std::vector<float> values;
+  std::vector<float> weights;
+};
+
+GroupPaste prepare_group(const at::Tensor& face, ValueRange range, const Components& all,
+                         const ComponentGroup& group, const PasteTarget& target) {
+  const auto width = static_cast<size_t>(target.component.width);
+  const size_t line = width * static_cast<size_t>(group.count) + kLineSlack;
+  const auto parts = static_cast<size_t>(at::get_num_threads());
+  return {.group = group,
+          .region = target.region,
+          .filter = Filter(target.footprint),
+          .face = face_tile(face, to_unit(range), all.color, group, target.footprint),
+          .parts = static_cast<int64_t>(parts),
+          .line = static_cast<int64_t>(line),
+          .values = std::vector<float>(parts * line),
+          .weights = std::vector<float>(parts * width)};
+}
+
+void write_group(GroupPaste& paste, const Tile& mask, const Components& all, const Affine& map,
+                 int64_t crop_width, int64_t crop_height) {
+  const auto& region = paste.region;
+  const int64_t width = all.of[paste.group.first].width;
+  const int64_t rows = region.rows.end - region.rows.begin;
+  at::parallel_for(0, paste.parts, 1, [&](int64_t first_part, int64_t end_part) {
+    for (int64_t part = first_part; part < end_part; ++part) {
+      float* const values = paste.values.data() + part * paste.line;
+      float* const weights = paste.weights.data() + part * width;
+      const int64_t end = region.rows.begin + rows * (part + 1) / paste.parts;
+      for (int64_t row = region.rows.begin + rows * part / paste.parts; row < end; ++row) {
+        const auto run = run_of(map, row, crop_width, crop_height, region.columns);
+        if (run.begin >= run.end) continue;
+        const auto x = static_cast<double>(run.begin);
+        const auto y = static_cast<double>(row);
+        const SampleLine line{.x = map.xx * x + map.xy * y + map.x0,
+                              .y = map.yx * x + map.yy * y + map.y0,
+                              .dx = map.xx,
+                              .dy = map.yx,
+                              .count = run.end - run.begin};
+        LATENTSYNC_CPU_DISPATCH(interpolate_line, mask, line, weights);
+        LATENTSYNC_CPU_DISPATCH(resample_line, paste.face.view(), line, paste.filter.across(),
+                                paste.filter.down(), values);
+        const auto samples = blend_target(all, paste.group, row, run.begin);
+        LATENTSYNC_CPU_DISPATCH(blend_row, samples, line.count, values, weights);
+      }
     }
   });
 }
 
-void paste_back_cpu(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
-                    const std::array<PasteTarget, 3>& targets, const Components& all) {
-  const auto weights = mask_tile(mask);
-  for (const auto& group : component_groups(all)) {
-    const auto& target = targets[group.first];
-    if (target.region.rows.begin >= target.region.rows.end) continue;
-    const auto values = face_tile(face, to_unit(range), all.color, group, target.footprint);
-    paste_group(all, group, target, values.view(), weights.view(), face.size(2), face.size(1));
-  }
-}
-
 }  // namespace
 
-void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
-                const Affine& crop_to_frame, const ImageView& frame) {
+struct PreparedPaste::Parts {
+  Affine map;
+  PixelFormat format;
+  int32_t frame_width, frame_height;
+  int device;
+  int64_t width, height;  // of the crop
+
+  // System memory.
+  std::vector<GroupPaste> groups;
+  std::optional<OwnedTile> mask_values;
+
+  // CUDA.
+  ValueRange range;
+  at::Tensor face, mask;
+};
+
+PreparedPaste::PreparedPaste(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
+                             const Affine& crop_to_frame, const ImageView& frame) {
   check_image(frame);
   TORCH_CHECK(face.dim() == 3 && face.size(0) == 3, "paste_back: the face is [3, H, W]");
   check_tensor(face, "paste_back: the face", frame);
   check_tensor(mask, "paste_back: the mask", frame);
   TORCH_CHECK(mask.sizes() == face.sizes().slice(1), "paste_back: the mask is [", face.size(1),
               ", ", face.size(2), "], as the face");
+  parts_ = std::make_unique<Parts>(Parts{.map = crop_to_frame,
+                                         .format = frame.format,
+                                         .frame_width = frame.width,
+                                         .frame_height = frame.height,
+                                         .device = frame.device,
+                                         .width = face.size(2),
+                                         .height = face.size(1),
+                                         .range = range});
   const auto all = components(frame);
   const auto targets = paste_targets(all, crop_to_frame, face.size(2), face.size(1));
+  if (frame.device != kSystemMemory) {
+    parts_->face = face;
+    parts_->mask = mask;
+    return;
+  }
+  parts_->mask_values = mask_tile(mask);
+  for (const auto& group : component_groups(all)) {
+    const auto& target = targets[group.first];
+    if (target.region.rows.begin >= target.region.rows.end) continue;
+    parts_->groups.push_back(prepare_group(face, range, all, group, target));
+  }
+}
+
+PreparedPaste::PreparedPaste(PreparedPaste&&) noexcept = default;
+PreparedPaste::~PreparedPaste() = default;
+
+void PreparedPaste::write(const ImageView& frame) {
+  auto& parts = *parts_;
+  check_image(frame);
+  TORCH_CHECK(frame.format == parts.format && frame.width == parts.frame_width &&
+                  frame.height == parts.frame_height && frame.device == parts.device,
+              "paste_back: another frame than the one that was prepared for");
+  const auto all = components(frame);
+  const auto targets = paste_targets(all, parts.map, parts.width, parts.height);
   if (frame.device == kSystemMemory) {
-    paste_back_cpu(face, range, mask, targets, all);
+    for (auto& group : parts.groups) {
+      write_group(group, parts.mask_values->view(), all, targets[group.group.first].samples_to_crop,
+                  parts.width, parts.height);
+    }
   } else {
 #ifdef LATENTSYNC_HAVE_CUDA
-    paste_back_on_cuda(face, range, mask, targets, all.color);
+    paste_back_on_cuda(parts.face, parts.range, parts.mask, targets, all.color);
 #else
     TORCH_CHECK(false, kNoCuda);
 #endif
   }
+}
+
+void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
+                const Affine& crop_to_frame, const ImageView& frame) {
+  PreparedPaste(face, range, mask, crop_to_frame, frame).write(frame);
 }
 
 }  // namespace latentsync::kernels

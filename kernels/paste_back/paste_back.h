@@ -4,6 +4,8 @@
 #include "kernels/image/image_view.h"
 #include "kernels/image/sampling.h"
 
+#include <memory>
+
 #include <ATen/core/Tensor.h>
 
 namespace latentsync::kernels {
@@ -25,6 +27,25 @@ namespace latentsync::kernels {
 /// a bit. Errors: c10::Error, before anything is written.
 void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
                 const Affine& crop_to_frame, const ImageView& frame);
+
+/// paste_back() in two steps, for a caller that writes several frames and must not fail between
+/// them: the constructor does all that needs memory, write() only writes.
+class PreparedPaste {
+ public:
+  /// As paste_back(); of FRAME the format, size and device count, its samples are not read.
+  PreparedPaste(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
+                const Affine& crop_to_frame, const ImageView& frame);
+  PreparedPaste(PreparedPaste&&) noexcept;
+  ~PreparedPaste();
+
+  /// Into a frame of that format and size on that device. In system memory nothing is allocated.
+  /// Errors: c10::Error for another frame, before anything is written.
+  void write(const ImageView& frame);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 /// The mask that hides a crop's edge: the reference's (its rectangle eroded by a square of
 /// 2 edge, edge = sqrt(area in frame pixels) / 20, rounded down, at least 1, and blurred with a
