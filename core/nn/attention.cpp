@@ -1,22 +1,71 @@
 #include "core/nn/attention.h"
 
+#include "core/nn/interruption.h"
 #include "kernels/temporal_attention/temporal_attention.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/_scaled_dot_product_attention_math.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 namespace latentsync::nn {
 
+namespace {
+
+// Scores that are held at once, written out in float32 whatever the dtype of q: 256 MiB on a CPU,
+// 1 GiB on a device, which wants large products.
+int64_t most_scores(c10::Device device) {
+  return (device.is_cpu() ? int64_t{256} << 20 : int64_t{1} << 30) /
+         static_cast<int64_t>(sizeof(float));
+}
+
+// Written out for a few rows of q at a time, and few batch entries: rows do not depend on each
+// other. q, k, v [N, ..., tokens, d].
+at::Tensor sliced_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const auto attend = [](const at::Tensor& some_q, const at::Tensor& some_k,
+                         const at::Tensor& some_v) {
+    return std::get<0>(at::_scaled_dot_product_attention_math(some_q, some_k, some_v));
+  };
+  const int64_t entries = q.size(0), rows = q.size(-2);
+  const int64_t scores = q.numel() / q.size(-1) * k.size(-2);
+  const int64_t most = most_scores(q.device());
+  if (scores <= most || at::GradMode::is_enabled()) return attend(q, k, v);
+  const int64_t batch = std::max<int64_t>(1, entries * most / scores);
+  const int64_t run = std::clamp<int64_t>(entries * rows * most / scores, 1, rows);
+  const auto result = at::empty(q.sizes(), q.options());
+  for (int64_t entry = 0; entry < entries; entry += batch) {
+    const int64_t count = std::min(batch, entries - entry);
+    for (int64_t row = 0; row < rows; row += run) {
+      check_interruption();
+      const int64_t length = std::min(run, rows - row);
+      const auto part = [&](const at::Tensor& x) { return x.narrow(0, entry, count); };
+      part(result)
+          .narrow(-2, row, length)
+          .copy_(attend(part(q).narrow(-2, row, length), part(k), part(v)));
+    }
+  }
+  return result;
+}
+
+// What exponentials cost beside multiplications, about.
+constexpr int64_t kOperationsPerScore = 100;
+
+}  // namespace
+
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                               AttentionMode mode) {
-  if (mode == AttentionMode::kStandard) {
-    return std::get<0>(at::_scaled_dot_product_attention_math(q, k, v));
-  }
-  return at::scaled_dot_product_attention(q, k, v);
+  if (mode == AttentionMode::kStandard) return sliced_attention(q, k, v);
+  const auto scores = static_cast<double>(q.numel() / q.size(-1)) * static_cast<double>(k.size(-2));
+  const auto operations = scores * static_cast<double>(4 * q.size(-1) + kOperationsPerScore);
+  return in_parts(q.size(0), operations, q.device(), [&](int64_t begin, int64_t count) {
+    return at::scaled_dot_product_attention(q.narrow(0, begin, count), k.narrow(0, begin, count),
+                                            v.narrow(0, begin, count));
+  });
 }
 
 Attention::Attention(int64_t dim, int64_t context_dim, int64_t heads) : heads_(heads) {

@@ -1,5 +1,7 @@
 #include "core/nn/autoencoder_kl.h"
 
+#include "core/nn/attention.h"
+#include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "core/nn/resnet_block.h"
 
@@ -11,7 +13,6 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/exp.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
 namespace latentsync::nn {
@@ -67,6 +68,7 @@ class Upsampler : public torch::nn::Module, public Packable {
                        .permute({0, 3, 1, 2});
     const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
     for (int64_t i = 0; i < 4; ++i) {
+      check_interruption();
       const int64_t row = i / 2, column = i % 2;
       // With a border of one, output n covers inputs n - 1 and n.
       y.slice(2, row, {}, 2)
@@ -231,9 +233,9 @@ VaeAttention::VaeAttention(int64_t channels, int64_t groups) {
 at::Tensor VaeAttention::forward(const at::Tensor& x) {
   const auto tokens = to_tokens(group_norm_->forward(x));
   const auto one_head = [](const at::Tensor& t) { return t.unsqueeze(1); };
-  const auto mixed = at::scaled_dot_product_attention(one_head(to_q_->forward(tokens)),
-                                                      one_head(to_k_->forward(tokens)),
-                                                      one_head(to_v_->forward(tokens)));
+  const auto mixed =
+      scaled_dot_product(one_head(to_q_->forward(tokens)), one_head(to_k_->forward(tokens)),
+                         one_head(to_v_->forward(tokens)), AttentionMode::kFlash);
   return from_tokens((*to_out_)[0]->forward_add(mixed.squeeze(1), to_tokens(x)), x.size(2),
                      x.size(3));
 }

@@ -1,5 +1,6 @@
 #include "core/nn/feed_forward.h"
 
+#include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "kernels/geglu/geglu.h"
 
@@ -10,9 +11,11 @@ GatedProjection::GatedProjection(int64_t dim, int64_t inner) {
 }
 
 at::Tensor GatedProjection::forward(const at::Tensor& x) {
+  check_interruption();
   if (packed_values_.defined()) {
     const auto biases = proj_->bias.chunk(2);
     const auto gates = packed::linear(x, packed_gates_, biases[1], packed::Activation::kGelu);
+    check_interruption();
     return packed::linear(x, packed_values_, biases[0], packed::Binary::kMul, gates);
   }
   return kernels::geglu(proj_->forward(x));

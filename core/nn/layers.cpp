@@ -1,5 +1,6 @@
 #include "core/nn/layers.h"
 
+#include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "kernels/conv3x3/conv3x3.h"
 #include "kernels/group_norm/group_norm.h"
@@ -18,6 +19,15 @@ namespace {
 
 at::Tensor activated(at::Tensor x, Conv2d::Activation activation) {
   return activation == Conv2d::Activation::kRelu ? at::relu(x) : x;
+}
+
+// What a convolution of x needs (core/nn/interruption.h). Without a bias nothing tells how many
+// channels come out of a packed one: as many as go in, about.
+double operations(const at::Tensor& x, const Conv2dOptions& options, const at::Tensor& bias) {
+  const auto outputs = x.size(0) * x.size(2) * x.size(3) / (options.stride * options.stride);
+  const auto channels = bias.defined() ? bias.size(0) : x.size(1);
+  return 2. * static_cast<double>(options.kernel * options.kernel * x.size(1) * channels) *
+         static_cast<double>(outputs);
 }
 
 }  // namespace
@@ -41,10 +51,12 @@ Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias) {
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) {
+  check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias) : at::linear(x, weight, bias);
 }
 
 at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& residual) {
+  check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
                            : at::linear(x, weight, bias) + residual;
 }
@@ -71,16 +83,25 @@ bool Conv2d::filtered() const {
 }
 
 at::Tensor Conv2d::forward(const at::Tensor& x, Activation activation) {
+  check_interruption();
   if (pointwise()) {
     return activated(from_tokens(forward_tokens(to_tokens(x)), x.size(2), x.size(3)), activation);
   }
   if (matrices_.defined()) {
-    return kernels::conv3x3(x, matrices_, bias, {}, activation == Activation::kRelu);
+    return in_parts(x.size(0), operations(x, options_, bias), x.device(),
+                    [&](int64_t begin, int64_t count) {
+                      return kernels::conv3x3(x.narrow(0, begin, count), matrices_, bias, {},
+                                              activation == Activation::kRelu);
+                    });
   }
   const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
   if (packed_.defined()) {
-    return activated(packed::conv2d(input, packed_, bias, options_.stride, options_.padding),
-                     activation);
+    const auto result = in_parts(x.size(0), operations(x, options_, bias), x.device(),
+                                 [&](int64_t begin, int64_t count) {
+                                   return packed::conv2d(input.narrow(0, begin, count), packed_,
+                                                         bias, options_.stride, options_.padding);
+                                 });
+    return activated(result, activation);
   }
   if (filtered()) {
     return activated(kernels::conv3x3_differentiable(input, weight, bias), activation);
@@ -98,7 +119,12 @@ at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual,
         activation);
   }
   if (matrices_.defined()) {
-    return kernels::conv3x3(x, matrices_, bias, residual, activation == Activation::kRelu);
+    return in_parts(x.size(0), operations(x, options_, bias), x.device(),
+                    [&](int64_t begin, int64_t count) {
+                      return kernels::conv3x3(x.narrow(0, begin, count), matrices_, bias,
+                                              residual.narrow(0, begin, count),
+                                              activation == Activation::kRelu);
+                    });
   }
   // The packed result is nobody else's yet, and oneDNN's convolution with a binary post-operation
   // fails on some shapes.
@@ -107,11 +133,13 @@ at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual,
 }
 
 at::Tensor Conv2d::forward_tokens(const at::Tensor& x) {
+  check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias)
                            : at::linear(x, weight.flatten(1), bias);
 }
 
 at::Tensor Conv2d::forward_tokens_add(const at::Tensor& x, const at::Tensor& residual) {
+  check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
                            : at::linear(x, weight.flatten(1), bias) + residual;
 }

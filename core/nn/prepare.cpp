@@ -1,5 +1,6 @@
 #include "core/nn/prepare.h"
 
+#include "core/nn/interruption.h"
 #include "core/nn/layers.h"
 
 #include <cmath>
@@ -28,6 +29,7 @@ class Packer {
   void pack(torch::nn::Module& module) {
     auto* packable = dynamic_cast<Packable*>(&module);
     if (packable == nullptr) return;
+    check_interruption();
     const int64_t before = parameter_bytes(module);
     packable->pack();
     freed_ += before - parameter_bytes(module);

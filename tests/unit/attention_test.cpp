@@ -2,6 +2,7 @@
 
 #include "core/nn/prepare.h"
 #include "tests/support/compare.h"
+#include "tests/support/memory_growth.h"
 
 #include <cmath>
 
@@ -30,18 +31,33 @@ at::Tensor random(at::IntArrayRef sizes) {
 
 at::Tensor in_double(const at::Tensor& x) { return x.to(at::kCPU, at::kDouble); }
 
-// The region of an 8x8 grid is rows 5..7 (y >= 4.8) and columns 3..5 (2.4 <= x < 5.6).
+// The region of an 8x8 grid is rows 5..7 (y >= 4.8) and columns 2..5 (2.4 <= x + 0.5 <= 5.6).
 TEST(MouthTokens, AreTheDocumentedRegion) {
   const auto tokens = mouth_tokens(8, 8);
-  const std::vector<int64_t> expected{43, 44, 45, 51, 52, 53, 59, 60, 61};
+  const std::vector<int64_t> expected{42, 43, 44, 45, 50, 51, 52, 53, 58, 59, 60, 61};
   ASSERT_EQ(tokens.numel(), static_cast<int64_t>(expected.size()));
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(tokens[static_cast<int64_t>(i)].item<int64_t>(), expected[i]);
   }
 }
 
-// Borders that fall on whole numbers belong to the region at the left and the top and not at the
-// right: 10x10 is rows 6..9, columns 3..6.
+// A mirrored face has the mirrored region, on every grid that a crop of 128 to 1024 pixels gives.
+TEST(MouthTokens, MirrorWithTheFace) {
+  for (int64_t resolution = 128; resolution <= 1024; resolution += 64) {
+    for (int64_t edge = resolution / 8; edge >= resolution / 64; edge = (edge + 1) / 2) {
+      auto grid = at::zeros({edge * edge}, at::kLong);
+      grid.index_fill_(0, mouth_tokens(edge, edge), 1);
+      grid = grid.reshape({edge, edge});
+      EXPECT_TRUE(grid.flip(1).equal(grid)) << edge;
+      if (edge >= 3) {
+        EXPECT_GT(grid.sum().item<int64_t>(), 0) << edge;
+      }
+      if (edge == 1) break;
+    }
+  }
+}
+
+// Borders that fall on whole numbers are exact: 10x10 is rows 6..9, columns 3..6.
 TEST(MouthTokens, BordersAreExact) {
   const auto tokens = mouth_tokens(10, 10);
   EXPECT_EQ(tokens.numel(), 16);
@@ -155,6 +171,19 @@ TEST_P(FlexAttention, StandardEqualsFlash) {
         in_double(x_);
     EXPECT_TRUE(close(self_->self_attention(x_, x_, mode), expected, tolerance(kExact)));
   }
+}
+
+// Written out, attention over many tokens holds few scores at a time, and the result is the same.
+TEST(StandardAttention, GoesInSlices) {
+  const at::NoGradGuard no_grad;
+  // 2 x 2 x 8192 x 8192 scores in float32 are a gigabyte.
+  const auto q = at::randn({2, 2, 8192, 8}), k = at::randn({2, 2, 8192, 8});
+  const auto v = at::randn({2, 2, 8192, 8});
+  const auto expected = scaled_dot_product(q, k, v, AttentionMode::kFlash);
+  const test::MemoryGrowth growth;
+  const auto actual = scaled_dot_product(q, k, v, AttentionMode::kStandard);
+  EXPECT_LT(growth.peak(), int64_t{900} << 20);
+  EXPECT_TRUE(close(actual, expected, kExact));
 }
 
 // Each token attends to itself in the other frames of its own batch entry, and to nothing else.
