@@ -72,11 +72,13 @@ struct ModelInfo {
   std::string device;     ///< cpu, cuda:0
   std::string precision;  ///< float32, bfloat16, float16
   std::string vae;        ///< full, tiny
+  std::string version;    ///< config.json's, else the checkpoint's training step; may be empty
   int64_t resolution = 0;
   int64_t inference_steps = 0;
   int64_t feature_cache = 0;
   int64_t most_window_frames = 0;  ///< what the motion modules were trained for
   int64_t weight_bytes = 0;
+  std::vector<std::string> warnings;  ///< sentences: what of the folder or the settings is amiss
 };
 
 /// How a window is made. Zeros and -1 stand for the model's own value, as the element's properties
@@ -133,6 +135,16 @@ struct WindowResult {
   StageSeconds seconds;
 };
 
+/// How far a window is.
+struct RenderProgress {
+  double part = 0;         ///< of its work, 0 to 1, never less than before
+  const char* stage = "";  ///< that has got so far: "face", "encode", "denoise", "decode", "paste"
+  int64_t step = 0;        ///< of the stage: denoising steps, or batches of the VAE, that are done
+  int64_t steps = 0;       ///< of how many; 0 where a stage has none
+};
+/// Called from the thread that renders, some ten times a window; must not throw.
+using RenderProgressCallback = std::function<void(const RenderProgress&)>;
+
 /// Frames that are denoised together, in order.
 class WindowFrames {
  public:
@@ -178,12 +190,11 @@ class Session {
   virtual std::optional<Failure> finish_audio() noexcept = 0;
 
   /// Edits the window's frames in place. Where this fails or is stopped (kCancelled; STOP is looked
-  /// at between stages and before each denoising step) no frame has been written to, unless
+  /// at between stages and before each layer of a network) no frame has been written to, unless
   /// writable() itself failed, and the session's state is that of before the call.
-  /// PROGRESS: the part of the work that is done, 0 to 1, from the calling thread.
-  virtual Result<WindowResult> render(
-      const Window& window, const RenderSettings& settings, std::stop_token stop = {},
-      const std::function<void(double)>& progress = {}) noexcept = 0;
+  virtual Result<WindowResult> render(const Window& window, const RenderSettings& settings,
+                                      std::stop_token stop = {},
+                                      const RenderProgressCallback& progress = {}) noexcept = 0;
 };
 
 /// Networks in memory; may be used by several threads, one window at a time.
@@ -216,7 +227,7 @@ class Engine {
 /// where VERSION is not the library's own kEngineVersion. Raise it with every change of this
 /// header.
 inline constexpr char kEngineEntry[] = "latentsync_engine";
-inline constexpr int kEngineVersion = 1;
+inline constexpr int kEngineVersion = 2;
 using EngineEntry = Engine* (*)(int version);
 
 }  // namespace latentsync

@@ -1,13 +1,20 @@
 #include "core/lipsync/device.h"
 
+#include "core/nn/packed_ops.h"
 #include "kernels/cuda/support.h"
 
+#include <atomic>
 #include <charconv>
+#include <cstdint>
 #include <mutex>
 #include <string_view>
+#include <system_error>
 
 #include <ATen/Context.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#ifdef LATENTSYNC_HAVE_CUDA
+#include <c10/cuda/CUDACachingAllocator.h>
+#endif
 
 namespace latentsync::lipsync {
 namespace {
@@ -19,6 +26,8 @@ constexpr bool kHasKernels = false;
 #endif
 
 constexpr std::string_view kCuda = "cuda";
+
+std::atomic<int64_t> shortages = 0;  // of the process, as LibTorch's allocator is
 
 // Whether the device is a GPU that this build has no code for.
 bool is_foreign([[maybe_unused]] int index) {
@@ -51,6 +60,14 @@ int cuda_index(const std::string& name) {
   const auto parsed = std::from_chars(digits.data(), end, index);
   if (parsed.ec != std::errc() || parsed.ptr != end || index < 0 || index > 127) refuse_name(name);
   return index;
+}
+
+// A UNet of the published width has 1.3 billion weights, in whatever precision they are stored.
+bool is_large(const std::filesystem::path& unet) {
+  constexpr std::uintmax_t kLarge = 1'000'000'000;
+  std::error_code error;
+  const auto size = std::filesystem::file_size(unet, error);
+  return !error && size >= kLarge;
 }
 
 }  // namespace
@@ -86,10 +103,13 @@ c10::Device find_device(const std::string& name) {
   return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
-c10::ScalarType find_precision(Precision precision, c10::Device device) {
+c10::ScalarType find_precision(Precision precision, c10::Device device,
+                               const std::filesystem::path& unet) {
   switch (precision) {
     case Precision::kAuto:
-      return device.is_cpu() ? c10::kFloat : c10::kHalf;
+      if (!device.is_cpu()) return c10::kHalf;
+      return is_large(unet) && nn::packed::available(device, c10::kBFloat16) ? c10::kBFloat16
+                                                                             : c10::kFloat;
     case Precision::kFloat32:
       return c10::kFloat;
     case Precision::kBfloat16:
@@ -108,6 +128,19 @@ void synchronize(c10::Device device) {
   if (device.is_cpu()) return;
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeStream(guard.getStream(device));
+}
+
+int64_t memory_shortages() noexcept { return shortages; }
+
+void count_memory_shortages() {
+#ifdef LATENTSYNC_HAVE_CUDA
+  static std::once_flag once;
+  std::call_once(once, [] {
+    at::globalContext().lazyInitDevice(at::kCUDA);
+    c10::cuda::CUDACachingAllocator::attachOutOfMemoryObserver(
+        [](int64_t, size_t, size_t, size_t) { ++shortages; });
+  });
+#endif
 }
 
 void use_exact_arithmetic(c10::Device device) {

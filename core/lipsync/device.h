@@ -2,6 +2,8 @@
 
 #include "core/engine.h"
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include <c10/core/Device.h>
@@ -14,15 +16,25 @@ namespace latentsync::lipsync {
 /// not there or this build has no kernels for it: never another one instead.
 c10::Device find_device(const std::string& name);
 
-/// auto: float32 on the CPU, which every machine has (only some compute in bfloat16, the others
-/// emulate it), and on CUDA float16, as the model was trained and is run by others.
-c10::ScalarType find_precision(Precision precision, c10::Device device);
+/// auto: on CUDA float16, as the published model was trained and is run by others. On a CPU
+/// float32, the same result on every machine; but bfloat16 for a UNET of a gigabyte and more where
+/// the CPU multiplies it in hardware: there it is measured to be about twice as fast and to take
+/// half the memory (docs/performance.md).
+c10::ScalarType find_precision(Precision precision, c10::Device device,
+                               const std::filesystem::path& unet);
 
 /// float32, bfloat16, float16.
 std::string precision_name(c10::ScalarType dtype);
 
 /// Waits until the device has done what this thread has asked of it.
 void synchronize(c10::Device device);
+
+/// How often a CUDA device of this process has had no memory left for a tensor or a library's
+/// workspace; each is counted, though LibTorch may have gone on without it. 0 without CUDA.
+int64_t memory_shortages() noexcept;
+
+/// Begins to count them, once; a CUDA device must be there.
+void count_memory_shortages();
 
 /// Results do not depend on what DEVICE rounds away: for CUDA, TensorFloat-32 is switched off in the
 /// whole process, once. A CPU has none, and nothing is changed.

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace latentsync {
@@ -79,15 +80,19 @@ class LipsyncEngine : public Engine {
   Result<std::shared_ptr<Model>> load(
       const ModelSettings& settings, std::stop_token stop,
       const std::function<void(double, const char*)>& progress) noexcept override {
-    return guarded([&]() -> std::shared_ptr<Model> {
-      const auto source = find_source(settings);
-      use_exact_arithmetic(source.device);
-      auto model = models_.get(source.key(), stop, [&] {
-        return std::make_shared<LoadedModel>(load_networks(source, stop, progress));
+    std::optional<ModelSource> source;
+    auto result = guarded([&]() -> std::shared_ptr<Model> {
+      source = find_source(settings);
+      use_exact_arithmetic(source->device);
+      auto model = models_.get(source->key(), stop, [&] {
+        return std::make_shared<LoadedModel>(load_networks(*source, stop, progress));
       });
       if (progress) progress(1, "model");
       return model;
     });
+    if (result || !source) return result;
+    return loading_failure(result.failure(), source->file_bytes(), precision_name(source->dtype),
+                           source->device.str());
   }
 
  private:

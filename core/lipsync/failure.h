@@ -2,7 +2,10 @@
 
 #include "core/engine.h"
 
+#include <cstdint>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace latentsync::lipsync {
@@ -12,8 +15,17 @@ namespace latentsync::lipsync {
 /// that the machine's own memory ran out.
 Failure current_failure() noexcept;
 
+/// Whether a failure of kInternal with this DETAIL is what cuDNN and cuBLAS make of memory that ran
+/// out: they say it for other causes, too, so ask whether memory did run out meanwhile.
+bool may_hide_memory(std::string_view detail);
+
+/// What ran out of memory while loading, with how much was needed: FILE_BYTES of address space for
+/// the mapped files beside the weights, in PRECISION on DEVICE; other failures as they are.
+Failure loading_failure(Failure failure, int64_t file_bytes, const std::string& precision,
+                        const std::string& device) noexcept;
+
 /// What ran out of memory while rendering, with what to lower; other failures as they are.
-Failure rendering_failure(Failure failure) noexcept;
+Failure rendering_failure(Failure failure, const RenderSettings& settings) noexcept;
 
 /// The exception of a failure that came through an interface.
 [[noreturn]] void raise(const Failure& failure);

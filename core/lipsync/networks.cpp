@@ -5,13 +5,19 @@
 #include "core/lipsync/folders.h"
 #include "core/lipsync/renderer.h"
 #include "core/model/naming.h"
+#include "core/model/notes.h"
 #include "core/model/state_dict.h"
+#include "core/model/tensor_listing.h"
 #include "core/nn/autoencoder_kl.h"
+#include "core/nn/interruption.h"
 #include "core/nn/prepare.h"
 #include "core/nn/taesd.h"
 
 #include <algorithm>
+#include <map>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include <ATen/core/grad_mode.h>
 
@@ -76,6 +82,7 @@ class Loading {
     for (const auto& parameter : network.parameters()) {
       weights_ += static_cast<int64_t>(parameter.nbytes());
     }
+    const nn::Interruptible interruptible(stop_);
     nn::prepare_for_inference(network);
   }
 
@@ -103,8 +110,10 @@ class Loading {
 
 // The files' tensors, mapped but not read.
 struct Files {
-  explicit Files(const ModelSource& source)
-      : unet(model::unet_state(model::open_tensor_file(source.folder.unet))) {
+  explicit Files(const ModelSource& source) {
+    auto unet_file = model::open_tensor_file(source.folder.unet);
+    unet = model::unet_state(unet_file);
+    unet_integers = std::move(unet_file.integers);
     auto whisper_file = model::open_tensor_file(source.folder.whisper);
     whisper = model::whisper_encoder_state(whisper_file);
     whisper_integers = std::move(whisper_file.integers);
@@ -117,7 +126,7 @@ struct Files {
   }
 
   model::TensorMap unet, whisper, vae, taesd_encoder, taesd_decoder;
-  std::map<std::string, int64_t> whisper_integers;
+  std::map<std::string, int64_t> unet_integers, whisper_integers;
 };
 
 std::shared_ptr<nn::Vae> load_taesd(Files& files, const ModelSource& source, Loading& loading) {
@@ -137,7 +146,50 @@ void check_downscale(const nn::Vae& vae, const ModelSource& source) {
                   "; latentsync needs one that shrinks RGB pictures by 8, as Stable Diffusion's.");
 }
 
-ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet) {
+// What LatentSync's trainer writes beside the weights.
+std::string version_of(const ModelSource& source, const std::map<std::string, int64_t>& integers) {
+  if (auto version = model::version_of(source.folder.config)) return *version;
+  const auto step = integers.find("global_step");
+  if (step == integers.end() || step->second <= 0) return {};
+  return "step " + std::to_string(step->second);
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + model::name_text(name);
+  return text;
+}
+
+// What people may believe to be in force and is not.
+std::vector<std::string> warnings_of(const ModelSource& source, const ModelInfo& info) {
+  std::vector<std::string> warnings;
+  const std::string in_force = "in force are resolution=" + std::to_string(info.resolution) +
+                               " and inference-steps=" + std::to_string(info.inference_steps) +
+                               " unless the properties say otherwise (docs/models.md)";
+  std::vector<std::string> names;
+  for (const auto& file : model::training_configs(source.folder.path)) {
+    names.push_back(file.filename().string());
+  }
+  if (!names.empty()) {
+    warnings.push_back(
+        "Training configurations are not read: " + listed(names) +
+        " beside the weights; what the model is run with belongs into config.json: " + in_force +
+        ".");
+  }
+  if (const auto unread = model::unread_keys(source.folder.config); !unread.empty()) {
+    warnings.push_back("config.json says nothing that is known with " + listed(unread) +
+                       ", which is ignored; " + in_force + ".");
+  }
+  if (source.device.is_cpu() && source.dtype == c10::kHalf) {
+    warnings.push_back(
+        "precision=float16 is several times slower than float32 on a CPU, which has no units for "
+        "it: set precision=auto.");
+  }
+  return warnings;
+}
+
+ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet,
+                   const std::map<std::string, int64_t>& integers) {
   ModelInfo info;
   info.name = source.config.name.value_or(source.folder.path.filename().string());
   info.device = source.device.str();
@@ -147,6 +199,8 @@ ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet) {
   info.inference_steps = source.config.inference_steps.value_or(model::kPublishedInferenceSteps);
   info.feature_cache = source.config.feature_cache.value_or(model::kPublishedFeatureCache);
   info.most_window_frames = std::min(kMostWindowFrames, unet.motion_max_frames);
+  info.version = version_of(source, integers);
+  info.warnings = warnings_of(source, info);
   return info;
 }
 
@@ -157,13 +211,31 @@ std::string ModelSource::key() const {
          precision_name(dtype) + (vae == model::VaeType::kFull ? "\nfull" : "\ntiny");
 }
 
+int64_t ModelSource::file_bytes() const noexcept {
+  std::uintmax_t bytes = 0;
+  const auto add = [&](const std::filesystem::path& file) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    if (!error) bytes += size;
+  };
+  add(folder.unet);
+  add(folder.whisper);
+  if (vae == model::VaeType::kFull) {
+    if (folder.vae) add(*folder.vae);
+  } else if (folder.taesd) {
+    add(folder.taesd->encoder);
+    add(folder.taesd->decoder);
+  }
+  return static_cast<int64_t>(bytes);
+}
+
 ModelSource find_source(const ModelSettings& settings) {
   ModelSource source;
   source.device = find_device(settings.device);
-  source.dtype = find_precision(settings.precision, source.device);
   // The message of a missing folder names it as it was given.
   source.folder = model::find_model(settings.folder);
   source.folder = model::find_model(std::filesystem::canonical(settings.folder));
+  source.dtype = find_precision(settings.precision, source.device, source.folder.unet);
   source.config = model::model_config(source.folder.config);
   source.vae = choose_vae(source.folder, source.config, settings.vae);
   source.face_folder = find_face_folder(settings.face_folder);
@@ -174,6 +246,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
                        const std::function<void(double, const char*)>& progress) {
   const at::NoGradGuard no_grad;
   check_stop(stop);
+  if (source.device.is_cuda()) count_memory_shortages();
   Files files(source);
   const auto& config = source.folder.config;
   const auto unet_config = model::unet_config(files.unet, source.folder.unet.string(), config);
@@ -189,7 +262,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   Networks networks{.scheduler = source.config.scheduler,
                     .device = source.device,
                     .dtype = source.dtype,
-                    .info = describe(source, unet_config)};
+                    .info = describe(source, unet_config, files.unet_integers)};
   loading.begin("face networks");
   networks.faces = std::make_shared<face::FaceFollower>(
       face::load_face_tracker(source.face_folder, source.device));

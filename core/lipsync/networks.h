@@ -31,6 +31,8 @@ struct ModelSource {
 
   /// Equal for sources of one model. The folders have no symbolic links in them.
   std::string key() const;
+  /// Of all files that are read.
+  int64_t file_bytes() const noexcept;
 };
 
 /// Errors: those of find_model(), find_device() and model_config(); kNotFound where the asked

@@ -11,6 +11,10 @@ namespace {
 // take about 2 GB in float32; but no more than the usual window.
 constexpr int64_t kVaePixels = 4 * 512 * 512;
 constexpr int64_t kMostVaeBatch = 16;
+// The widest tensor of the autoencoder has so many channels at the full resolution, and LibTorch
+// counts some operators' elements in 32 bits.
+constexpr int64_t kVaeChannels = 256;
+constexpr int64_t kMostVaeElements = std::numeric_limits<int32_t>::max();
 
 template <typename Number>
 void require(const char* property, Number value, Number least, Number most,
@@ -49,10 +53,11 @@ RenderSettings resolve_settings(const RenderSettings& settings, const ModelInfo&
         ErrorCode::kInvalidArgument,
         "resolution is " + std::to_string(resolved.resolution) + ", but must be a multiple of 64.");
   }
+  const int64_t pixels = resolved.resolution * resolved.resolution;
   if (settings.vae_batch == 0) {
-    resolved.vae_batch = std::clamp<int64_t>(
-        kVaePixels / (resolved.resolution * resolved.resolution), 1, kMostVaeBatch);
+    resolved.vae_batch = std::clamp<int64_t>(kVaePixels / pixels, 1, kMostVaeBatch);
   }
+  resolved.vae_batch = std::min(resolved.vae_batch, kMostVaeElements / (kVaeChannels * pixels));
   return resolved;
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/lipsync/mask_picture.h"
+#include "core/nn/interruption.h"
 #include "kernels/reference/face_mask.h"
 
 #include <algorithm>
@@ -53,30 +54,42 @@ void check_stop(const std::stop_token& stop) {
 }
 
 at::Tensor Renderer::in_batches(const at::Tensor& input,
-                                const std::function<at::Tensor(int64_t, int64_t)>& work) const {
+                                const std::function<at::Tensor(int64_t, int64_t)>& work,
+                                const BatchCallback& progress) const {
+  const nn::Interruptible interruptible(stop_);
   const int64_t count = input.size(0);
   const int64_t batch = vae_batch_ > 0 ? vae_batch_ : count;
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < count; begin += batch) {
     check_stop(stop_);
     parts.push_back(work(begin, std::min(batch, count - begin)));
+    if (progress) progress(static_cast<int64_t>(parts.size()), (count + batch - 1) / batch);
   }
   return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-at::Tensor Renderer::encode_images(const at::Tensor& images, const at::Tensor& noise) const {
-  return in_batches(images, [&](int64_t begin, int64_t count) {
+at::Tensor Renderer::encode_images(const at::Tensor& images, const at::Tensor& noise,
+                                   const BatchCallback& progress) const {
+  const auto encode = [&](int64_t begin, int64_t count) {
     return vae_.encode_images(
         images.narrow(0, begin, count).to(dtype_),
         noise.defined() ? noise.narrow(0, begin, count).to(images.device(), dtype_) : noise);
-  });
+  };
+  return in_batches(images, encode, progress);
 }
 
 diffusion::Conditioning Renderer::encode(const at::Tensor& crops, const FaceMask& mask,
-                                         const at::Tensor& audio,
-                                         const PosteriorNoise& noise) const {
-  const auto masked = encode_images(crops * mask.keep, noise.masked);
-  const auto reference = encode_images(crops, noise.reference);
+                                         const at::Tensor& audio, const PosteriorNoise& noise,
+                                         const BatchCallback& progress) const {
+  // Masked and whole crops are two runs of as many batches.
+  const auto half = [&](bool second) -> BatchCallback {
+    if (!progress) return {};
+    return [&progress, second](int64_t done, int64_t batches) {
+      progress(second ? batches + done : done, 2 * batches);
+    };
+  };
+  const auto masked = encode_images(crops * mask.keep, noise.masked, half(false));
+  const auto reference = encode_images(crops, noise.reference, half(true));
   const auto keep = mask.latent_keep.to(dtype_).expand(
       {1, 1, crops.size(0), mask.latent_keep.size(0), mask.latent_keep.size(1)});
   return {.mask = keep,
@@ -90,16 +103,18 @@ at::Tensor Renderer::denoise(diffusion::NoisePredictor& predictor,
                              const diffusion::DenoiseOptions& options, const at::Tensor& noise,
                              const diffusion::Conditioning& conditioning,
                              const diffusion::ProgressCallback& progress) const {
+  const nn::Interruptible interruptible(stop_);
   diffusion::Denoiser denoiser(predictor, scheduler, options);
   return denoiser.run(noise, conditioning, progress, stop_);
 }
 
-at::Tensor Renderer::decode(const at::Tensor& latents) const {
+at::Tensor Renderer::decode(const at::Tensor& latents, const BatchCallback& progress) const {
   const auto frames = latents.squeeze(0).transpose(0, 1);
-  return in_batches(frames, [&](int64_t begin, int64_t count) {
+  const auto decode = [&](int64_t begin, int64_t count) {
     return vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_))
         .to(at::kFloat);
-  });
+  };
+  return in_batches(frames, decode, progress);
 }
 
 }  // namespace latentsync::lipsync

@@ -45,10 +45,13 @@ class UNetPredictor : public diffusion::NoisePredictor {
   nn::AttentionMode mode_;
 };
 
+/// After a batch of the VAE: how many are done, of how many.
+using BatchCallback = std::function<void(int64_t done, int64_t batches)>;
+
 /// Encodes, denoises and decodes the crops of a window, one stage a call. Crops are float32
 /// [F, 3, R, R] (R, G, B) in [-1, 1] on the VAE's device; networks run in DTYPE. The VAE takes
-/// VAE_BATCH frames at once (0: all). STOP is looked at between VAE batches and before each
-/// denoising step. Errors: kCancelled, and those of the networks. To be used in inference mode.
+/// VAE_BATCH frames at once (0: all). STOP is looked at before each layer. Errors: kCancelled, and
+/// those of the networks. To be used in inference mode.
 class Renderer {
  public:
   /// VAE must outlive this object.
@@ -57,7 +60,8 @@ class Renderer {
 
   /// audio [F, tokens, features].
   diffusion::Conditioning encode(const at::Tensor& crops, const FaceMask& mask,
-                                 const at::Tensor& audio, const PosteriorNoise& noise = {}) const;
+                                 const at::Tensor& audio, const PosteriorNoise& noise = {},
+                                 const BatchCallback& progress = {}) const;
 
   /// noise [1, C, 1, h, w] -> latents [1, C, F, h, w], float32.
   at::Tensor denoise(diffusion::NoisePredictor& predictor,
@@ -67,12 +71,14 @@ class Renderer {
                      const diffusion::ProgressCallback& progress = {}) const;
 
   /// The decoded images [F, 3, R, R], float32, not clamped.
-  at::Tensor decode(const at::Tensor& latents) const;
+  at::Tensor decode(const at::Tensor& latents, const BatchCallback& progress = {}) const;
 
  private:
-  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise) const;
+  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise,
+                           const BatchCallback& progress) const;
   at::Tensor in_batches(const at::Tensor& input,
-                        const std::function<at::Tensor(int64_t, int64_t)>& work) const;
+                        const std::function<at::Tensor(int64_t, int64_t)>& work,
+                        const BatchCallback& progress) const;
 
   nn::Vae& vae_;
   c10::ScalarType dtype_;

@@ -1,10 +1,12 @@
 #include "core/lipsync/session.h"
 
 #include "core/face/image_sampler.h"
+#include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/render_settings.h"
 #include "core/lipsync/stage_timer.h"
 #include "core/lipsync/window_editor.h"
+#include "core/nn/interruption.h"
 
 #include <algorithm>
 #include <utility>
@@ -14,7 +16,9 @@
 namespace latentsync::lipsync {
 namespace {
 
-constexpr double kFacePart = 0.1;  // of a window's work, roughly
+// Of a window's work, roughly.
+constexpr double kFacePart = 0.03;
+constexpr double kPasteBegins = 0.99;
 
 using Audio = std::variant<audio::SlidingAudio, audio::WholeAudio>;
 
@@ -96,15 +100,20 @@ std::optional<Failure> LipsyncSession::finish_audio() noexcept {
 
 Result<WindowResult> LipsyncSession::render(const Window& window, const RenderSettings& settings,
                                             std::stop_token stop,
-                                            const std::function<void(double)>& progress) noexcept {
+                                            const RenderProgressCallback& progress) noexcept {
+  const auto shortages = memory_shortages();
   auto result = guarded([&] { return render_window(window, settings, stop, progress); });
-  if (!result) return rendering_failure(result.failure());
-  return result;
+  if (result) return result;
+  Failure failure = result.failure();
+  if (memory_shortages() > shortages && may_hide_memory(failure.detail)) {
+    failure.code = ErrorCode::kOutOfMemory;
+  }
+  return rendering_failure(std::move(failure), settings);
 }
 
 WindowResult LipsyncSession::render_window(const Window& window, const RenderSettings& settings,
                                            const std::stop_token& stop,
-                                           const std::function<void(double)>& progress) {
+                                           const RenderProgressCallback& progress) {
   const auto& networks = model_->networks();
   check_window(window, networks.info);
   const auto resolved = resolve_settings(settings, networks.info);
@@ -120,32 +129,39 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   auto follow = window.discontinuity ? face::FollowState{} : follow_;
   const auto faces = timed(result.seconds.face, networks.device,
                            [&] { return find_faces(views, resolved, follow, stop); });
+  for (const auto& frame : faces) result.frames.push_back(frame_result(frame));
   const auto sequences = make_sequences(faces, resolved.resolution);
-  if (progress) progress(kFacePart);
+  if (progress) progress({.part = kFacePart, .stage = "face"});
 
   if (!sequences.empty()) {
     const auto& mask = mask_of(resolved.resolution);
     check_stop(stop);
-    const auto audio =
-        timed(result.seconds.audio, networks.device, [&] { return audio_features(window); });
+    const auto audio = timed(result.seconds.audio, networks.device, [&] {
+      const nn::Interruptible interruptible(stop);
+      return audio_features(window);
+    });
     const EditContext context{.networks = networks,
                               .settings = resolved,
                               .mask = mask,
                               .stop = stop,
                               .progress =
-                                  [&](double part) {
-                                    if (progress) progress(kFacePart + (1 - kFacePart) * part);
+                                  [&](RenderProgress done) {
+                                    if (!progress) return;
+                                    done.part = kFacePart + (kPasteBegins - kFacePart) * done.part;
+                                    progress(done);
                                   },
                               .seconds = result.seconds};
     const auto edited = edit_faces(context, sequences, views, audio);
+    // Frames are the last that changes: what can fail comes before the first one is written to.
+    auto pasting = timed(result.seconds.paste, c10::kCPU,
+                         [&] { return Pasting(sequences, edited, mask, views); });
     check_stop(stop);
     timed(result.seconds.paste, c10::kCPU, [&] {
-      paste_faces(sequences, edited, mask, *window.frames);
+      pasting.write(*window.frames);
       return true;
     });
   }
-  for (const auto& frame : faces) result.frames.push_back(frame_result(frame));
-  if (progress) progress(1);
+  if (progress) progress({.part = 1, .stage = "paste"});
   follow_ = std::move(follow);
   return result;
 }

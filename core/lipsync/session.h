@@ -20,12 +20,11 @@ class LipsyncSession : public Session {
   std::optional<Failure> finish_audio() noexcept override;
   Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                               std::stop_token stop,
-                              const std::function<void(double)>& progress) noexcept override;
+                              const RenderProgressCallback& progress) noexcept override;
 
  private:
   WindowResult render_window(const Window& window, const RenderSettings& settings,
-                             const std::stop_token& stop,
-                             const std::function<void(double)>& progress);
+                             const std::stop_token& stop, const RenderProgressCallback& progress);
   std::vector<face::FrameFaces> find_faces(std::span<const kernels::ImageView> views,
                                            const RenderSettings& settings, face::FollowState& state,
                                            const std::stop_token& stop) const;

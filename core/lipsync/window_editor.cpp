@@ -5,9 +5,9 @@
 #include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/stage_timer.h"
-#include "kernels/paste_back/paste_back.h"
 #include "kernels/warp_crop/warp_crop.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -20,9 +20,41 @@
 namespace latentsync::lipsync {
 namespace {
 
-// What encoding and denoising are of a sequence's work, roughly; the rest is decoding.
-constexpr double kEncodePart = 0.1;
-constexpr double kDenoisePart = 0.75;
+// How much of a sequence's work is done, by what the stages of the published networks cost, in
+// multiplications of a frame.
+class SequenceWork {
+ public:
+  SequenceWork(const Networks& networks, const RenderSettings& settings)
+      : encode_(networks.info.vae == "full" ? 0.55 : 0.03),
+        decode_(networks.info.vae == "full" ? 0.62 : 0.04),
+        evaluation_(settings.guidance_scale > 1 ? 2 : 1),
+        interval_(std::max<int64_t>(settings.feature_cache, 1)),
+        whole_(encode_ + denoise(settings.inference_steps) + decode_) {}
+
+  RenderProgress encoded(int64_t done, int64_t batches) const {
+    return report("encode", encode_ * done / batches, done, batches);
+  }
+  RenderProgress denoised(int64_t done, int64_t steps) const {
+    return report("denoise", encode_ + denoise(done), done, steps);
+  }
+  RenderProgress decoded(int64_t done, int64_t batches) const {
+    return report("decode", whole_ - decode_ + decode_ * done / batches, done, batches);
+  }
+
+ private:
+  // Of so many steps: one in interval_ evaluates the whole network, the others its last layer.
+  double denoise(int64_t steps) const {
+    const int64_t full = (steps + interval_ - 1) / interval_;
+    return evaluation_ * (0.253 * static_cast<double>(full) + 0.016 * (steps - full));
+  }
+  RenderProgress report(const char* stage, double work, int64_t done, int64_t steps) const {
+    return {.part = std::min(1.0, work / whole_), .stage = stage, .step = done, .steps = steps};
+  }
+
+  double encode_, decode_, evaluation_;
+  int64_t interval_;
+  double whole_;
+};
 
 c10::Device device_of(const kernels::ImageView& view) {
   return view.device == kernels::kSystemMemory
@@ -58,16 +90,18 @@ void check_finite(const at::Tensor& images, c10::ScalarType dtype) {
   throw Error(ErrorCode::kForeignModel, what + ": its weights are damaged, or not LatentSync's.");
 }
 
-// One sequence's way through the networks. REPORT takes the part of it that is done.
+// One sequence's way through the networks. REPORT's part is that of the sequence.
 at::Tensor edit_sequence(const EditContext& context, const at::Tensor& crops,
-                         const at::Tensor& audio, const std::function<void(double)>& report) {
+                         const at::Tensor& audio, const RenderProgressCallback& report) {
   const auto& networks = context.networks;
   const auto& settings = context.settings;
   const Renderer renderer(*networks.vae, networks.dtype, settings.vae_batch, context.stop);
+  const SequenceWork work(networks, settings);
   const auto conditioning = timed(context.seconds.encode, networks.device, [&] {
-    return renderer.encode(crops, context.mask, audio, context.posterior_noise);
+    return renderer.encode(
+        crops, context.mask, audio, context.posterior_noise,
+        [&](int64_t done, int64_t batches) { report(work.encoded(done, batches)); });
   });
-  report(kEncodePart);
   // The seed's noise is that of every window and face: nothing random is carried along.
   const auto generator = diffusion::make_generator(static_cast<uint64_t>(settings.seed));
   const auto& latents = conditioning.masked_latents;
@@ -80,29 +114,24 @@ at::Tensor edit_sequence(const EditContext& context, const at::Tensor& crops,
         predictor, scheduler,
         {.guidance_scale = settings.guidance_scale, .cache_interval = settings.feature_cache},
         noise, conditioning, [&](int64_t done, int64_t steps, const at::Tensor&) {
-          report(kEncodePart +
-                 kDenoisePart * static_cast<double>(done) / static_cast<double>(steps));
+          report(work.denoised(done, steps));
         });
   });
-  auto images =
-      timed(context.seconds.decode, networks.device, [&] { return renderer.decode(denoised); });
+  auto images = timed(context.seconds.decode, networks.device, [&] {
+    return renderer.decode(
+        denoised, [&](int64_t done, int64_t batches) { report(work.decoded(done, batches)); });
+  });
   check_finite(images, networks.dtype);
-  report(1);
   return images;
 }
 
-struct Paste {
-  const PlacedFace* face;
-  at::Tensor image;  // [3, R, R]
-};
-
-void paste(const Paste& paste, const FaceMask& mask, const kernels::ImageView& view) {
-  const auto& face = *paste.face;
+kernels::PreparedPaste prepare_paste(const PlacedFace& face, const at::Tensor& image,
+                                     const FaceMask& mask, const kernels::ImageView& view) {
   const auto weights = kernels::soft_mask(face.crop_to_frame, mask.resolution, mask.resolution) *
                        mask.blend * face.weight;
   const auto device = device_of(view);
-  kernels::paste_back(paste.image.to(device).contiguous(), kernels::ValueRange::kSigned,
-                      weights.to(device, at::kFloat).contiguous(), face.crop_to_frame, view);
+  return {image.to(device).contiguous(), kernels::ValueRange::kSigned,
+          weights.to(device, at::kFloat).contiguous(), face.crop_to_frame, view};
 }
 
 }  // namespace
@@ -139,27 +168,36 @@ std::vector<at::Tensor> edit_faces(const EditContext& context,
       return take_crops(sequence, views, context.settings.resolution, context.networks.device);
     });
     const auto frames = static_cast<double>(sequence.faces.size());
-    edited.push_back(edit_sequence(context, crops, audio_of(sequence, audio), [&](double part) {
-      if (context.progress) context.progress((done + part * frames) / all);
-    }));
+    const auto report = [&](RenderProgress progress) {
+      if (!context.progress) return;
+      progress.part = (done + progress.part * frames) / all;
+      context.progress(progress);
+    };
+    edited.push_back(edit_sequence(context, crops, audio_of(sequence, audio), report));
     done += frames;
   }
   return edited;
 }
 
-void paste_faces(std::span<const FaceSequence> sequences, std::span<const at::Tensor> edited,
-                 const FaceMask& mask, WindowFrames& frames) {
-  std::map<size_t, std::vector<Paste>> by_frame;
+Pasting::Pasting(std::span<const FaceSequence> sequences, std::span<const at::Tensor> edited,
+                 const FaceMask& mask, std::span<const kernels::ImageView> views) {
+  std::map<size_t, std::vector<kernels::PreparedPaste>> by_frame;
   for (size_t i = 0; i < sequences.size(); ++i) {
     const auto& faces = sequences[i].faces;
     for (size_t k = 0; k < faces.size(); ++k) {
-      by_frame[faces[k].frame].push_back({&faces[k], edited[i][static_cast<int64_t>(k)]});
+      const auto& face = faces[k];
+      by_frame[face.frame].push_back(
+          prepare_paste(face, edited[i][static_cast<int64_t>(k)], mask, views[face.frame]));
     }
   }
-  for (const auto& [frame, pastes] : by_frame) {
+  for (auto& [frame, pastes] : by_frame) frames_.push_back({frame, std::move(pastes)});
+}
+
+void Pasting::write(WindowFrames& frames) {
+  for (auto& [frame, pastes] : frames_) {
     const auto view = frames.writable(frame);
     if (!view) raise(view.failure());
-    for (const auto& one : pastes) paste(one, mask, *view);
+    for (auto& paste : pastes) paste.write(*view);
     synchronize(device_of(*view));
   }
 }

@@ -262,7 +262,7 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
     const auto edited = lipsync::edit_faces(context, {&sequence, 1}, views, path_->features(range));
     const auto crops = lipsync::take_crops(sequence, views, data().resolution(), networks.device);
     const auto combined = kernels::combine(edited[0], crops, mask.keep);
-    lipsync::paste_faces({&sequence, 1}, edited, mask, frames);
+    lipsync::Pasting({&sequence, 1}, edited, mask, views).write(frames);
     for (int64_t i = 0; i < range.count; ++i) {
       const int64_t output = range.first + i;
       const auto expected = data().restored(output);

@@ -72,7 +72,7 @@ class FakeSession final : public Session {
 
   Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                               std::stop_token stop,
-                              const std::function<void(double)>& progress) noexcept override;
+                              const RenderProgressCallback& progress) noexcept override;
 
  private:
   /// Notices calls from two threads at once.
@@ -88,13 +88,13 @@ class FakeSession final : public Session {
   uint64_t window_hash(const WindowRecord& record) const;
   void add_audio(const WindowRecord& record, Hash& hash) const;
   bool spend_time(const Behaviour& behaviour, int steps, const std::stop_token& stop,
-                  const std::function<void(double)>& progress);
+                  const RenderProgressCallback& progress);
   Result<std::vector<kernels::ImageView>> read(WindowFrames& frames, WindowRecord& record) const;
   Result<WindowResult> write(WindowFrames& frames, const std::vector<kernels::ImageView>& views,
                              const WindowRecord& record, const Behaviour& behaviour);
   Result<WindowResult> render_recorded(const Window& window, WindowRecord& record,
                                        const Behaviour& behaviour, const std::stop_token& stop,
-                                       const std::function<void(double)>& progress);
+                                       const RenderProgressCallback& progress);
 
   const std::string folder_;
   const AudioContext context_;
@@ -153,7 +153,7 @@ uint64_t FakeSession::window_hash(const WindowRecord& record) const {
 }
 
 bool FakeSession::spend_time(const Behaviour& behaviour, int steps, const std::stop_token& stop,
-                             const std::function<void(double)>& progress) {
+                             const RenderProgressCallback& progress) {
   auto once = behaviour.delay;
   if (behaviour.jitter.count() > 0) {
     std::uniform_int_distribution<int64_t> more(0, behaviour.jitter.count());
@@ -164,7 +164,10 @@ bool FakeSession::spend_time(const Behaviour& behaviour, int steps, const std::s
   for (int step = 0; step < steps; ++step) {
     if (stop.stop_requested()) return false;
     if (behaviour.step_delay.count() > 0) std::this_thread::sleep_for(behaviour.step_delay);
-    if (progress) progress((step + 1.0) / steps);
+    if (progress) {
+      progress(
+          {.part = (step + 1.0) / steps, .stage = "denoise", .step = step + 1, .steps = steps});
+    }
   }
   return !stop.stop_requested();
 }
@@ -226,7 +229,7 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
 Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRecord& record,
                                                   const Behaviour& behaviour,
                                                   const std::stop_token& stop,
-                                                  const std::function<void(double)>& progress) {
+                                                  const RenderProgressCallback& progress) {
   const Result<std::vector<kernels::ImageView>> views = read(*window.frames, record);
   if (!views) return views.failure();
   const auto steps =
@@ -248,7 +251,7 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
 
 Result<WindowResult> FakeSession::render(const Window& window, const RenderSettings& settings,
                                          std::stop_token stop,
-                                         const std::function<void(double)>& progress) noexcept {
+                                         const RenderProgressCallback& progress) noexcept {
   const Use use(*this);
   const Behaviour behaviour = behaviour_for(folder_);
   WindowRecord record;

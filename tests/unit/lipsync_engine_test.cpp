@@ -1,4 +1,6 @@
 #include "core/engine.h"
+#include "core/lipsync/failure.h"
+#include "tests/support/failing_allocations.h"
 #include "tests/support/golden.h"
 #include "tests/support/model_folders.h"
 #include "tests/support/pictures.h"
@@ -9,7 +11,9 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -110,7 +114,7 @@ class LipsyncEngine : public testing::Test {
   }
   Result<WindowResult> render(Session& session, TestFrames& frames, RenderSettings settings = {},
                               std::stop_token stop = {},
-                              const std::function<void(double)>& progress = {}) {
+                              const RenderProgressCallback& progress = {}) {
     return session.render({.frames = &frames, .audio = audio_}, settings, stop, progress);
   }
   static void expect_failure(const ModelSettings& settings, ErrorCode code,
@@ -262,6 +266,9 @@ TEST_F(LipsyncEngine, ResolvesSettings) {
   EXPECT_EQ(resolved->resolution, 128);
   EXPECT_EQ(resolved->vae_batch, 16);
   EXPECT_EQ(model->resolve({.resolution = 512})->vae_batch, 4);
+  // Elements of the widest tensor are counted in 32 bits.
+  EXPECT_EQ(model->resolve({.resolution = 1024, .vae_batch = 100})->vae_batch, 7);
+  EXPECT_EQ(model->resolve({.resolution = 512, .vae_batch = 24})->vae_batch, 24);
   const std::pair<RenderSettings, std::string> wrong[] = {
       {{.seed = -1}, "seed"},
       {{.guidance_scale = 0.5}, "lips-expression"},
@@ -342,9 +349,10 @@ TEST_F(LipsyncEngine, CancellationLeavesNoTrace) {
     std::stop_source stop;
     if (when < 0) stop.request_stop();
     auto frames = make_frames(faces);
-    const auto result = render(*session, frames, {}, stop.get_token(), [&](double part) {
-      if (part >= when) stop.request_stop();
-    });
+    const auto result =
+        render(*session, frames, {}, stop.get_token(), [&](const RenderProgress& progress) {
+          if (progress.part >= when) stop.request_stop();
+        });
     ASSERT_FALSE(result) << when;
     EXPECT_EQ(result.failure().code, ErrorCode::kCancelled) << when;
     EXPECT_TRUE(frames.written.empty()) << when;
@@ -353,6 +361,117 @@ TEST_F(LipsyncEngine, CancellationLeavesNoTrace) {
   ASSERT_TRUE(render(*session, after));
   ASSERT_TRUE(render(*untouched, expected));
   EXPECT_TRUE(after.equals(expected));
+}
+
+// Frames in whose window allocation FAILS, counted from the first writable() on, fails.
+class FramesShortOfMemory : public TestFrames {
+ public:
+  FramesShortOfMemory(TestFrames frames, int64_t fails)
+      : TestFrames(std::move(frames)), fails_(fails) {}
+  Result<kernels::ImageView> writable(size_t frame) override {
+    if (!fault) fault.emplace(fails_);
+    return pictures[frame].view;
+  }
+
+  std::optional<FailingAllocation> fault;
+
+ private:
+  int64_t fails_;
+};
+
+// Memory that runs out once frames are written to cannot leave half of a window edited: what needs
+// memory was done before.
+TEST_F(LipsyncEngine, NothingFailsOnceFramesAreWrittenTo) {
+  const auto model = load();
+  const std::vector<bool> faces(4, true);
+  auto expected = make_frames(faces);
+  ASSERT_TRUE(render(*open(*model), expected));
+  for (const int64_t fails : {0, 1, 2, 5}) {
+    FramesShortOfMemory frames(make_frames(faces), fails);
+    const auto result = render(*open(*model), frames);
+    frames.fault.reset();
+    ASSERT_TRUE(result) << "allocation " << fails << ": " << result.failure().message;
+    EXPECT_TRUE(frames.equals(expected)) << "allocation " << fails;
+  }
+}
+
+// A window's progress goes through its stages in order, never back, and counts their steps: the
+// denoising steps from 1 to the last, the batches of the autoencoder.
+TEST_F(LipsyncEngine, ProgressTellsStageAndStep) {
+  const auto model = load();
+  auto frames = make_frames(std::vector<bool>(3, true));
+  std::vector<std::string> stages;
+  std::map<std::string, std::vector<int64_t>> steps;
+  const std::map<std::string, int64_t> steps_of = {
+      {"face", 0}, {"encode", 4}, {"denoise", 4}, {"decode", 2}, {"paste", 0}};
+  double last = 0;
+  const auto result =
+      render(*open(*model), frames, {.vae_batch = 2}, {}, [&](const RenderProgress& progress) {
+        EXPECT_GE(progress.part, last);
+        EXPECT_LE(progress.part, 1);
+        last = progress.part;
+        if (stages.empty() || stages.back() != progress.stage) {
+          stages.emplace_back(progress.stage);
+        }
+        steps[progress.stage].push_back(progress.step);
+        EXPECT_EQ(progress.steps, steps_of.at(progress.stage));
+      });
+  ASSERT_TRUE(result) << result.failure().message;
+  EXPECT_EQ(stages, (std::vector<std::string>{"face", "encode", "denoise", "decode", "paste"}));
+  EXPECT_EQ(steps["encode"], (std::vector<int64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(steps["denoise"], (std::vector<int64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(steps["decode"], (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(last, 1);
+}
+
+// What people may believe to be in force and is not is told with the model; so is a precision that
+// makes it slow.
+TEST_F(LipsyncEngine, WarnsOfWhatIsIgnored) {
+  EXPECT_TRUE(load()->info().warnings.empty());
+  const GoldenModelFolder other({{"resolution", 128}, {"data", {{"resolution", 512}}}});
+  std::ofstream(other.path() + "/stage2_512.yaml") << "data: {resolution: 512}";
+  auto wanted = settings();
+  wanted.folder = other.path();
+  wanted.precision = Precision::kFloat16;
+  const auto model = engine().load(wanted);
+  ASSERT_TRUE(model) << model.failure().message;
+  std::string all;
+  for (const auto& warning : (*model)->info().warnings) all += warning + "\n";
+  EXPECT_EQ((*model)->info().warnings.size(), 3u) << all;
+  for (const char* part : {"stage2_512.yaml", "\"data\"", "resolution=128", "float16"}) {
+    EXPECT_NE(all.find(part), std::string::npos) << part << " is missing in\n" << all;
+  }
+}
+
+// A model that does not fit into memory is told with what it needs.
+TEST_F(LipsyncEngine, MemoryThatRunsOutWhileLoadingIsTold) {
+  const auto failure = lipsync::loading_failure({ErrorCode::kOutOfMemory, "x", "y"},
+                                                int64_t{5000} << 20, "float32", "cpu");
+  for (const char* part : {"float32", "5000 MiB", "ulimit -v", "bfloat16"}) {
+    EXPECT_NE(failure.message.find(part), std::string::npos) << failure.message;
+  }
+  EXPECT_EQ(failure.detail, "y");
+  EXPECT_EQ(lipsync::loading_failure({ErrorCode::kDevice, "x", {}}, 1, "float32", "cpu").message,
+            "x");
+}
+
+// What cuDNN and cuBLAS say where memory ran out is known; a shape that does not fit is not that.
+TEST_F(LipsyncEngine, KnowsWhatMayHideMemory) {
+  for (const char* text : {"GET was unable to find an engine to execute this computation",
+                           "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate",
+                           "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"}) {
+    EXPECT_TRUE(lipsync::may_hide_memory(text)) << text;
+  }
+  EXPECT_FALSE(lipsync::may_hide_memory("mat1 and mat2 shapes cannot be multiplied"));
+}
+
+// While rendering, the attention that takes the most is named where it is in use.
+TEST_F(LipsyncEngine, MemoryThatRunsOutNamesTheAttention) {
+  const Failure memory{ErrorCode::kOutOfMemory, "x", {}};
+  EXPECT_NE(lipsync::rendering_failure(memory, {.attention = Attention::kStandard})
+                .message.find("attention-mode=standard"),
+            std::string::npos);
+  EXPECT_EQ(lipsync::rendering_failure(memory, {}).message.find("attention"), std::string::npos);
 }
 
 // Two sessions on two threads share the model, and neither sees the other.
