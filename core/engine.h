@@ -72,12 +72,12 @@ struct ModelInfo {
   std::string device;     ///< cpu, cuda:0
   std::string precision;  ///< float32, bfloat16, float16
   std::string vae;        ///< full, tiny
-  std::string version;    ///< config.json's, else the checkpoint's training step; may be empty
   int64_t resolution = 0;
   int64_t inference_steps = 0;
   int64_t feature_cache = 0;
   int64_t most_window_frames = 0;  ///< what the motion modules were trained for
   int64_t weight_bytes = 0;
+  std::string version;  ///< config.json's, else the checkpoint's training step; may be empty
   std::vector<std::string> warnings;  ///< sentences: what of the folder or the settings is amiss
 };
 

@@ -46,12 +46,40 @@ void Progress::say(const std::string& text) {
   }
 }
 
+void Progress::begin() { begun_ = Clock::now(); }
+
+void Progress::window(const std::string& stage, int step, int steps, double part, int frames,
+                      double seconds) {
+  if (seconds_since(shown_) < (terminal_ ? 0.2 : 5)) {
+    return;
+  }
+  shown_ = window_shown_ = Clock::now();
+  std::string text = std::to_string(frames_);
+  if (expected_ > 0) {
+    text += "/" + std::to_string(expected_);
+  }
+  text += " frames, the next " + std::to_string(frames) + ": " + stage;
+  if (steps > 0) {
+    text += " " + std::to_string(step) + "/" + std::to_string(steps);
+  }
+  const bool stepped = stage != "face" && stage != "encode";
+  const double made = double(frames_) + part * frames;
+  if (stepped && expected_ > made && begun_ != Clock::time_point()) {
+    const double spent = std::max(seconds, seconds_since(begun_));
+    text += ", " + clock_text(spent * (double(expected_) - made) / made) + " left";
+  }
+  show(text);
+}
+
 double Progress::rate(guint64 frames) const {
-  const double seconds = seconds_since(first_);
-  return frames > first_frames_ && seconds > 0 ? double(frames - first_frames_) / seconds : 0;
+  const bool one_piece = frames <= first_frames_ && begun_ != Clock::time_point();
+  const double seconds = seconds_since(one_piece ? begun_ : first_);
+  const guint64 counted = one_piece ? frames : frames - std::min(frames, first_frames_);
+  return counted > 0 && seconds > 0 ? double(counted) / seconds : 0;
 }
 
 void Progress::update(guint64 frames, double part) {
+  frames_ = frames;
   if (frames == 0) {
     return;
   }
@@ -60,7 +88,8 @@ void Progress::update(guint64 frames, double part) {
     first_frames_ = frames;
     first_part_ = part;
   }
-  if (seconds_since(shown_) < (terminal_ ? 0.2 : 5)) {
+  // A window that takes long says more.
+  if (seconds_since(shown_) < (terminal_ ? 0.2 : 5) || seconds_since(window_shown_) < 20) {
     return;
   }
   shown_ = Clock::now();

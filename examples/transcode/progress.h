@@ -15,13 +15,20 @@ class Progress {
 
   /// What is done besides frames ("loading the model").
   void say(const std::string& text);
+  /// The model is loaded: rates count from now on.
+  void begin();
+  /// Within a window that takes long: STAGE, how many of its STEPS are done (0: it has none), what
+  /// PART of the window's FRAMES that makes, and for how many SECONDS it has been rendered. The
+  /// time left is known as soon as one denoising step is done.
+  void window(const std::string& stage, int step, int steps, double part, int frames,
+              double seconds);
   /// FRAMES are made, which is this part of the whole.
   void update(guint64 frames, double part);
   /// A line of its own.
   void line(const std::string& text);
   void finish(guint64 frames);
 
-  /// Frames a second since the first.
+  /// Frames a second since the first, or, of a clip that came out at once, since begin().
   double rate(guint64 frames) const;
 
  private:
@@ -31,11 +38,14 @@ class Progress {
 
   std::string name_;
   guint64 expected_;
+  guint64 frames_ = 0;
   bool terminal_;
   guint64 first_frames_ = 0;
   double first_part_ = 0;
+  Clock::time_point begun_;
   Clock::time_point first_;
   Clock::time_point shown_;
+  Clock::time_point window_shown_;
   size_t width_ = 0;
 };
 

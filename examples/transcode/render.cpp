@@ -355,13 +355,20 @@ bool Render::handle(GstMessage* message, Progress& progress) {
       return false;
     }
     case GST_MESSAGE_PROGRESS: {
+      GstProgressType type = GST_PROGRESS_TYPE_CONTINUE;
       gchar* text = nullptr;
-      gst_message_parse_progress(message, nullptr, nullptr, &text);
-      progress.say(one_line(text));
+      gst_message_parse_progress(message, &type, nullptr, &text);
+      if (type == GST_PROGRESS_TYPE_COMPLETE) {
+        progress.begin();
+        progress.line(one_line(text));  // what is in force
+      } else {
+        progress.say(one_line(text));
+      }
       g_free(text);
       return false;
     }
     case GST_MESSAGE_ELEMENT:
+      show_window(gst_message_get_structure(message), progress);
       if (missing_.empty()) {
         missing_ = missing_plugin(message);
       }
@@ -375,6 +382,18 @@ bool Render::handle(GstMessage* message, Progress& progress) {
     }
     default:
       return false;
+  }
+}
+
+void Render::show_window(const GstStructure* structure, Progress& progress) {
+  const gchar* stage = gst_structure_get_string(structure, "stage");
+  int step = 0, steps = 0, frames = 0;
+  double part = 0, seconds = 0;
+  if (gst_structure_has_name(structure, "latentsync-progress") && stage != nullptr &&
+      gst_structure_get(structure, "step", G_TYPE_INT, &step, "steps", G_TYPE_INT, &steps, "frames",
+                        G_TYPE_INT, &frames, "part", G_TYPE_DOUBLE, &part, "seconds", G_TYPE_DOUBLE,
+                        &seconds, nullptr)) {
+    progress.window(stage, step, steps, part, frames, seconds);
   }
 }
 
