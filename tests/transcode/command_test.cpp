@@ -168,7 +168,24 @@ TEST(Command, Stats) {
   const Finished checked = run_process(
       "python3 -c \"import json,sys; s=json.load(open(sys.argv[1])); assert s['whole'] and "
       "s['frames']==40, s; "
+      "assert s['frames_per_second'] > 0, s; "
       "assert s['element']['windows'] >= 3, s\" " +
+      (folder / "s.json").string());
+  EXPECT_EQ(checked.status, 0) << checked.output;
+}
+
+/// The rate of a clip that is one window, and so comes out at once, counts from the loaded model
+/// on.
+TEST(Command, RateOfOneWindow) {
+  const fs::path folder = empty_folder();
+  const Finished finished =
+      transcode(media("rate-25.mp4") + " --duration 0.4 --stats " + (folder / "s.json").string() +
+                    " -o " + (folder / "out.mkv").string(),
+                "LATENTSYNC_FAKE=delay=500ms");
+  ASSERT_EQ(finished.status, 0) << finished.output;
+  const Finished checked = run_process(
+      "python3 -c \"import json,sys; s=json.load(open(sys.argv[1])); assert s['frames']==10, s; "
+      "assert 1 < s['frames_per_second'] < 21, s\" " +
       (folder / "s.json").string());
   EXPECT_EQ(checked.status, 0) << checked.output;
 }
