@@ -27,7 +27,9 @@ struct Element final : WorkerListener {
   // From the worker's thread.
   void load_begins() override;
   void model_loading(double part, const char* what) override;
-  void model_loaded(const ModelInfo& info, bool was_loaded) override;
+  void model_loaded(const ModelInfo& info, const RenderSettings& resolved,
+                    bool was_loaded) override;
+  void window_progress(const Job& job, const RenderProgress& progress) override;
   void model_failed(const Failure& failure) override;
   void worker_changed() override;
 

@@ -102,13 +102,21 @@ void Element::model_loading(double part, const char* what) {
   reporter.post_load(GST_PROGRESS_TYPE_CONTINUE, what ? what : "", percent);
 }
 
-void Element::model_loaded(const ModelInfo& info, bool was_loaded) {
-  reporter.set_model(info);
+void Element::model_loaded(const ModelInfo& info, const RenderSettings& resolved, bool was_loaded) {
+  reporter.set_model(info, resolved);
   GST_DEBUG_OBJECT(self, "model %s on %s in %s%s", info.name.c_str(), info.device.c_str(),
                    info.precision.c_str(), was_loaded ? ", still loaded" : "");
   if (!was_loaded) {
-    reporter.post_load(GST_PROGRESS_TYPE_COMPLETE, info.name + " on " + info.device, 100);
+    reporter.post_load(GST_PROGRESS_TYPE_COMPLETE, Reporter::in_force(info, resolved), 100);
   }
+  for (size_t number = 0; number < info.warnings.size(); ++number) {
+    const std::string cause = "model-" + std::to_string(number);
+    reporter.warn_once(Topic::kStream, cause.c_str(), info.warnings[number]);
+  }
+}
+
+void Element::window_progress(const Job& job, const RenderProgress& progress) {
+  reporter.post_progress(job, progress);
 }
 
 void Element::model_failed(const Failure& failure) {

@@ -104,6 +104,17 @@ void add_seconds(StageSeconds& sum, const StageSeconds& seconds) {
   sum.paste += seconds.paste;
 }
 
+const char* attention_name(Attention attention) {
+  switch (attention) {
+    case Attention::kFlash:
+      return "flash";
+    case Attention::kStandard:
+      return "standard";
+    default:
+      return "flex";
+  }
+}
+
 bool lacks_face(FrameOutcome outcome) {
   return outcome == FrameOutcome::kNoFace || outcome == FrameOutcome::kImplausible;
 }
@@ -114,6 +125,8 @@ void Reporter::start() {
   std::lock_guard lock(mutex_);
   statistics_ = {};
   model_ = {};
+  settings_ = {};
+  window_.reset();
   warned_.clear();
   failed_ = false;
 }
@@ -239,9 +252,37 @@ void Reporter::count_dropped(int frames) {
   statistics_.frames_dropped += static_cast<uint64_t>(frames);
 }
 
-void Reporter::set_model(const ModelInfo& info) {
+void Reporter::set_model(const ModelInfo& info, const RenderSettings& resolved) {
   std::lock_guard lock(mutex_);
   model_ = info;
+  settings_ = resolved;
+}
+
+std::string Reporter::in_force(const ModelInfo& info, const RenderSettings& resolved) {
+  const std::string edge = std::to_string(resolved.resolution);
+  return info.name + (info.version.empty() ? "" : " " + info.version) + " on " + info.device +
+         " in " + info.precision + ": resolution " + edge + ", " +
+         std::to_string(resolved.inference_steps) + " steps, feature cache " +
+         std::to_string(resolved.feature_cache) + ", vae " + info.vae + ", attention " +
+         attention_name(resolved.attention);
+}
+
+void Reporter::post_progress(const Job& job, const RenderProgress& progress) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto kInterval = std::chrono::milliseconds(500);
+  const auto now = Clock::now();
+  if (window_ != job.index) {
+    window_ = job.index;
+    window_begin_ = progress_posted_ = now;
+  }
+  if (now - progress_posted_ < kInterval) return;
+  progress_posted_ = now;
+  const std::chrono::duration<double> seconds = now - window_begin_;
+  post(gst_structure_new("latentsync-progress", "index", G_TYPE_UINT64, job.index, "frames",
+                         G_TYPE_INT, job.group.frames, "stage", G_TYPE_STRING, progress.stage,
+                         "step", G_TYPE_INT, static_cast<gint>(progress.step), "steps", G_TYPE_INT,
+                         static_cast<gint>(progress.steps), "part", G_TYPE_DOUBLE, progress.part,
+                         "seconds", G_TYPE_DOUBLE, seconds.count(), nullptr));
 }
 
 GstStructure* Reporter::statistics() const {
@@ -254,7 +295,11 @@ GstStructure* Reporter::statistics() const {
       "frames-late", G_TYPE_UINT64, s.frames_late, "frames-dropped", G_TYPE_UINT64,
       s.frames_dropped, "seconds", G_TYPE_DOUBLE, s.render_seconds, "model", G_TYPE_STRING,
       model_.name.c_str(), "device", G_TYPE_STRING, model_.device.c_str(), "precision",
-      G_TYPE_STRING, model_.precision.c_str(), nullptr);
+      G_TYPE_STRING, model_.precision.c_str(), "version", G_TYPE_STRING, model_.version.c_str(),
+      "vae", G_TYPE_STRING, model_.vae.c_str(), "resolution", G_TYPE_INT64, settings_.resolution,
+      "inference-steps", G_TYPE_INT64, settings_.inference_steps, "feature-cache", G_TYPE_INT64,
+      settings_.feature_cache, "attention", G_TYPE_STRING, attention_name(settings_.attention),
+      nullptr);
   set_seconds(structure, s.seconds);
   return structure;
 }

@@ -5,7 +5,10 @@
 #include "gst/settings.h"
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -54,6 +57,8 @@ class Reporter {
 
   /// A window has been rendered: counts it, and posts what became of it.
   void post_window(const Outcome& outcome, NoFace no_face);
+  /// A window that takes long has got so far: posts it, at most twice a second.
+  void post_progress(const Job& job, const RenderProgress& progress);
   void post_late(const Frame& frame, const Lateness& lateness);
   void post_seed(int64_t seed);
   void post_load(GstProgressType type, const std::string& text, int percent);
@@ -61,7 +66,9 @@ class Reporter {
   void count_in();
   void count_out(const Frame& frame, bool late);
   void count_dropped(int frames);
-  void set_model(const ModelInfo& info);
+  void set_model(const ModelInfo& info, const RenderSettings& resolved);
+  /// What a model is rendered with, in one line.
+  static std::string in_force(const ModelInfo& info, const RenderSettings& resolved);
   /// Ownership goes to the caller.
   GstStructure* statistics() const;
 
@@ -74,7 +81,12 @@ class Reporter {
   mutable std::mutex mutex_;
   std::set<std::string> warned_;
   Statistics statistics_;
-  ModelInfo model_;  ///< empty until it is loaded
+  ModelInfo model_;          ///< empty until it is loaded
+  RenderSettings settings_;  ///< that it was loaded for, resolved
+
+  // Of the worker's thread.
+  std::optional<uint64_t> window_;  ///< the last one that had progress
+  std::chrono::steady_clock::time_point window_begin_, progress_posted_;
 };
 
 }  // namespace latentsync

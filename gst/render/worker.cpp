@@ -149,7 +149,8 @@ bool Worker::load() {
                                            " frames: set window-frames to " + most + " or less."});
     return false;
   }
-  if (auto resolved = model->resolve(options_.render); !resolved) {
+  const auto resolved = model->resolve(options_.render);
+  if (!resolved) {
     fail(resolved.failure());
     return false;
   }
@@ -157,7 +158,7 @@ bool Worker::load() {
     fail(*failure);
     return false;
   }
-  listener_.model_loaded(info, options_.loaded != nullptr);
+  listener_.model_loaded(info, *resolved, options_.loaded != nullptr);
   set_phase(Phase::kIdle);
   return true;
 }
@@ -181,7 +182,9 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
   }
   MappedFrames frames(job.group, job.spare.get());
   Window window{&frames, job.group.discontinuity, job.audio, job.audio_start};
-  return session_->render(window, job.settings, stop);
+  return session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
+    listener_.window_progress(job, progress);
+  });
 }
 
 void Worker::render() {

@@ -39,10 +39,14 @@ class WorkerListener {
   virtual ~WorkerListener() = default;
   virtual void load_begins() = 0;
   virtual void model_loading(double part, const char* what) = 0;
-  /// WAS_LOADED: it came with the options, and no load began.
-  virtual void model_loaded(const ModelInfo& info, bool was_loaded) = 0;
+  /// RESOLVED: how it will be used at first. WAS_LOADED: it came with the options, and no load
+  /// began.
+  virtual void model_loaded(const ModelInfo& info, const RenderSettings& resolved,
+                            bool was_loaded) = 0;
   /// kCancelled too.
   virtual void model_failed(const Failure& failure) = 0;
+  /// The job that is being rendered has got so far.
+  virtual void window_progress(const Job& job, const RenderProgress& progress) = 0;
   /// The worker became idle or has an outcome.
   virtual void worker_changed() = 0;
 };

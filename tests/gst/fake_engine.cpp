@@ -292,7 +292,11 @@ class FakeModel final : public Model {
              behaviour.steps,
              1,
              behaviour.window_limit,
-             1 << 20};
+             1 << 20,
+             "1.6"};
+    for (int number = 0; number < behaviour.warnings; ++number) {
+      info_.warnings.push_back("The fake model's warning " + std::to_string(number) + ".");
+    }
     ++control().live_models;
   }
   ~FakeModel() override { --control().live_models; }

@@ -32,6 +32,7 @@
 ///   context=1s                        audio before a window that its pixels depend on
 ///   window-limit=24                   ModelInfo::most_window_frames
 ///   steps=4, resolution=64            the model's own
+///   warnings=2                        so many come with the model
 ///   record=off                        windows() stays empty
 ///
 /// A frame's new pixels, those of edited_area(), are a function of its old ones, of the window's

@@ -78,6 +78,8 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.steps = std::stoi(value);
   } else if (key == "resolution") {
     behaviour.resolution = std::stoi(value);
+  } else if (key == "warnings") {
+    behaviour.warnings = std::stoi(value);
   } else if (key == "window-limit") {
     behaviour.window_limit = std::stoi(value);
   } else if (key == "no-face") {

@@ -32,6 +32,7 @@ struct Behaviour {
   int steps = 4;
   int resolution = 64;
   int window_limit = 24;
+  int warnings = 0;
   std::vector<std::pair<int64_t, int64_t>> no_face;  ///< ns, both ends belong to it
   int no_face_mark = -1;
   std::chrono::nanoseconds context = std::chrono::seconds(1);

@@ -47,6 +47,71 @@ TEST_P(Messages, TellTheProgressOfLoading) {
   }
 }
 
+// The end of the loading and the statistics tell what is in force: model and version, device,
+// precision, autoencoder, resolution, steps, attention.
+TEST_P(Messages, TellWhatIsInForce) {
+  Rig rig(GetParam());
+  rig.set("attention-mode", "flash");
+  run(rig, Clip{});
+  std::string loaded;
+  for (const Progress& progress : progress_of(rig)) {
+    if (progress.type == GST_PROGRESS_TYPE_COMPLETE) loaded = progress.text;
+  }
+  for (const char* part :
+       {"fake 1.6", "cpu", "float32", "resolution 64", "4 steps", "vae full", "attention flash"}) {
+    EXPECT_NE(loaded.find(part), std::string::npos) << part << " is missing in " << loaded;
+  }
+  GstStructure* stats = nullptr;
+  g_object_get(rig.element(), "stats", &stats, nullptr);
+  gchar* text = gst_structure_to_string(stats);
+  for (const char* part : {"version=(string)1.6", "vae=(string)full", "resolution=(gint64)64",
+                           "inference-steps=(gint64)4", "attention=(string)flash"}) {
+    EXPECT_NE(std::string(text).find(part), std::string::npos) << part << " is missing in " << text;
+  }
+  g_free(text);
+  gst_structure_free(stats);
+}
+
+// What a model warns of is a warning each, once.
+TEST_P(Messages, TellWhatTheModelWarnsOf) {
+  fake::behave("warnings=2");
+  Rig rig(GetParam());
+  run(rig, Clip{});
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 2u);
+}
+
+// Within a window that takes long the bus is told how far it is, by stage and step; of short ones
+// it is told nothing.
+TEST_P(Messages, TellTheProgressWithinALongWindow) {
+  fake::behave("step-delay=300ms,steps=6");
+  Rig rig(GetParam());
+  run(rig, Clip{.frames = 16});
+  const auto messages = rig.element_messages("latentsync-progress");
+  ASSERT_GE(messages.size(), 2u);
+  int last = 0;
+  for (const auto& message : messages) {
+    const GstStructure* structure = gst_message_get_structure(message.get());
+    int step = 0, steps = 0, frames = 0;
+    double part = 0, seconds = 0;
+    ASSERT_TRUE(gst_structure_get(structure, "step", G_TYPE_INT, &step, "steps", G_TYPE_INT, &steps,
+                                  "frames", G_TYPE_INT, &frames, "part", G_TYPE_DOUBLE, &part,
+                                  "seconds", G_TYPE_DOUBLE, &seconds, nullptr));
+    EXPECT_STREQ(gst_structure_get_string(structure, "stage"), "denoise");
+    EXPECT_GT(step, last);
+    EXPECT_EQ(steps, 6);
+    EXPECT_EQ(frames, 16);
+    EXPECT_NEAR(part, step / 6., 1e-9);
+    EXPECT_GE(seconds, 0.3 * (step - 1));
+    last = step;
+  }
+}
+
+TEST_P(Messages, TellNoProgressWithinShortWindows) {
+  Rig rig(GetParam());
+  run(rig, Clip{});
+  EXPECT_TRUE(rig.element_messages("latentsync-progress").empty());
+}
+
 // A load that fails or is ended is told as that: no progress is left open.
 TEST_P(Messages, CloseTheProgressOfALoadThatFails) {
   fake::behave("load-failure=damaged-file");
