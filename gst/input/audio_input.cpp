@@ -157,9 +157,9 @@ void AudioInput::forget(std::optional<int64_t> oldest_ns, bool live) {
   if (whole_) return;
   // After a flush of its own the audio may belong to video that is still to come, further back.
   if (oldest_ns && !renewed_) {
-    history_.trim(std::max(sample_index(place(*oldest_ns)), floor_) - kAudioContext);
+    history_.trim(std::max(sample_index(place(*oldest_ns)), floor_) - kContextSamples);
   }
-  if (live) history_.trim(history_.end() - kAudioContext);
+  if (live) history_.trim(history_.end() - kContextSamples);
 }
 
 const AudioInput::Span& AudioInput::span_of(int64_t running_ns) const {

@@ -16,7 +16,7 @@ constexpr int64_t kAudioAhead = 30 * 16000;
 /// The same once the video has been waited for in vain.
 constexpr int64_t kMostAudioAhead = 600 * 16000;
 /// More than a window needs of what came before it.
-constexpr int64_t kAudioContext = 32 * 16000;
+constexpr int64_t kContextSamples = 32 * 16000;
 
 /// One buffer of audio, read.
 struct Sound {

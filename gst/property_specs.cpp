@@ -1,0 +1,400 @@
+#include "gst/property_specs.h"
+
+#include "gst/settings.h"
+
+#include <gst/gst.h>
+
+/// Properties: names, ranges, defaults, and what they are documented to be.
+namespace latentsync {
+namespace {
+
+template <typename Value>
+constexpr int number(Value value) {
+  return static_cast<int>(value);
+}
+
+GType register_enum(const char* name, const GEnumValue* values) {
+  const GType type = g_enum_register_static(name, values);
+  gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
+  return type;
+}
+
+/**
+ * GstLatentsyncScheduler:
+ * @ddim: DDIM
+ *
+ * The method of the denoising steps.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kSchedulers[] = {{number(Scheduler::kDdim), "DDIM", "ddim"},
+                                  {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncAttentionMode:
+ * @flex: the keys of the mouth region count twice
+ * @flash: fused attention
+ * @standard: attention step by step
+ *
+ * How the UNet attends to the picture.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kAttentionModes[] = {
+    {number(Attention::kFlex), "The keys of the mouth region count twice", "flex"},
+    {number(Attention::kFlash), "Fused attention", "flash"},
+    {number(Attention::kStandard), "Attention step by step", "standard"},
+    {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncVae:
+ * @auto: what the model's folder has
+ * @full: AutoencoderKL
+ * @tiny: TAESD: faster and softer
+ *
+ * The autoencoder between pixels and latents.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kVaes[] = {{number(VaeChoice::kAuto), "What the model's folder has", "auto"},
+                            {number(VaeChoice::kFull), "AutoencoderKL", "full"},
+                            {number(VaeChoice::kTiny), "TAESD", "tiny"},
+                            {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncPrecision:
+ * @auto: what suits the device
+ * @float32: 32 bits
+ * @bfloat16: 16 bits with the exponent of 32
+ * @float16: 16 bits
+ *
+ * The numbers that the networks calculate with.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kPrecisions[] = {
+    {number(Precision::kAuto), "What suits the device", "auto"},
+    {number(Precision::kFloat32), "32 bits", "float32"},
+    {number(Precision::kBfloat16), "16 bits with the exponent of 32", "bfloat16"},
+    {number(Precision::kFloat16), "16 bits", "float16"},
+    {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncAudioContext:
+ * @sliding: at most 30 s, ending audio-lookahead after the window
+ * @whole: all of the audio is read before the first window
+ *
+ * The audio that a window depends on.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kAudioContexts[] = {
+    {number(AudioContext::kSliding), "At most 30 s, ending audio-lookahead after the window",
+     "sliding"},
+    {number(AudioContext::kWhole), "All audio is read before the first window", "whole"},
+    {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncNoFace:
+ * @pass-through: such frames are output as they arrived
+ * @error: such a frame ends the stream with an error
+ *
+ * What becomes of frames without a usable face.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kNoFaces[] = {
+    {number(NoFace::kPassThrough), "Such frames are output as they arrived", "pass-through"},
+    {number(NoFace::kError), "Such a frame ends the stream with an error", "error"},
+    {0, nullptr, nullptr}};
+/**
+ * GstLatentsyncFaceSelect:
+ * @largest: the largest face
+ * @center: the face nearest to the center of the picture
+ * @nearest: the face nearest to face-x, face-y
+ * @all: every face
+ *
+ * Which face's mouth is edited.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kFaceSelects[] = {
+    {number(FaceSelect::kLargest), "The largest face", "largest"},
+    {number(FaceSelect::kCenter), "The face nearest to the center of the picture", "center"},
+    {number(FaceSelect::kNearest), "The face nearest to face-x, face-y", "nearest"},
+    {number(FaceSelect::kAll), "Every face", "all"},
+    {0, nullptr, nullptr}};
+
+constexpr auto kWhenReady =
+    static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+constexpr auto kWhenPlaying = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                       GST_PARAM_MUTABLE_PLAYING);
+constexpr auto kControlled = static_cast<GParamFlags>(kWhenPlaying | GST_PARAM_CONTROLLABLE);
+
+void install(GObjectClass* klass, guint id, GParamSpec* spec) {
+  g_object_class_install_property(klass, id, spec);
+}
+
+GParamSpec* count_spec(const char* name, const char* nick, const char* blurb, guint least,
+                       guint most, int value, GParamFlags flags) {
+  return g_param_spec_uint(name, nick, blurb, least, most, static_cast<guint>(value), flags);
+}
+
+/// What is loaded, and where it runs.
+void install_model_properties(GObjectClass* klass, const Settings& defaults) {
+  /**
+   * GstLatentsync:model-path:
+   *
+   * The folder of the model: latentsync_unet, whisper/tiny, vae. %NULL, the default, stands for the
+   * model that is installed with the plugin.
+   *
+   * Since: 0.1
+   */
+  install(
+      klass, kModelPath,
+      g_param_spec_string("model-path", "Model path",
+                          "Folder of the model; null: the installed model", nullptr, kWhenReady));
+  /**
+   * GstLatentsync:device:
+   *
+   * Where the model runs: auto (CUDA where there is a device), cpu, cuda, or cuda:N.
+   *
+   * Since: 0.1
+   */
+  install(klass, kDevice,
+          g_param_spec_string("device", "Device",
+                              "Where the model runs: auto (CUDA where there is a device), cpu, "
+                              "cuda, or cuda:N",
+                              defaults.device.c_str(), kWhenReady));
+  /**
+   * GstLatentsync:precision:
+   *
+   * The numbers that the networks calculate with.
+   *
+   * Since: 0.1
+   */
+  install(klass, kPrecision,
+          g_param_spec_enum("precision", "Precision", "Numbers that the networks calculate with",
+                            register_enum("GstLatentsyncPrecision", kPrecisions),
+                            number(defaults.precision), kWhenReady));
+  /**
+   * GstLatentsync:vae:
+   *
+   * The autoencoder between pixels and latents.
+   *
+   * Since: 0.1
+   */
+  install(klass, kVae,
+          g_param_spec_enum(
+              "vae", "VAE", "Autoencoder between pixels and latents; tiny is faster and softer",
+              register_enum("GstLatentsyncVae", kVaes), number(defaults.vae), kWhenReady));
+  /**
+   * GstLatentsync:resolution:
+   *
+   * The edge of the face crop in pixels, a multiple of 64 from 128 to 1024. 0: the model's own.
+   *
+   * Since: 0.1
+   */
+  install(klass, kResolution,
+          count_spec("resolution", "Resolution",
+                     "Edge of the face crop in pixels, a multiple of 64 from 128 on; 0: the "
+                     "model's own",
+                     0, 1024, defaults.resolution, kWhenReady));
+  /**
+   * GstLatentsync:window-frames:
+   *
+   * The number of frames that are denoised together, at most what the model was trained for.
+   *
+   * Since: 0.1
+   */
+  install(
+      klass, kWindowFrames,
+      count_spec("window-frames", "Window frames", "Number of frames that are denoised together", 1,
+                 kMostWindowFrames, defaults.window_frames, kWhenReady));
+}
+
+/// How a window is rendered.
+void install_render_properties(GObjectClass* klass, const Settings& defaults) {
+  /**
+   * GstLatentsync:seed:
+   *
+   * The seed of the noise. -1: drawn at each start, and posted in the element message
+   * latentsync-seed.
+   *
+   * Since: 0.1
+   */
+  install(klass, kSeed,
+          g_param_spec_int64("seed", "Seed",
+                             "Seed of the noise; -1: drawn at each start, and posted in an element "
+                             "message",
+                             -1, G_MAXINT64, defaults.seed, kWhenReady));
+  /**
+   * GstLatentsync:lips-expression:
+   *
+   * The scale of the classifier-free guidance: how much the lips move. Controllable, by window.
+   *
+   * Since: 0.1
+   */
+  install(klass, kLipsExpression,
+          g_param_spec_double("lips-expression", "Lips expression",
+                              "Scale of the classifier-free guidance: how much the lips move", 1, 3,
+                              defaults.lips_expression, kControlled));
+  /**
+   * GstLatentsync:inference-steps:
+   *
+   * The number of denoising steps. 0: the model's own.
+   *
+   * Since: 0.1
+   */
+  install(klass, kInferenceSteps,
+          count_spec("inference-steps", "Inference steps",
+                     "Number of denoising steps; 0: the model's own", 0, 999,
+                     defaults.inference_steps, kWhenPlaying));
+  /**
+   * GstLatentsync:scheduler:
+   *
+   * The method of the denoising steps.
+   *
+   * Since: 0.1
+   */
+  install(klass, kScheduler,
+          g_param_spec_enum("scheduler", "Scheduler", "Method of the denoising steps",
+                            register_enum("GstLatentsyncScheduler", kSchedulers),
+                            number(defaults.scheduler), kWhenReady));
+  /**
+   * GstLatentsync:attention-mode:
+   *
+   * How the UNet attends to the picture. flex doubles the weight of the mouth region.
+   *
+   * Since: 0.1
+   */
+  install(klass, kAttentionMode,
+          g_param_spec_enum("attention-mode", "Attention mode",
+                            "How the UNet attends; flex doubles the weight of the mouth region",
+                            register_enum("GstLatentsyncAttentionMode", kAttentionModes),
+                            number(defaults.attention_mode), kWhenPlaying));
+  /**
+   * GstLatentsync:feature-cache:
+   *
+   * The number of steps from one full evaluation of the UNet to the next (DeepCache). 0 and 1:
+   * every step is a full one, -1: the model's own number.
+   *
+   * Since: 0.1
+   */
+  install(klass, kFeatureCache,
+          g_param_spec_int("feature-cache", "Feature cache",
+                           "Steps from one full evaluation of the UNet to the next (DeepCache); 0 "
+                           "and 1: every step, -1: the model's own",
+                           -1, 10, defaults.feature_cache, kWhenPlaying));
+  /**
+   * GstLatentsync:batch-size:
+   *
+   * The number of frames that go through the VAE at once. 0: automatic.
+   *
+   * Since: 0.1
+   */
+  install(klass, kBatchSize,
+          count_spec("batch-size", "Batch size",
+                     "Number of frames that go through the VAE at once; 0: automatic", 0, G_MAXINT,
+                     defaults.batch_size, kWhenPlaying));
+}
+
+void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
+  /**
+   * GstLatentsync:audio-context:
+   *
+   * The audio that a window depends on. With whole, the queue before a muxer in another branch of
+   * the audio needs to be without limits.
+   *
+   * Since: 0.1
+   */
+  install(klass, kAudioContext,
+          g_param_spec_enum("audio-context", "Audio context",
+                            "Audio that a window depends on; whole: a queue before a muxer in "
+                            "another branch of the audio must be without limits",
+                            register_enum("GstLatentsyncAudioContext", kAudioContexts),
+                            number(defaults.audio_context), kWhenReady));
+  /**
+   * GstLatentsync:audio-lookahead:
+   *
+   * The audio after a window that it depends on with #GstLatentsync:audio-context = sliding, in
+   * nanoseconds. It is a part of the latency.
+   *
+   * Since: 0.1
+   */
+  install(
+      klass, kAudioLookahead,
+      g_param_spec_uint64("audio-lookahead", "Audio lookahead",
+                          "Audio after a window that it depends on with "
+                          "audio-context=sliding, in nanoseconds; part of the latency",
+                          kLeastLookahead, kMostLookahead, defaults.audio_lookahead, kWhenReady));
+  /**
+   * GstLatentsync:no-face:
+   *
+   * What becomes of frames without a usable face.
+   *
+   * Since: 0.1
+   */
+  install(klass, kNoFace,
+          g_param_spec_enum("no-face", "No face", "What becomes of frames without a usable face",
+                            register_enum("GstLatentsyncNoFace", kNoFaces),
+                            number(defaults.no_face), kWhenPlaying));
+  /**
+   * GstLatentsync:face-select:
+   *
+   * Which face's mouth is edited.
+   *
+   * Since: 0.1
+   */
+  install(klass, kFaceSelect,
+          g_param_spec_enum("face-select", "Face select", "Which face's mouth is edited",
+                            register_enum("GstLatentsyncFaceSelect", kFaceSelects),
+                            number(defaults.face_select), kWhenPlaying));
+  /**
+   * GstLatentsync:face-x:
+   *
+   * Where the face is with #GstLatentsync:face-select = nearest, as a part of the picture's width.
+   * Controllable, by window.
+   *
+   * Since: 0.1
+   */
+  install(klass, kFaceX,
+          g_param_spec_double("face-x", "Face x",
+                              "Where the face is with face-select=nearest, as a part of the "
+                              "picture's width",
+                              0, 1, defaults.face_x, kControlled));
+  /**
+   * GstLatentsync:face-y:
+   *
+   * Where the face is with #GstLatentsync:face-select = nearest, as a part of the picture's height.
+   * Controllable, by window.
+   *
+   * Since: 0.1
+   */
+  install(klass, kFaceY,
+          g_param_spec_double("face-y", "Face y",
+                              "Where the face is with face-select=nearest, as a part of the "
+                              "picture's height",
+                              0, 1, defaults.face_y, kControlled));
+  /**
+   * GstLatentsync:stats:
+   *
+   * The structure latentsync-stats: windows, frames-in, -out, -edited, -passed, -late and -dropped
+   * (#guint64), seconds of rendering and of each stage (#gdouble), model, device and precision
+   * (#gchararray), since the start. frames-edited and frames-passed were output; with
+   * frames-dropped and what is held they are frames-in.
+   *
+   * Since: 0.1
+   */
+  install(klass, kStats,
+          g_param_spec_boxed("stats", "Statistics",
+                             "Windows, frames, and seconds of each stage since the start",
+                             GST_TYPE_STRUCTURE,
+                             static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
+}
+
+}  // namespace
+
+void install_property_specs(GObjectClass* klass) {
+  const Settings defaults;
+  install_model_properties(klass, defaults);
+  install_render_properties(klass, defaults);
+  install_stream_properties(klass, defaults);
+}
+
+}  // namespace latentsync

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <glib-object.h>
+
+/// The element's properties by number: what property_specs.cpp installs, properties.cpp sets and
+/// gets.
+namespace latentsync {
+
+enum Property : guint {
+  kPropertyNone,
+  kModelPath,
+  kSeed,
+  kLipsExpression,
+  kInferenceSteps,
+  kScheduler,
+  kAttentionMode,
+  kFeatureCache,
+  kResolution,
+  kVae,
+  kWindowFrames,
+  kPrecision,
+  kDevice,
+  kBatchSize,
+  kAudioContext,
+  kAudioLookahead,
+  kNoFace,
+  kFaceSelect,
+  kFaceX,
+  kFaceY,
+  kStats,
+};
+
+/// Installs the properties, with their ranges, defaults and documentation.
+void install_property_specs(GObjectClass* klass);
+
+}  // namespace latentsync
