@@ -17,7 +17,7 @@ Failure current_failure() {
   } catch (const std::system_error& error) {
     if (error.code() == std::errc::resource_unavailable_try_again) {
       return {ErrorCode::kOutOfMemory,
-              "No more threads may be started (ulimit -u, or the limit of a container). Raise the "
+              "No more threads can be started (ulimit -u, or the limit of a container). Raise the "
               "limit, or end other programs of this user.",
               error.what()};
     }
