@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The model card of what run.sh trained: card.py OUT COMMAND >README.md (only the standard library)."""
+"""Writes the model card of a model that run.sh trained: card.py OUT COMMAND >README.md (standard library only)."""
 import collections
 import json
 import pathlib
@@ -7,8 +7,8 @@ import sys
 
 GRID = """GRID: *The Grid Audio-Visual Speech Corpus (1.0)*, M. Cooke, J. Barker, S. Cunningham, X. Shao, 2006,
 doi 10.5281/zenodo.3625687, **CC BY 4.0**."""
-MEANING = """`rotated`: the driving audio begins in its middle, so that the shape all sentences share does not help. r_driver: correlation of
-the mouth's opening with that of the video the audio comes from; r_original: with that of the face's own footage."""
+MEANING = """`rotated`: the driving audio begins in its middle, so that the pattern common to all sentences does not help. r_driver: correlation of
+the mouth's opening with that in the video of the driving audio; r_original: with that in the face's original footage."""
 
 
 def speakers(clips):
@@ -23,15 +23,15 @@ def data(clips, command):
     lines = [f"{len(trained)} clips, {sum(c['frames'] for c in trained) / 25 / 60:.1f} minutes, licence {licences}: {speakers(trained)}."]
     if any(is_grid(c) for c in trained):
         lines += [GRID]
-    lines += ["Changes made: faces aligned and scaled, colours, light, geometry, loudness, speed and noise varied at random, faces mixed."]
+    lines += ["Changes made: faces aligned and scaled, colours, light, geometry, loudness, speed and noise varied at random, faces morphed."]
     if "--init" in command.split():
-        lines += ["It goes on from the model of `--init` (below), whose card says what that one was trained on."]
+        lines += ["Training started from the model of `--init` (below), whose card lists its own training data."]
     left_out = [speakers(clips["validation"])] if clips["validation"] else []
     if clips["driver"]:
         left_out += ["the sentences of " + ", ".join(c["name"] for c in clips["driver"])]
-    lines += [f"Left out of the training: {'; '.join(left_out) or 'nothing'}."]
+    lines += [f"Held out of the training: {'; '.join(left_out) or 'nothing'}."]
     if clips["unseen"]:
-        lines += [f"Clips without a corpus licence ({len(clips['unseen'])}) only measured with."]
+        lines += [f"Clips without a corpus licence ({len(clips['unseen'])}) were used for measurements only."]
     return "\n".join(lines)
 
 
@@ -46,19 +46,19 @@ def read(path):
 def figures(measures):
     tests = json.loads(read(measures / "measures.json") or "{}").get("tests")
     if not tests:
-        return "None: the data set has no clips that were left out to measure with."
+        return "None: the data set has no held-out clips for measurements."
     table, mouths = read(measures / "measures.md"), read(measures / "mouths.md")
     if mouths:
-        table = "\n".join(["Mouths, as MediaPipe's FaceMesh with attention reads them:\n", mouths,
-                           "Pictures, and mouths as the project's own mesh, without attention, reads them:\n", table])
+        table = "\n".join(["Mouths, measured with MediaPipe's FaceMesh with attention:\n", mouths,
+                           "Pictures, and mouths measured with the project's own mesh, without attention:\n", table])
     return f"{table}\n{MEANING}"
 
 
 def voices(trained):
     if all(is_grid(c) for c in trained):
-        return "Few voices and 51 words of English were trained on."
+        return "The training data has few voices and 51 English words."
     count = len({c["speaker"] for c in trained})
-    return "One voice was trained on." if count == 1 else f"{count} voices were trained on."
+    return "The training data has one voice." if count == 1 else f"The training data has {count} voices."
 
 
 def main():
@@ -70,13 +70,13 @@ def main():
     unet, whisper = config["unet"], config["whisper"]
     print(f"""# {config["name"]}
 
-A small lip-sync model with the layer structure and names of LatentSync (bytedance/LatentSync). It shows that the pipeline
-works and lets everything be tried on a CPU; it is not a quality model.
+A small lip-sync model with the layer structure and tensor names of LatentSync (bytedance/LatentSync). It shows that the pipeline
+works and makes it possible to try everything on a CPU; it is not a quality model.
 
 | what | |
 | --- | --- |
 | crop | {config["resolution"]} pixels, TAESD's latents (MIT, Copyright (c) 2023 Ollin Boer Bohan; not trained here) |
-| UNet | channels {unet["block_out_channels"]}, {unet["layers_per_block"]} layer(s) a block, {unet["attention_head_dim"]} heads |
+| UNet | channels {unet["block_out_channels"]}, {unet["layers_per_block"]} layer(s) per block, {unet["attention_head_dim"]} heads |
 | audio encoder | Whisper's layout, {whisper["n_audio_state"]} wide, {whisper["n_audio_layer"]} layers |
 | size | {size:.1f} MB |
 
@@ -86,15 +86,15 @@ works and lets everything be tried on a CPU; it is not a quality model.
 ## Recipe
     {command}
 
-docs/training.md has the steps. Sampling: {config["inference_steps"]} steps (the number it was trained for: more are not better), guidance
+docs/training.md describes the steps. Sampling: {config["inference_steps"]} steps (the number it was trained for: more do not improve it), guidance
 {config["guidance_scale"]}, noise of seed 1247.
 
 ## Figures
 {figures(out / "measures")}
 
 ## Intended use and limits
-Frontal faces, one speaker at a time, to try and to test the software. {voices(clips["train"])} Turned
-heads and covered mouths fail. Do not use it to deceive: say that a video was edited.""")
+For trying and testing the software: frontal faces, one speaker at a time. {voices(clips["train"])} Turned
+heads and covered mouths fail. Do not use it to deceive: state that a video was edited.""")
 
 
 if __name__ == "__main__":

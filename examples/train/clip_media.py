@@ -1,4 +1,4 @@
-"""What clips.py reads of videos and writes of clips, by ffmpeg."""
+"""Reads videos and writes clips with ffmpeg, for clips.py."""
 import subprocess
 import tempfile
 

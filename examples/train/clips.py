@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Videos of one speaker -> clips to train on: cut, cropped about the face, with landmarks and index.csv.
+"""Makes training clips from videos of one speaker: cut, cropped around the face, with landmarks and index.csv.
 
     clips.py VIDEO... CLIPS --speaker NAME --licence TEXT
 
-VIDEO is any video with its sound. Kept is what shows exactly one face for two seconds and more, not turned away, without
-cuts, whose mouth follows the sound; in pieces of at most ten seconds. Each becomes NAME-001.mp4 and so on, a square about
-the face, 25 frames a second, with FaceMesh's landmarks of every frame in NAME-001.npz, and a row of CLIPS/index.csv.
-What CLIPS holds already stays, and videos that are in its index are skipped. docs/training.md describes the format;
-`prepare.py pack` and `run.sh --clips` take the folder.
+VIDEO is any video with its sound. The script keeps parts of at least two seconds that show exactly one frontal face
+without cuts and whose mouth follows the sound, in pieces of at most ten seconds. Each becomes NAME-001.mp4 and so on, a
+square around the face at 25 frames per second, with FaceMesh's landmarks of every frame in NAME-001.npz and a row in
+CLIPS/index.csv. Existing clips in CLIPS are kept, and videos that are in its index are skipped. docs/training.md describes
+the format; the folder is the input of `prepare.py pack` and `run.sh --clips`.
 
---licence says under which licence, or with whose consent, the recordings may be trained on. Nothing here can check it:
-give what is true; it goes into index.csv, the data set and the model's card.
+--licence states under which licence, or with whose consent, the recordings may be used for training. The script cannot
+verify it: state what is true; it is copied into index.csv, the data set and the model card.
 
 Needs ffmpeg and MediaPipe: pip install --no-deps -r examples/train/requirements-mouths.txt
 """
@@ -157,7 +157,7 @@ def planned(video, shape, heard, side_most):
     reason."""
     faces, wrong, cuts = look(video)
     if all(wrong == "no face"):
-        fail(f"{video}: no face was found: it has to be seen from the front, a tenth as high as the picture at least")
+        fail(f"{video}: no face was found: the face must be frontal and at least a tenth as high as the picture")
     faces, wrong = bridged(faces * np.tile(shape, 2), wrong)
     wrong[heard:] = "no sound"
     found = [piece for begin, end in stretches(faces, wrong, cuts) for piece in pieces(begin, end, faces, shape, side_most)]
@@ -195,7 +195,7 @@ def best_part(frames):
     parts = parted(frontal, np.concatenate([[False], spikes(step) > MESH_CUT]))
     begin, end = max(parts, key=lambda part: part[1] - part[0], default=(0, 0))
     if end - begin < SHORTEST:
-        raise LeftOut("no face" if np.isnan(nose).mean() > 0.5 else "turned away" if frontal.mean() < 0.5 else "short between cuts")
+        raise LeftOut("no face" if np.isnan(nose).mean() > 0.5 else "turned away" if frontal.mean() < 0.5 else "too short between cuts")
     return begin, end, mesh[begin:end]
 
 
@@ -209,7 +209,7 @@ def agreement(mesh, sound, least):
         raise LeftOut("silent")
     sync = best_correlation(openings(mesh), smoothed(np.log(loud + 1)))
     if sync < least:
-        raise LeftOut("mouth and sound apart")
+        raise LeftOut("mouth does not follow the sound")
     return sync
 
 
@@ -225,7 +225,7 @@ class Index:
                 reader = csv.DictReader(file, restval="")
                 self.rows, self.fields = list(reader), list(reader.fieldnames or [])
             if lost := [name for name in COLUMNS if name not in self.fields]:
-                fail(f"{self.path} lacks the column {', '.join(lost)}: give another folder, or correct it")
+                fail(f"{self.path} lacks the column {', '.join(lost)}: use another folder, or correct it")
             self.fields += [name for name in ALSO if name not in self.fields]
 
     def has(self, video):
@@ -265,7 +265,7 @@ def cut(video, folder, options):
         except LeftOut as reason:
             left_out[str(reason)] += len(frames)
             continue
-        left_out["beside cuts or turned faces"] += len(frames) - (end - begin)
+        left_out["next to cuts or turned faces"] += len(frames) - (end - begin)
         write_clip(folder / f"{len(made)}.mp4", frames[begin:end], spoken)
         halves = np.rint(mesh * 2).astype(np.int16)
         np.savez_compressed(folder / f"{len(made)}.npz", d=np.diff(halves, axis=0, prepend=np.zeros_like(halves[:1])))
@@ -276,7 +276,7 @@ def cut(video, folder, options):
 
 def add_video(video, index, options):
     """Returns how many clips it gave."""
-    print(f"{video}: looking for faces", flush=True)
+    print(f"{video}: detecting faces", flush=True)
     with tempfile.TemporaryDirectory(dir=options.clips, prefix=".clips-") as folder:
         made, left_out = cut(video, pathlib.Path(folder), options)
         rows, names = [], index.free_names(options.speaker)
@@ -294,13 +294,13 @@ def add_video(video, index, options):
 
 def speaker_name(text):
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
-        raise argparse.ArgumentTypeError(f"\"{text}\" cannot be a file's name: letters, digits, dots, dashes")
+        raise argparse.ArgumentTypeError(f"\"{text}\" cannot be used in a file name: use letters, digits, dots and dashes")
     return text
 
 
 def words(text):
     if not text.strip():
-        raise argparse.ArgumentTypeError("it has to say something")
+        raise argparse.ArgumentTypeError("the text is empty")
     return text.strip()
 
 
@@ -314,35 +314,35 @@ def correlation(text):
             return float(text)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"\"{text}\" is no number from -1 to 1")
+    raise argparse.ArgumentTypeError(f"\"{text}\" is not a number from -1 to 1")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", metavar="VIDEO", nargs="+", type=pathlib.Path)
-    parser.add_argument("clips", metavar="CLIPS", type=pathlib.Path, help="a folder; made where it is not there")
-    parser.add_argument("--speaker", metavar="NAME", type=speaker_name, required=True, help="who is seen and heard in all of the videos")
+    parser.add_argument("clips", metavar="CLIPS", type=pathlib.Path, help="output folder; created if necessary")
+    parser.add_argument("--speaker", metavar="NAME", type=speaker_name, required=True, help="name of the person in all of the videos")
     parser.add_argument("--licence", metavar="TEXT", type=words, required=True,
-                        help="what allows you to train on the recordings, e.g. \"consent of the speaker, 2025-03-01\"")
-    parser.add_argument("--source", metavar="TEXT", type=words, default="own recordings", help="where they come from (own recordings)")
+                        help="why the recordings may be used for training, e.g. \"consent of the speaker, 2025-03-01\"")
+    parser.add_argument("--source", metavar="TEXT", type=words, default="own recordings", help="source of the recordings (own recordings)")
     parser.add_argument("--rights", metavar="TEXT", type=words, default="corpus licence",
-                        help="\"corpus licence\" (the default) is trained on; with anything else clips are only measured with")
-    parser.add_argument("--side", metavar="PIXELS", type=even, default=384, help="of the clips at most; they are never enlarged (384)")
+                        help="\"corpus licence\" (the default) allows training; with any other text clips are used for measurements only")
+    parser.add_argument("--side", metavar="PIXELS", type=even, default=384, help="largest side of the clips; they are never enlarged (384)")
     parser.add_argument("--least-sync", metavar="R", type=correlation, default=0.05,
-                        help="how well a mouth's opening follows the loudness, as a correlation; -1 keeps all (0.05)")
+                        help="smallest correlation of the mouth's opening with the loudness; -1 keeps everything (0.05)")
     options = parser.parse_args()
     for video in options.videos:
         if not video.is_file():
-            fail(f"{video} is no file: give videos, and last the folder for the clips")
+            fail(f"{video} is not a file: give videos, then the folder for the clips")
     if options.clips.exists() and not options.clips.is_dir():
-        fail(f"{options.clips} is a file: the last name is that of the folder for the clips")
+        fail(f"{options.clips} is a file: the last argument is the folder for the clips")
     face_mesh.solutions()
     ffmpeg_program()
     options.clips.mkdir(parents=True, exist_ok=True)
     index, made = Index(options.clips), 0
     for video in options.videos:
         if index.has(video):
-            print(f"{video}: its clips are in {index.path} already; to make them anew, remove its rows there and their files")
+            print(f"{video}: its clips are already in {index.path}; to make them again, remove its rows and their files")
         else:
             made += add_video(video, index, options)
     if not index.rows:

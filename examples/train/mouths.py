@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How well mouths follow the sound, read by MediaPipe's FaceMesh with attention.
+"""Measures how well mouths follow the sound, with MediaPipe's FaceMesh with attention.
 
     mouths.py --data WORK --frames FOLDER --out FOLDER
 
-WORK is what `prepare.py unpack` left, FRAMES what `latentsync-measure --frames` kept. Writes mouths.json and mouths.md with
+WORK is the output of `prepare.py unpack`, FRAMES that of `latentsync-measure --frames`. Writes mouths.json and mouths.md with
 the figures that docs/training.md defines. The opening is the inner-lip distance over the face's height, smoothed over three
-frames. That of the clips themselves was read by the same mesh when the data was made. The project's own mesh, which
-latentsync-measure uses, has no attention: it follows the lips of small mouths with a fraction of their movement.
+frames. That of the clips themselves was measured with the same mesh when the data was prepared. The project's own mesh,
+which latentsync-measure uses, has no attention: it reproduces only a fraction of the movement of small mouths' lips.
 
 Needs mediapipe (requirements-mouths.txt).
 """
@@ -131,14 +131,14 @@ def main():
     clips = Clips(options.data)
 
     if not options.frames.is_dir():
-        raise SystemExit(f"mouths.py: there is no folder {options.frames}; latentsync-measure --frames makes it")
+        raise SystemExit(f"mouths.py: the folder {options.frames} does not exist; latentsync-measure --frames creates it")
     rendered = []
     for path in sorted(options.frames.glob("*.safetensors")):
         found, about = tensors(path, ["frames"])
         mesh = mesh_of(found["frames"])
         if mesh is None:
             raise SystemExit(f"mouths.py: {path} ({about['test']}, {about['face']} with the sound of {about['driver']}) "
-                             "shows no face: remove it to read the others")
+                             "shows no face: remove it to measure the others")
         rendered.append((about, mesh))
     if not rendered:
         print(f"mouths.py: {options.frames} holds no clips; latentsync-measure --frames writes them", file=sys.stderr)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a folder of at most 60 MB that trains by itself on a machine without GStreamer and without downloads: the sources
-# that the trainer is built from, the data set, TAESD, the face networks, nlohmann-json's headers, and of the demo model the
-# audio encoder (for --encoder models/demo) and, where there is room, all that --init models/demo takes (17 MB more).
+# Makes a folder of at most 60 MB for training on a machine without GStreamer and without internet access: the sources of
+# the trainer, the data set, TAESD, the face networks, nlohmann-json's headers, and the demo model's audio encoder (for
+# --encoder models/demo) and, if the limit allows it, everything that --init models/demo needs (17 MB more).
 #
 #     examples/train/pack.sh CLIPS OUT [EDGE] [options of `prepare.py pack`]
 #     cd OUT && examples/train/run.sh --preset h200 --device cuda --minutes 25
 #
-# CLIPS holds clips, landmarks and index.csv (docs/training.md). EDGE: of the crops, 256 unless said otherwise; options are
-# --validation, --drivers, --quality and what else `prepare.py pack --help` lists. $PYTHON needs examples/train/requirements.txt.
+# CLIPS holds clips, landmarks and index.csv (docs/training.md). EDGE: edge of the crops, default 256. The options are
+# --validation, --drivers, --quality and the others that `prepare.py pack --help` lists. $PYTHON needs examples/train/requirements.txt.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
@@ -32,7 +32,7 @@ headers=/usr/include/nlohmann
 [ -d "$headers" ] || { echo "pack.sh: nlohmann-json's headers are missing: run ./setup.sh" >&2; exit 1; }
 cp -r "$headers" "$out/.train-carry/include/"
 
-[ -f "$out/train-set/index.csv" ] || rm -rf "$out/train-set"  # clips of a former call would count; CLIPS themselves stay
+[ -f "$out/train-set/index.csv" ] || rm -rf "$out/train-set"  # remove clips of an earlier call, but never CLIPS itself
 "$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge" "$@"
 
 most=60000000
@@ -42,10 +42,10 @@ if [ $((bytes + $(du -scb "${to_go_on[@]}" | tail -n 1 | cut -f1))) -le "$most" 
   cp -r "${to_go_on[@]}" "$out/models/demo/"
   bytes=$(du -sb "$out" | cut -f1)
 else
-  echo "pack.sh: the demo model's UNet would make it more than 60 MB: --init models/demo does not work there"
+  echo "pack.sh: the demo model's UNet is left out, because the folder would exceed 60 MB: --init models/demo will not work"
 fi
 echo "$((bytes / 1000000)) MB in $out"
 if [ "$bytes" -gt "$most" ]; then
-  echo "pack.sh: more than 60 MB: give a higher --quality number (22 unless said otherwise), or fewer clips" >&2
+  echo "pack.sh: the folder exceeds 60 MB: use a higher --quality number (default 22), or fewer clips" >&2
   exit 1
 fi

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Training clips -> aligned crops, in two steps.
+"""Prepares training clips as aligned crops, in two steps.
 
-    prepare.py pack CLIPS SET [--edge 256]     clips, landmarks and index.csv -> a small folder that travels (needs ffmpeg and OpenCV)
-    prepare.py unpack SET WORK                 that folder -> one mapped file a clip for latentsync-train (needs OpenCV)
+    prepare.py pack CLIPS SET [--edge 256]     clips, landmarks and index.csv -> a small folder to copy to other machines (needs ffmpeg and OpenCV)
+    prepare.py unpack SET WORK                 that folder -> one mapped file per clip for latentsync-train (needs OpenCV)
 
-A set holds per clip NAME.mp4 (aligned crops with a margin, H.264), NAME.npz (landmarks in crop pixels, sound) and, for the
-clips that are measured and not trained on, NAME-whole.mp4 (the uncropped frames); manifest.json says what is what. The
+A set holds for each clip NAME.mp4 (aligned crops with a margin, H.264), NAME.npz (landmarks in crop pixels, sound) and, for
+clips that are used for measurements, NAME-whole.mp4 (the uncropped frames); manifest.json describes the files. The
 alignment is that of core/face/alignment.h. docs/training.md describes the formats.
 """
 import argparse
@@ -114,11 +114,11 @@ def check_video(path, side):
         fail(f"{path}: OpenCV cannot open it: give a video file")
     width, height, rate = (reader.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS))
     if width != height:
-        fail(f"{path}: {width:.0f}x{height:.0f} pixels are not square: crop it about the face")
+        fail(f"{path}: {width:.0f}x{height:.0f} pixels are not square: crop it around the face")
     if width != side:
         fail(f"{path}: {width:.0f} pixels wide, {side} by side_px of index.csv: correct the column")
     if abs(rate - FPS) > 0.01:
-        fail(f"{path}: {rate:g} frames a second: convert it to {FPS}, and its landmarks")
+        fail(f"{path}: {rate:g} frames per second: convert it to {FPS}, and its landmarks")
 
 
 def decode_frames(path, side):
@@ -194,9 +194,9 @@ def landmarks_of(path):
     try:
         differences = np.load(path)["d"]
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
-        fail(f"{path} is no file with landmarks `d`: make it anew (docs/training.md)")
+        fail(f"{path} is not a file with landmarks `d`: create it again (docs/training.md)")
     if differences.ndim != 3 or len(differences) == 0 or differences.shape[1] < 468 or differences.shape[2] != 2:
-        fail(f"{path}: `d` has the shape {list(differences.shape)}, not [frames, 478, 2]: make it anew (docs/training.md)")
+        fail(f"{path}: `d` has the shape {list(differences.shape)}, not [frames, 478, 2]: create it again (docs/training.md)")
     return np.cumsum(differences.astype(np.int32), axis=0) / 2.0
 
 
@@ -242,13 +242,13 @@ def read_index(clips):
     """The rows of index.csv, whose clips and landmarks are there."""
     index = clips / "index.csv"
     if not index.is_file():
-        fail(f"{index} is missing: give the folder that holds the clips and their index (clips.py makes it)")
+        fail(f"{index} is missing: give the folder with the clips and their index (made by clips.py)")
     with open(index, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file, restval="")
         rows = list(reader)
     lost = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
     if lost:
-        fail(f"{index} lacks the column {', '.join(lost)}: it has to have {', '.join(COLUMNS)}")
+        fail(f"{index} lacks the column {', '.join(lost)}: the columns are {', '.join(COLUMNS)}")
     if not rows:
         fail(f"{index} has no rows: give it one for each clip")
     names = set()
@@ -269,7 +269,7 @@ def read_index(clips):
 
 
 def check_parts(rows, options):
-    """Asked for and not there is an error; GRID's, where nothing is asked for, need not be there."""
+    """A requested speaker or clip that is missing is an error; GRID's defaults may be missing."""
     names = {pathlib.Path(row["file"]).stem for row in rows}
     if options.validation is None:
         options.validation = GRID_SPEAKER
@@ -278,14 +278,14 @@ def check_parts(rows, options):
     if options.drivers is None:
         options.drivers = GRID_DRIVERS
     elif lost := [name for name in options.drivers.split(",") if name not in names]:
-        fail(f"index.csv has no clip {', '.join(lost)}: --drivers takes clips' names without their ending, with commas between")
+        fail(f"index.csv has no clip {', '.join(lost)}: --drivers takes names of clips without their extension, separated by commas")
     counts = collections.Counter(part_of(row, options) for row in rows)
     if not counts["train"]:
-        fail(f"index.csv has no clip to train on ({', '.join(f'{n} {part}' for part, n in counts.items())}): mark clips with "
-             "`corpus licence` in the column rights, or leave fewer out")
+        fail(f"index.csv has no training clip ({', '.join(f'{n} {part}' for part, n in counts.items())}): mark clips with "
+             "`corpus licence` in the column rights, or hold out fewer")
     for part, option in (("validation", "--validation SPEAKER"), ("driver", "--drivers NAME,NAME")):
         if not counts[part]:
-            print(f"prepare.py: no clip is left out as {part}: {option} does it; the measures that need one are skipped",
+            print(f"prepare.py: no clip is held out as {part} (see {option}); the measurements that need one are skipped",
                   file=sys.stderr)
 
 
@@ -382,7 +382,7 @@ def unpack(options):
         if whole.is_file():
             tensors["whole"] = read_video(whole)
         if len(tensors["crops"]) != entry["frames"]:
-            fail(f"{name}.mp4 holds {len(tensors['crops'])} frames, the manifest says {entry['frames']}: pack it anew")
+            fail(f"{name}.mp4 holds {len(tensors['crops'])} frames, but {entry['frames']} in the manifest: pack it again")
         write_safetensors(work / f"{name}.safetensors", tensors)
 
     with ThreadPoolExecutor(options.threads) as pool:
@@ -395,7 +395,7 @@ def whole_number(low, high, step=1):
     def parse(text):
         if not text.isdecimal() or not low <= int(text) <= high or int(text) % step:
             steps = f" in steps of {step}" if step > 1 else ""
-            raise argparse.ArgumentTypeError(f"\"{text}\" is no whole number from {low} to {high}{steps}")
+            raise argparse.ArgumentTypeError(f"\"{text}\" is not a whole number from {low} to {high}{steps}")
         return int(text)
     return parse
 
@@ -406,7 +406,7 @@ def seconds(text):
             return float(text)
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"\"{text}\" is no number of seconds from {1 / FPS} to 3600")
+    raise argparse.ArgumentTypeError(f"\"{text}\" is not a number of seconds from {1 / FPS} to 3600")
 
 
 def main():
@@ -417,17 +417,17 @@ def main():
     command.add_argument("set")
     command.add_argument("--edge", type=whole_number(128, 1024, 64), default=256)
     command.add_argument("--quality", type=whole_number(0, 51), default=22, help="x264's constant rate factor")
-    command.add_argument("--validation", metavar="SPEAKER", help=f"who is left out (where it is there, {GRID_SPEAKER})")
+    command.add_argument("--validation", metavar="SPEAKER", help=f"speaker held out for measurements (if present, {GRID_SPEAKER})")
     command.add_argument("--drivers", metavar="NAME,NAME",
-                         help=f"clips whose sentences are left out (where they are there, {GRID_DRIVERS})")
-    command.add_argument("--unseen-seconds", type=seconds, default=5, help="how much of each clip without a corpus licence")
+                         help=f"clips whose sentences are held out (if present, {GRID_DRIVERS})")
+    command.add_argument("--unseen-seconds", type=seconds, default=5, help="seconds to use of each clip without a corpus licence")
     command.set_defaults(run=pack)
     command = commands.add_parser("unpack")
     command.add_argument("set")
     command.add_argument("work")
     command.set_defaults(run=unpack)
     for command in commands.choices.values():
-        command.add_argument("--threads", type=whole_number(1, 1024), default=os.cpu_count(), help="one for each of the CPU's")
+        command.add_argument("--threads", type=whole_number(1, 1024), default=os.cpu_count(), help="default: one per CPU thread")
     options = parser.parse_args()
     options.run(options)
 

@@ -5,22 +5,22 @@
 #                           [--preset cpu-small|h200] [--device cpu|cuda] [--minutes N | --steps N] [--session-minutes N]
 #                           [--pairs N] [--out FOLDER] [-- options of latentsync-train]
 #
-# --clips   clips with landmarks and index.csv: packed first (needs ffmpeg and OpenCV)
-# --validation, --drivers   the speaker, and the clips (NAME,NAME), that are left out of the training to measure with, as
-#           `prepare.py pack` takes them: its defaults are GRID's
-# --set     what `prepare.py pack` left (train-set, where neither is given)
-# --steps   of the UNet, and all else in proportion, in place of minutes (30): then a run that nothing interrupts can be
-#           repeated, whatever else the machine does
-# --session-minutes  ends in time for a command that may run so long, with status 75 while there is more to do; the same
-#           command goes on. The build counts; 6 at least, 0 (the default) has no limit. On a CPU it limits the training
-#           only: the measures take longer than the four minutes that are kept for them.
-# --out     train-out: checkpoints, curves, the model with its card, measures. It belongs to one command: the same one goes
-#           on, or, where it is finished, measures again; others are refused. More --minutes or --steps are not another one.
-#           $LATENTSYNC_OUT, a folder, gets the small ones, too, where it is set.
+# --clips   folder of clips with landmarks and index.csv; they are packed first (needs ffmpeg and OpenCV)
+# --validation, --drivers   the speaker, and the clips (NAME,NAME), that are held out of the training for measurements, as
+#           in `prepare.py pack`, whose defaults are GRID's
+# --set     the output of `prepare.py pack` (default if neither is given: train-set)
+# --steps   steps of the UNet, everything else in proportion, instead of minutes (30): a run that is not interrupted can
+#           then be repeated with the same result under any load
+# --session-minutes  exit before this time is over, with status 75 if the run is not finished; the same command
+#           resumes it. The build counts; at least 6; 0 (the default): no limit. On a CPU it limits only the training:
+#           the measurements take longer than the four minutes that are reserved for them.
+# --out     train-out: checkpoints, curves, the model with its card, measures. The folder belongs to one command: the same
+#           command resumes it or, if it is finished, measures again; other commands are refused. More --minutes or --steps
+#           are allowed. If $LATENTSYNC_OUT is set to a folder, the small files are also copied there.
 #
-# Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch ($LATENTSYNC_DEPS/libtorch where that is set) from
-# ./setup.sh, else that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv where they are
-# missing. --device cuda needs nvcc and LibTorch's CUDA part, too. Each kind of device has a build folder of its own.
+# Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch (or $LATENTSYNC_DEPS/libtorch) from ./setup.sh,
+# otherwise that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv if they are
+# missing. --device cuda also needs nvcc and LibTorch's CUDA part. Each kind of device has its own build folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -36,25 +36,25 @@ while [ $# -gt 0 ]; do
     -h|--help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' examples/train/run.sh; exit 0 ;;
     --) shift; more=("$@"); break ;;
     --clips|--set|--validation|--drivers|--preset|--device|--minutes|--steps|--session-minutes|--pairs|--out)
-      [ $# -ge 2 ] || die "$1 lacks its value" 2
+      [ $# -ge 2 ] || die "$1 needs a value" 2
       case $1 in
         --clips) clips=$2 ;; --set) set=$2 ;; --preset) preset=$2 ;; --device) device=$2 ;; --minutes) minutes=$2 ;; --steps) steps=$2 ;;
         --session-minutes) session=$2 ;; --pairs) pairs=$2 ;; --out) out=$2 ;;
         --validation|--drivers) parts+=("$1" "$2") ;;
       esac
       shift 2 ;;
-    *) die "there is no option $1; --help lists them" 2 ;;
+    *) die "unknown option $1; --help lists the options" 2 ;;
   esac
 done
 
-# --- what cannot work is said before anything is made
+# --- check the arguments before anything is written
 number='^[0-9]+(\.[0-9]+)?$'
 case $preset in
   cpu-small | h200) edge=256 ;;
-  *) die "there is no preset \"$preset\": cpu-small or h200" 2 ;;
+  *) die "unknown preset \"$preset\": use cpu-small or h200" 2 ;;
 esac
-[[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || die "there is no device \"$device\": cpu, cuda, cuda:N" 2
-[ -z "$steps" ] || [ -z "$minutes" ] || die "--steps or --minutes, not both" 2
+[[ $device =~ ^(cpu|cuda(:[0-9]+)?)$ ]] || die "unknown device \"$device\": use cpu, cuda or cuda:N" 2
+[ -z "$steps" ] || [ -z "$minutes" ] || die "give --steps or --minutes, not both" 2
 [ -n "$steps" ] || minutes=${minutes:-30}
 [[ ${minutes:-0} =~ $number ]] || die "--minutes takes a number, not \"$minutes\"" 2
 [[ ${steps:-1} =~ ^[1-9][0-9]*$ ]] || die "--steps takes a whole number from 1 on, not \"$steps\"" 2
@@ -63,14 +63,14 @@ budget=(--minutes "$minutes")
 [[ $session =~ $number ]] || die "--session-minutes takes a number, not \"$session\"" 2
 [[ $pairs =~ ^[1-9][0-9]*$ ]] || die "--pairs takes a whole number from 1 on, not \"$pairs\"" 2
 awk -v s="$session" 'BEGIN { exit !(s == 0 || s >= 6) }' ||
-  die "--session-minutes takes 6 or more: the measures need four by themselves, and would never have them" 2
-[ -z "$clips" ] || [ -z "$set" ] || die "--clips or --set, not both" 2
-[ -n "$clips" ] || [ ${#parts[@]} = 0 ] || die "${parts[0]} is for packing: it needs --clips" 2
+  die "--session-minutes takes 6 or more: the measurements alone need four" 2
+[ -z "$clips" ] || [ -z "$set" ] || die "give --clips or --set, not both" 2
+[ -n "$clips" ] || [ ${#parts[@]} = 0 ] || die "${parts[0]} is an option of packing and needs --clips" 2
 
-command -v "$python" >/dev/null || die "there is no $python: install Python 3, or set PYTHON to one"
+command -v "$python" >/dev/null || die "$python was not found: install Python 3, or set PYTHON to its path"
 number_in() {  # the number that a JSON file has under a name, or nothing
   "$python" -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], ""))' "$1" "$2" 2>/dev/null ||
-    die "$1 is damaged: make its folder anew"
+    die "$1 is damaged: create its folder again"
 }
 for ((i = 0; i + 1 < ${#more[@]}; i += 2)); do
   [ "${more[i]}" = --init ] || continue
@@ -81,7 +81,7 @@ done
 check_edge() {  # FOLDER, what to do where it is of another edge
   local its
   its=$(number_in "$1/manifest.json" edge)
-  [ "$its" = "$edge" ] || die "$1 has crops of $its pixels, this model's are $edge: $2"
+  [ "$its" = "$edge" ] || die "$1 has crops of $its pixels, this model needs $edge: $2"
 }
 given=${set:-train-set}
 
@@ -100,7 +100,7 @@ how="--preset $preset --device ${device%%:*}${more[*]:+ -- ${more[*]}}"
 if [ ${#its[@]} = 4 ]; then
   other="$out belongs to another command (run.sh ${its[0]}${its[1]:+ ${its[1]}} ${its[2]%% -- *} ${its[3]}"
   [[ ${its[2]} != *" -- "* ]] || other+=" -- ${its[2]#* -- }"
-  other+="): give another --out, or remove $out"
+  other+="): use another --out, or remove $out"
   if [ "$begun" = yes ] || [ -f "$out/work/manifest.json" ]; then
     [ "$data $left_out" = "${its[0]} ${its[1]}" ] || die "$other"
   fi
@@ -108,18 +108,18 @@ if [ ${#its[@]} = 4 ]; then
     [ "$how ${budget[0]}" = "${its[2]} ${its[3]%% *}" ] || die "$other"
   fi
   [ ! -e "$out/state/finished" ] || [ "${budget[*]}" = "${its[3]}" ] ||
-    die "$out is finished, with ${its[3]}: to go on with ${budget[*]} remove $out/state/finished, else give another --out"
+    die "$out is finished, with ${its[3]}: to continue with ${budget[*]} remove $out/state/finished, otherwise use another --out"
 fi
 
 if [ -f "$out/work/manifest.json" ]; then
-  check_edge "$out/work" "remove $out/work and $out/state, or give another --out"
-  [ -z "$clips" ] || say "the data is in $out/work already; where the clips have changed, remove that folder"
+  check_edge "$out/work" "remove $out/work and $out/state, or use another --out"
+  [ -z "$clips" ] || say "the data is already in $out/work; if the clips have changed, remove that folder"
 elif [ -n "$clips" ]; then
-  [ -f "$clips/index.csv" ] || die "$clips/index.csv is missing: --clips takes the folder of the clips and their index (clips.py makes it)"
+  [ -f "$clips/index.csv" ] || die "$clips/index.csv is missing: --clips takes the folder of the clips and their index (made by clips.py)"
 elif [ -f "$given/manifest.json" ]; then
   check_edge "$given" "remove $given and run \`prepare.py pack\` with --edge $edge"
 else
-  die "$given/manifest.json is missing: give --clips, or --set with what \`prepare.py pack\` left"
+  die "$given/manifest.json is missing: give --clips, or --set with the output of \`prepare.py pack\`"
 fi
 
 torch=${LATENTSYNC_DEPS:-$PWD/deps}/libtorch
@@ -152,9 +152,9 @@ left() {  # minutes of the session that are left; 0 without a limit
 # --- data
 if [ ! -f "$out/work/manifest.json" ]; then
   if ! "$python" -c 'import cv2, numpy' 2>/dev/null; then
-    say "OpenCV for Python is missing: into a venv with it"
+    say "OpenCV for Python is missing: installing it into a venv"
     python3 -m venv "$out/venv" ||
-      { rm -rf "$out/venv"; die "no venv could be made: apt-get install python3-venv, or set PYTHON to a Python with OpenCV and numpy"; }
+      { rm -rf "$out/venv"; die "the venv could not be created: apt-get install python3-venv, or set PYTHON to a Python with OpenCV and numpy"; }
     "$out/venv/bin/pip" install --quiet -r examples/train/requirements.txt ||
       die "OpenCV could not be downloaded (see above): set PYTHON to a Python with OpenCV and numpy"
     data_python=$out/venv/bin/python
@@ -172,7 +172,7 @@ PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts")
 build=build-train-${device%%:*}
 if [ ! -f "$build/build.ninja" ] || [ "$(cat "$build/libtorch" 2>/dev/null)" != "$torch" ] ||
   [ "$torch/.stamp" -nt "$build/libtorch" ]; then
-  # Nothing is built yet, or with another LibTorch: what meson found is of no use any more.
+  # Nothing is built yet, or with another LibTorch: what meson has cached is outdated.
   rm -rf "$build"
   meson setup "$build" "-Dlibtorch=$torch" "-Dcuda=$cuda" -Dplugin=disabled -Dtests=disabled
   echo "$torch" >"$build/libtorch"
@@ -188,12 +188,12 @@ if [ -n "${LATENTSYNC_OUT:-}" ]; then
   cp -r "$out"/losses.* "$out"/preview.png "$out"/model "$LATENTSYNC_OUT"/ 2>/dev/null || true
 fi
 if [ "$trained" = 75 ]; then
-  say "more to do: give the same command again"
+  say "not finished yet: run the same command again"
   exit 75
 fi
 [ "$trained" = 0 ] || exit "$trained"
 if [ "$session" != 0 ] && awk -v l="$(left)" 'BEGIN { exit !(l < 4) }'; then
-  say "trained; the measures need another session: give the same command again"
+  say "trained; the measurements need another session: run the same command again"
   exit 75
 fi
 
@@ -203,18 +203,18 @@ rm -rf "$out/frames" "$out"/measures/{sheet.png,mouths.*}  # a data set may have
 "$build"/examples/train/latentsync-measure --model "$out/model" --data "$out/work" --device "$device" --pairs "$pairs" \
   --frames "$out/frames" --out "$out/measures"
 if ! compgen -G "$out/frames/*.safetensors" >/dev/null; then
-  say "nothing was rendered: there are no mouths to read"
+  say "nothing was rendered, so no mouths are measured"
 else
   if ! "$python" -c 'import mediapipe' 2>/dev/null && [ ! -x "$out/venv-mouths/bin/python" ]; then
     { python3 -m venv "$out/venv-mouths" &&
       "$out/venv-mouths/bin/pip" install --quiet --no-deps -r examples/train/requirements-mouths.txt; } ||
-      { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be had here: mouths.md waits for a machine with downloads (docs/training.md)"; }
+      { rm -rf "$out/venv-mouths"; say "MediaPipe is missing and cannot be installed: mouths.md needs a machine with internet access (docs/training.md)"; }
   fi
   mouths_python=$python
   [ ! -x "$out/venv-mouths/bin/python" ] || mouths_python=$out/venv-mouths/bin/python
   if "$mouths_python" -c 'import mediapipe' 2>/dev/null; then
     "$mouths_python" examples/train/mouths.py --data "$out/work" --frames "$out/frames" --out "$out/measures" ||
-      say "mouths.md is missing (see above); the card goes without it"
+      say "mouths.md is missing (see above) and is left out of the model card"
   fi
 fi
 used="--set SET"
