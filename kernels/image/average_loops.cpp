@@ -3,14 +3,28 @@
 namespace latentsync::kernels::LATENTSYNC_CPU_LEVEL {
 namespace {
 
-template <typename T, int kShift>
-void add_rows(const uint8_t* data, int64_t stride, int64_t rows, int64_t count,
+template <typename Samples>
+void add_rows(const uint8_t* data, int64_t first, int64_t stride, int64_t rows, int64_t count,
               uint32_t* __restrict sums) {
-  const T* __restrict first = reinterpret_cast<const T*>(data);
-  for (int64_t i = 0; i < count; ++i) sums[i] = first[i] >> kShift;
-  for (int64_t r = 1; r < rows; ++r) {
-    const T* __restrict in = reinterpret_cast<const T*>(data + r * stride);
-    for (int64_t i = 0; i < count; ++i) sums[i] += in[i] >> kShift;
+  using T = typename Samples::T;
+  for (int64_t i = 0; i < count; ++i) sums[i] = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* __restrict in = reinterpret_cast<const T*>(data + r * stride) + first;
+    for (int64_t i = 0; i < count; ++i) {
+      sums[i] += static_cast<uint32_t>(in[i] >> Samples::kShift & Samples::kMost);
+    }
+  }
+}
+
+void add_packed_rows(const uint8_t* data, int64_t first, int64_t stride, int64_t rows,
+                     int64_t count, uint32_t* __restrict sums) {
+  for (int64_t i = 0; i < count; ++i) sums[i] = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const auto* __restrict words = reinterpret_cast<const uint32_t*>(data + r * stride);
+    for (int64_t i = 0; i < count; ++i) {
+      const auto place = packed_place(first + i);
+      sums[i] += words[place.word] >> place.shift & 1023;
+    }
   }
 }
 
@@ -18,13 +32,19 @@ void add_rows(const uint8_t* data, int64_t stride, int64_t rows, int64_t count,
 
 void sum_rows(const Component& component, int64_t row, int64_t rows, int64_t first, int64_t count,
               uint32_t* sums) {
-  const uint8_t* data = component.data + row * component.stride + first * component.step;
-  const int64_t step = component.step / (component.wide ? 2 : 1);
-  const int64_t values = (count - 1) * step + 1;
-  if (component.wide) {
-    add_rows<uint16_t, 6>(data, component.stride, rows, values, sums);
-  } else {
-    add_rows<uint8_t, 0>(data, component.stride, rows, values, sums);
+  const uint8_t* data = component.data + row * component.stride;
+  const int64_t stride = component.stride;
+  const int64_t begin = component.first + first * component.step;
+  const int64_t values = (count - 1) * component.step + 1;
+  switch (component.type) {
+    case SampleType::kByte:
+      return add_rows<ByteSamples>(data, begin, stride, rows, values, sums);
+    case SampleType::kHigh10:
+      return add_rows<High10Samples>(data, begin, stride, rows, values, sums);
+    case SampleType::kLow10:
+      return add_rows<Low10Samples>(data, begin, stride, rows, values, sums);
+    case SampleType::kPacked10:
+      return add_packed_rows(data, begin, stride, rows, values, sums);
   }
 }
 

@@ -8,9 +8,8 @@
 /// The CPU loops that average blocks of samples. Plain pointers; sums are whole numbers.
 namespace latentsync::kernels {
 
-/// sums[i] = the sum of `rows` rows, from `row` on, of the values (bytes; 16-bit samples: their
-/// upper ten bits) that lie i values behind sample `first`, whosoever they are, up to that of
-/// sample first + count - 1.
+/// sums[i] = the sum of `rows` rows, from `row` on, of the values that lie i values behind sample
+/// `first`, whosoever they are, up to that of sample first + count - 1.
 LATENTSYNC_CPU_DECLARE(void sum_rows(const Component& component, int64_t row, int64_t rows,
                                      int64_t first, int64_t count, uint32_t* sums))
 

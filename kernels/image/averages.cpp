@@ -38,7 +38,6 @@ OwnedTile average_tile(const Component& component, const Blocks& blocks, const A
   const TileGrid grid{.width = block_count(component.width, blocks.across),
                       .height = block_count(component.height, blocks.down),
                       .lanes = 1};
-  const int64_t values_of_sample = component.step / (component.wide ? 2 : 1);
   return make_tile(
       grid, map, width, height, {1, 1}, border,
       [&](int64_t row, int64_t first, int64_t count, float* out) {
@@ -46,10 +45,10 @@ OwnedTile average_tile(const Component& component, const Blocks& blocks, const A
         const int64_t left = first * blocks.across;
         const int64_t rows = std::min<int64_t>(blocks.down, component.height - top);
         const int64_t columns = std::min<int64_t>(count * blocks.across, component.width - left);
-        std::vector<uint32_t> sums(columns * values_of_sample);
+        std::vector<uint32_t> sums(columns * component.step);
         LATENTSYNC_CPU_DISPATCH(sum_rows, component, top, rows, left, columns, sums.data());
-        LATENTSYNC_CPU_DISPATCH(average_blocks, sums.data(), values_of_sample, columns,
-                                blocks.across, rows, out);
+        LATENTSYNC_CPU_DISPATCH(average_blocks, sums.data(), component.step, columns, blocks.across,
+                                rows, out);
       });
 }
 

@@ -85,23 +85,36 @@ bool same_points(const Component& a, const Component& b) {
 ComponentGroup group_of(const Components& all, int first, int count) {
   ComponentGroup group{.first = first, .count = count, .lanes = count, .lane = {0, 1, 2}};
   const Component* begin = &all.of[first];
-  const int sample_bytes = begin->wide ? 2 : 1;
+  group.packed = begin->step >= count && std::all_of(begin, begin + count, [&](auto& component) {
+                   return component.data == begin->data;
+                 });
+  if (!group.packed) return group;
   const auto* lowest =
-      std::min_element(begin, begin + count, [](auto& a, auto& b) { return a.data < b.data; });
-  const bool packed =
-      lowest->step >= count * sample_bytes &&
-      std::all_of(begin, begin + count, [&](const Component& component) {
-        return component.stride == lowest->stride && component.data < lowest->data + lowest->step;
-      });
-  if (!packed) return group;
-  group.packed = lowest->data;
-  if (count == 3) group.lanes = lowest->step / sample_bytes;
-  const int distance = lowest->step / group.lanes;
-  group.spacing = distance / sample_bytes;
+      std::min_element(begin, begin + count, [](auto& a, auto& b) { return a.first < b.first; });
+  group.begin = lowest->first;
+  if (count == 3) {  // pixels, from their first byte on: that may be alpha
+    group.lanes = begin->step;
+    group.begin = 0;
+  }
+  group.spacing = begin->step / group.lanes;
   for (int k = 0; k < count; ++k) {
-    group.lane[k] = static_cast<int>((begin[k].data - lowest->data) / distance);
+    group.lane[k] = (begin[k].first - group.begin) / group.spacing;
   }
   return group;
+}
+
+// One field's rows of a component. Chroma that lies between the luma rows of a frame lies, as
+// MPEG-2 and H.264 define it for fields, a quarter below the top field's and above the bottom
+// field's luma row: that is where it lies in the frame. Chroma on a luma row lies on a row of its
+// own field.
+void keep_field(Component& component, Field field, ChromaSiting siting) {
+  const int odd = field == Field::kBottom ? 1 : 0;
+  const bool on_luma = component.spacing_y == 1 || siting == ChromaSiting::kTopLeft;
+  component.offset_y += odd * (on_luma ? 1 : component.spacing_y);
+  component.data += odd * component.stride;
+  component.stride *= 2;
+  component.spacing_y *= 2;
+  component.height = (component.height + 1 - odd) / 2;
 }
 
 }  // namespace
@@ -115,11 +128,11 @@ ComponentGroup lone_component(const Components& all, int c) { return group_of(al
 
 Components components(const ImageView& image) {
   const auto& layout = format_layout(image.format);
-  const bool wide = layout.sample_bytes == 2;
-  const auto q = quantisation(image.range, wide ? 10 : 8);
+  const int bits = bits_of(layout.type);
+  const auto q = quantisation(image.range, bits);
   Components all{};
   all.color = layout.rgb ? rgb_transform(q) : yuv_transform(q, image.matrix);
-  all.color.most = wide ? 1023 : 255;
+  all.color.most = static_cast<float>((1 << bits) - 1);
   for (std::size_t c = 0; c < layout.components.size(); ++c) {
     const auto& from = layout.components[c];
     const auto& plane = image.planes[from.plane];
@@ -127,16 +140,18 @@ Components components(const ImageView& image) {
     const int shift_y = c == 0 ? 0 : layout.chroma_shift_y;
     const bool centred_x = shift_x != 0 && image.siting == ChromaSiting::kCenter;
     const bool centred_y = shift_y != 0 && image.siting != ChromaSiting::kTopLeft;
-    all.of[c] = {.data = plane.data + from.offset,
+    all.of[c] = {.data = plane.data,
                  .stride = plane.stride,
+                 .first = from.offset,
                  .step = from.step,
-                 .wide = wide,
+                 .type = layout.type,
                  .width = (image.width + (1 << shift_x) - 1) >> shift_x,
                  .height = (image.height + (1 << shift_y) - 1) >> shift_y,
                  .spacing_x = static_cast<double>(1 << shift_x),
                  .spacing_y = static_cast<double>(1 << shift_y),
                  .offset_x = centred_x ? 0.5 : 0.0,
                  .offset_y = centred_y ? 0.5 : 0.0};
+    if (image.field != Field::kAll) keep_field(all.of[c], image.field, image.siting);
   }
   return all;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "kernels/image/sample_type.h"
+
 #include <cstdint>
 #include <vector>
 
@@ -8,13 +10,15 @@ namespace latentsync::kernels {
 
 struct ImageView;
 
-/// One component's samples. Sample (i, j) lies at data + j * stride + i * step and stands at the
-/// picture's point (i * spacing_x + offset_x, j * spacing_y + offset_y), in luma samples.
+/// One component's samples. Sample (i, j) is value number first + i * step of the row at
+/// data + j * stride and stands at the picture's point (i * spacing_x + offset_x,
+/// j * spacing_y + offset_y), in luma samples.
 struct Component {
-  uint8_t* data;
+  uint8_t* data;  ///< all values of the first row
   int64_t stride;
-  int32_t step;  ///< bytes
-  bool wide;     ///< 16 bits, of which the upper 10 count
+  int32_t first;
+  int32_t step;
+  SampleType type;
   int32_t width;
   int32_t height;
   double spacing_x;
@@ -46,9 +50,10 @@ struct ComponentGroup {
   int count;    ///< 1, 2 or 3
   int lanes;    ///< count, or 4 where a packed format has a fourth byte
   int lane[3];  ///< of component first + k
-  /// All lanes of all samples of a row at even distances in memory: from the first one's address
-  /// on, a value every `spacing` samples' bytes. Null where the components are planes.
-  uint8_t* packed;
+  /// Whether all lanes of all samples of a row lie at even distances in it: values begin,
+  /// begin + spacing, ... Not where the components are planes.
+  bool packed;
+  int begin;
   int spacing;
 };
 

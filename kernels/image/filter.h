@@ -1,17 +1,13 @@
 #pragma once
 
+#include "kernels/image/sample_type.h"
+
 /// The resampling filter, for the CPU loops, the CUDA kernels and whoever must know its size.
 ///
 /// Catmull-Rom's cubic (support 2, interpolating), stretched to the footprint that a target pixel
 /// has among the source samples where it is larger than one: that is the antialiasing. Weights are
 /// normalised to a sum of one over all taps, inside the picture or not.
 namespace latentsync::kernels {
-
-#ifdef __CUDACC__
-#define LATENTSYNC_INLINE __host__ __device__ inline
-#else
-#define LATENTSYNC_INLINE inline
-#endif
 
 constexpr int kMostTaps = 256;
 constexpr double kMostFootprint = 63.5;  ///< source samples of a target pixel, in x or y

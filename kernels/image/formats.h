@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/image/image_view.h"
+#include "kernels/image/sample_type.h"
 
 #include <array>
 
@@ -9,15 +10,15 @@ namespace latentsync::kernels {
 
 struct ComponentLayout {
   int plane;
-  int offset;  ///< bytes of the first sample
-  int step;    ///< bytes from a sample to the next one
+  int offset;  ///< the first sample's number among the values of a row
+  int step;    ///< values from a sample to the next one
 };
 
 struct FormatLayout {
   int planes;
   int chroma_shift_x;  ///< luma samples for a chroma sample, as a power of two
   int chroma_shift_y;
-  int sample_bytes;
+  SampleType type;
   bool rgb;
   std::array<ComponentLayout, 3> components;
 };

@@ -9,11 +9,21 @@ namespace {
 // Points that are worked on together: their weights stay in the first cache level.
 constexpr int64_t kBlock = 64;
 
-template <typename T, int kSpacing, int kShift, int kLanes>
-void unpack(const uint8_t* data, int64_t count, float* __restrict out) {
-  const T* __restrict in = reinterpret_cast<const T*>(data);
+template <typename Samples, int kSpacing, int kLanes>
+void unpack(const RowValues& values, int64_t count, float* __restrict out) {
+  using T = typename Samples::T;
+  const T* __restrict in = reinterpret_cast<const T*>(values.row) + values.first;
   for (int64_t i = 0; i < count; ++i) {
-    out[i * kLanes] = static_cast<float>(in[i * kSpacing] >> kShift);
+    out[i * kLanes] = static_cast<float>(in[i * kSpacing] >> Samples::kShift & Samples::kMost);
+  }
+}
+
+template <int kSpacing>
+void unpack_packed(const RowValues& values, int64_t count, float* __restrict out) {
+  const auto* __restrict words = reinterpret_cast<const uint32_t*>(values.row);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto place = packed_place(values.first + i * kSpacing);
+    out[i] = static_cast<float>(words[place.word] >> place.shift & 1023);
   }
 }
 
@@ -199,36 +209,91 @@ void to_codes(const float (&matrix)[3][4], const float* const (&rgb)[3], float s
   }
 }
 
-template <typename T, int kLanes>
+// The values of a row from one on, to be read and written one at a time.
+template <typename Samples>
+struct PlainValues {
+  using T = typename Samples::T;
+  PlainValues(uint8_t* row, int64_t first) : values(reinterpret_cast<T*>(row) + first) {}
+  int get(int64_t i) const { return values[i] >> Samples::kShift & Samples::kMost; }
+  void set(int64_t i, int code) { values[i] = static_cast<T>(code << Samples::kShift); }
+  T* values;
+};
+
+struct PackedValues {
+  PackedValues(uint8_t* row, int64_t first)
+      : words(reinterpret_cast<uint32_t*>(row)), first(first) {}
+  int get(int64_t i) const {
+    const auto place = packed_place(first + i);
+    return static_cast<int>(words[place.word] >> place.shift & 1023);
+  }
+  void set(int64_t i, int code) {
+    const auto place = packed_place(first + i);
+    words[place.word] = (words[place.word] & ~(1023U << place.shift)) | static_cast<uint32_t>(code)
+                                                                            << place.shift;
+  }
+  uint32_t* words;
+  int64_t first;
+};
+
+template <typename Values, int kLanes>
 void blend(const BlendTarget& target, int64_t count, const float* __restrict value,
            const float* __restrict weight) {
-  constexpr int kShift = sizeof(T) == 2 ? 6 : 0;
   const float most = target.most;
+  const auto lane = [&](int l) { return Values(target.rows[l], target.first[l]); };
+  Values lanes[3] = {lane(0), lane(kLanes > 1 ? 1 : 0), lane(kLanes > 2 ? 2 : 0)};
   int64_t at = 0;
   for (int64_t i = 0; i < count; ++i, at += target.step, value += kLanes) {
     if (!(weight[i] > 0)) continue;
     for (int l = 0; l < kLanes; ++l) {
-      T* sample = reinterpret_cast<T*>(target.data[l] + at);
-      const auto old = static_cast<float>(*sample >> kShift);
+      const auto old = static_cast<float>(lanes[l].get(at));
       const float blended = old + weight[i] * (value[l] - old) + 0.5F;
       const float limited = blended > 0 ? (blended < most ? blended : most) : 0;
-      *sample = static_cast<T>(static_cast<int32_t>(limited) << kShift);
+      lanes[l].set(at, static_cast<int32_t>(limited));
     }
+  }
+}
+
+template <int kLanes>
+void blend_lanes(const BlendTarget& target, int64_t count, const float* values,
+                 const float* weights) {
+  switch (target.type) {
+    case SampleType::kByte:
+      return blend<PlainValues<ByteSamples>, kLanes>(target, count, values, weights);
+    case SampleType::kHigh10:
+      return blend<PlainValues<High10Samples>, kLanes>(target, count, values, weights);
+    case SampleType::kLow10:
+      return blend<PlainValues<Low10Samples>, kLanes>(target, count, values, weights);
+    case SampleType::kPacked10:
+      return blend<PackedValues, kLanes>(target, count, values, weights);
+  }
+}
+
+template <typename Samples>
+void unpack_lanes(const RowValues& values, int64_t count, int lanes, float* out) {
+  if (values.spacing == 2) return unpack<Samples, 2, 1>(values, count, out);
+  switch (lanes) {
+    case 1:
+      return unpack<Samples, 1, 1>(values, count, out);
+    case 2:
+      return unpack<Samples, 1, 2>(values, count, out);
+    default:
+      return unpack<Samples, 1, 3>(values, count, out);
   }
 }
 
 }  // namespace
 
-void unpack_run(const uint8_t* data, bool wide, int spacing, int64_t count, int lanes, float* out) {
-  if (wide) return unpack<uint16_t, 1, 6, 1>(data, count, out);
-  if (spacing == 2) return unpack<uint8_t, 2, 0, 1>(data, count, out);
-  switch (lanes) {
-    case 1:
-      return unpack<uint8_t, 1, 0, 1>(data, count, out);
-    case 2:
-      return unpack<uint8_t, 1, 0, 2>(data, count, out);
-    default:
-      return unpack<uint8_t, 1, 0, 3>(data, count, out);
+void unpack_run(const RowValues& values, int64_t count, int lanes, float* out) {
+  switch (values.type) {
+    case SampleType::kByte:
+      return unpack_lanes<ByteSamples>(values, count, lanes, out);
+    case SampleType::kHigh10:
+      return unpack_lanes<High10Samples>(values, count, lanes, out);
+    case SampleType::kLow10:
+      return unpack_lanes<Low10Samples>(values, count, lanes, out);
+    case SampleType::kPacked10:
+      return values.spacing == 2 ? unpack_packed<2>(values, count, out)
+                                 : unpack_packed<1>(values, count, out);
   }
 }
 
@@ -291,16 +356,13 @@ void code_row(const float (&matrix)[3][4], const float* const (&rgb)[3], float s
 
 void blend_row(const BlendTarget& target, int64_t count, const float* values,
                const float* weights) {
-  const auto run = [&](auto narrow, auto wide) {
-    (target.wide ? wide : narrow)(target, count, values, weights);
-  };
   switch (target.lanes) {
     case 1:
-      return run(blend<uint8_t, 1>, blend<uint16_t, 1>);
+      return blend_lanes<1>(target, count, values, weights);
     case 2:
-      return run(blend<uint8_t, 2>, blend<uint16_t, 2>);
+      return blend_lanes<2>(target, count, values, weights);
     default:
-      return run(blend<uint8_t, 3>, blend<uint16_t, 3>);
+      return blend_lanes<3>(target, count, values, weights);
   }
 }
 

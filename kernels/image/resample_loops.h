@@ -42,10 +42,18 @@ struct SampleLine {
   int64_t count;
 };
 
-/// out[i * lanes] = the i-th of `count` values that lie `spacing` (1 or 2) samples' sizes apart;
-/// lanes from 1 to 3, more than 1 with a spacing of 1 alone. `wide` as in Component.
-LATENTSYNC_CPU_DECLARE(void unpack_run(const uint8_t* data, bool wide, int spacing, int64_t count,
-                                       int lanes, float* out))
+/// Values first, first + spacing, ... of a row.
+struct RowValues {
+  const uint8_t* row;
+  SampleType type;
+  int64_t first;
+  int spacing;  ///< 1 or 2
+};
+
+/// out[i * lanes] = the i-th of `count` values; lanes from 1 to 3, more than 1 with a spacing of 1
+/// alone.
+LATENTSYNC_CPU_DECLARE(void unpack_run(const RowValues& values, int64_t count, int lanes,
+                                       float* out))
 
 /// out[i * lanes ...] = the filter (kernels/image/filter.h) at the line's points, for all of the
 /// tile's lanes; either both tables are for a footprint of one sample or none is. A footprint that
@@ -77,9 +85,10 @@ LATENTSYNC_CPU_DECLARE(void code_row(const float (&matrix)[3][4], const float* c
 
 /// Samples of 1 to 3 components in a row.
 struct BlendTarget {
-  uint8_t* data[3];  ///< each one's first sample
-  int32_t step;      ///< bytes from a sample to the next one
-  bool wide;
+  uint8_t* rows[3];
+  int64_t first[3];  ///< each one's first sample, as a value of its row
+  int32_t step;      ///< values from a sample to the next one
+  SampleType type;
   int32_t lanes;
   float most;  ///< the largest code value
 };

@@ -53,19 +53,22 @@ void read_row(const ReadRow& read, int64_t row, Span columns, Span inside, int32
 // All lanes of samples of a group's row.
 void unpack_group(const Components& all, const ComponentGroup& group, int64_t row, int64_t first,
                   int64_t count, float* out) {
-  const auto at = [&](const uint8_t* data, const Component& component) {
-    return data + row * component.stride + first * component.step;
+  const auto values = [&](const Component& component, int begin, int spacing) {
+    return RowValues{.row = component.data + row * component.stride,
+                     .type = component.type,
+                     .first = begin + first * component.step,
+                     .spacing = spacing};
   };
   const auto& component = all.of[group.first];
-  if (group.packed != nullptr) {
-    LATENTSYNC_CPU_DISPATCH(unpack_run, at(group.packed, component), component.wide, group.spacing,
-                            count * group.lanes, 1, out);
+  if (group.packed) {
+    const auto run = values(component, group.begin, group.spacing);
+    LATENTSYNC_CPU_DISPATCH(unpack_run, run, count * group.lanes, 1, out);
     return;
   }
   for (int k = 0; k < group.count; ++k) {
     const auto& plane = all.of[group.first + k];
-    LATENTSYNC_CPU_DISPATCH(unpack_run, at(plane.data, plane), plane.wide, 1, count, group.lanes,
-                            out + group.lane[k]);
+    const auto run = values(plane, plane.first, 1);
+    LATENTSYNC_CPU_DISPATCH(unpack_run, run, count, group.lanes, out + group.lane[k]);
   }
 }
 

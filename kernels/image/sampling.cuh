@@ -68,14 +68,49 @@ __device__ float interpolate(double x, double y, const Value& value) {
   return upper + t * (lower - upper);
 }
 
-__device__ inline uint8_t* sample_address(const Component& component, int64_t x, int64_t y) {
-  return component.data + y * component.stride + x * component.step;
+/// The code value of a sample.
+__device__ inline int read_code(const Component& component, int64_t x, int64_t y) {
+  const uint8_t* row = component.data + y * component.stride;
+  const int64_t number = component.first + x * component.step;
+  switch (component.type) {
+    case SampleType::kByte:
+      return row[number];
+    case SampleType::kHigh10:
+      return reinterpret_cast<const uint16_t*>(row)[number] >> 6;
+    case SampleType::kLow10:
+      return reinterpret_cast<const uint16_t*>(row)[number] & 1023;
+    case SampleType::kPacked10:
+      break;
+  }
+  const auto place = packed_place(number);
+  return static_cast<int>(reinterpret_cast<const uint32_t*>(row)[place.word] >> place.shift & 1023);
 }
 
 __device__ inline float read_sample(const Component& component, int64_t x, int64_t y) {
-  const uint8_t* at = sample_address(component, x, y);
-  return component.wide ? static_cast<float>(*reinterpret_cast<const uint16_t*>(at) >> 6)
-                        : static_cast<float>(*at);
+  return static_cast<float>(read_code(component, x, y));
+}
+
+/// Each sample by one thread alone; other threads may read and write those beside it.
+__device__ inline void write_code(const Component& component, int64_t x, int64_t y, int code) {
+  uint8_t* row = component.data + y * component.stride;
+  const int64_t number = component.first + x * component.step;
+  switch (component.type) {
+    case SampleType::kByte:
+      row[number] = static_cast<uint8_t>(code);
+      return;
+    case SampleType::kHigh10:
+      reinterpret_cast<uint16_t*>(row)[number] = static_cast<uint16_t>(code << 6);
+      return;
+    case SampleType::kLow10:
+      reinterpret_cast<uint16_t*>(row)[number] = static_cast<uint16_t>(code);
+      return;
+    case SampleType::kPacked10:
+      break;
+  }
+  // Changes these ten bits alone, whatever becomes of the others meanwhile.
+  const auto place = packed_place(number);
+  const auto changed = static_cast<unsigned>(read_code(component, x, y) ^ code);
+  atomicXor(reinterpret_cast<unsigned*>(row) + place.word, changed << place.shift);
 }
 
 /// x clamped to [0, most]; what is not a number becomes 0.

@@ -74,14 +74,16 @@ OwnedTile mask_tile(const at::Tensor& mask) {
 BlendTarget blend_target(const Components& all, const ComponentGroup& group, int64_t row,
                          int64_t first) {
   const auto& component = all.of[group.first];
-  BlendTarget target{.data = {},
+  BlendTarget target{.rows = {},
+                     .first = {},
                      .step = component.step,
-                     .wide = component.wide,
+                     .type = component.type,
                      .lanes = group.count,
                      .most = all.color.most};
   for (int k = 0; k < group.count; ++k) {
     const auto& of = all.of[group.first + k];
-    target.data[k] = of.data + row * of.stride + first * of.step;
+    target.rows[k] = of.data + row * of.stride;
+    target.first[k] = of.first + first * of.step;
   }
   return target;
 }

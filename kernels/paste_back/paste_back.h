@@ -14,8 +14,8 @@ namespace latentsync::kernels {
 /// luma and chroma each where it lies, becomes old + weight * (face - old), rounded to the
 /// nearest code value, with the crop and the mask taken at the sample's place in the crop. Where
 /// the weight is not above zero nothing is written, so that everything outside the mask (padding,
-/// alpha and the unused byte of RGBx too) stays bit-identical. The low six bits of a written P010
-/// sample are zero.
+/// alpha, the unused byte of RGBx and the other field of a view of one field too) stays
+/// bit-identical. The six unused bits of a written 16-bit sample are zero.
 ///
 /// face [3, H, W]: R, G, B, clamped to their range; resampled with Catmull-Rom's filter, stretched
 /// where the frame is coarser than the crop (subsampled chroma: to its own spacing), its edge

@@ -49,13 +49,7 @@ __global__ void paste_back_kernel(const CudaPasteBack problem) {
   const Component& component = problem.component;
   const float old = read_sample(component, i, j);
   const float blended = old + weight * (face_at(problem, x, y) - old) + 0.5F;
-  const auto code = static_cast<int>(limited(blended, problem.most));
-  uint8_t* at = sample_address(component, i, j);
-  if (component.wide) {
-    *reinterpret_cast<uint16_t*>(at) = static_cast<uint16_t>(code << 6);
-  } else {
-    *at = static_cast<uint8_t>(code);
-  }
+  write_code(component, i, j, static_cast<int>(limited(blended, problem.most)));
 }
 
 }  // namespace

@@ -30,6 +30,14 @@ TEST(ImageView, OddSizesRoundChromaUp) {
   expect(PixelFormat::kY42b, 1, 17, 17);
   expect(PixelFormat::kY444, 2, 33, 17);
   expect(PixelFormat::kYuy2, 0, 68, 17);
+  expect(PixelFormat::kUyvy, 0, 68, 17);
+  expect(PixelFormat::kV210, 0, 96, 17);
+  expect(PixelFormat::kI420Ten, 0, 66, 17);
+  expect(PixelFormat::kI420Ten, 2, 34, 9);
+  expect(PixelFormat::kI422Ten, 1, 34, 17);
+  expect(PixelFormat::kY444Ten, 1, 66, 17);
+  expect(PixelFormat::kGbrTen, 1, 66, 17);
+  expect(PixelFormat::kArgb, 0, 132, 17);
   expect(PixelFormat::kBgr, 0, 99, 17);
   expect(PixelFormat::kRgbx, 0, 132, 17);
 }
@@ -86,6 +94,9 @@ TEST(ImageView_Negative, RefusesWhatDoesNotHold) {
     refused([](ImageView& v) { v.matrix = static_cast<ColorMatrix>(9); });
     refused([](ImageView& v) { v.range = static_cast<ColorRange>(9); });
     refused([](ImageView& v) { v.siting = static_cast<ChromaSiting>(9); });
+    refused([](ImageView& v) { v.scan = static_cast<Scan>(9); });
+    refused([](ImageView& v) { v.field = static_cast<Field>(9); });
+    refused([](ImageView& v) { v.height = 1, v.field = Field::kBottom; });
     for (int p = 0; p < plane_count(format); ++p) {
       refused([p](ImageView& v) { v.planes[p].data = nullptr; });
       refused([p](ImageView& v) { v.planes[p].stride -= 1; });

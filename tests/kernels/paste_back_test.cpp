@@ -101,7 +101,7 @@ int64_t expect_definition(const Picture& before, const Picture& after, const at:
   const GoldCrop crop(face, mask);
   const auto back = inverse(map);
   const auto& view = before.view;
-  const int most = view.format == PixelFormat::kP010 ? 1023 : 255;
+  const int most = test::most_code(view.format);
   std::set<int64_t> written;
   for (int c = 0; c < 3; ++c) {
     const auto [pitch_x, pitch_y] = test::pitch(view, c);
@@ -113,12 +113,14 @@ int64_t expect_definition(const Picture& before, const Picture& after, const at:
         const double u = back.xx * at[0] + back.xy * at[1] + back.x0;
         const double v = back.yx * at[0] + back.yy * at[1] + back.y0;
         const double weight = crop.weight_at(u, v);
-        if (weight <= 0) continue;
-        const auto byte = test::sample_byte(before, c, x, y);
-        written.insert(byte);
-        if (view.format == PixelFormat::kP010) written.insert(byte + 1);
-        const auto code = test::to_code(view, crop.color_at(u, v, reach_x, reach_y));
         const int old = test::sample(view, c, x, y);
+        if (weight <= 0) {
+          EXPECT_EQ(test::sample(after.view, c, x, y), old);
+          continue;
+        }
+        const auto bytes = test::sample_bytes(before, c, x, y);
+        for (int64_t k = 0; k < bytes.count; ++k) written.insert(bytes.first + k);
+        const auto code = test::to_code(view, crop.color_at(u, v, reach_x, reach_y));
         const double expected =
             std::clamp(old + weight * (code[c] - old), 0.0, static_cast<double>(most));
         EXPECT_NEAR(test::sample(after.view, c, x, y), expected, 0.5 + 2e-3)
@@ -178,9 +180,8 @@ int round_trip(const PictureKind& kind, const Affine& map, const WarpOptions& op
         const auto at = test::place(before.view, c, x, y);
         const double weight = gold.weight_at(back.xx * at[0] + back.xy * at[1] + back.x0,
                                              back.yx * at[0] + back.yy * at[1] + back.y0);
-        const auto byte = test::sample_byte(before, c, x, y);
-        if (weight > 0) covered[byte] = true;
-        if (weight > 0 && kind.format == PixelFormat::kP010) covered[byte + 1] = true;
+        const auto bytes = test::sample_bytes(before, c, x, y);
+        for (int64_t k = 0; k < bytes.count && weight > 0; ++k) covered[bytes.first + k] = true;
       }
     }
   }
@@ -225,19 +226,56 @@ TEST(PasteBack, RangesAgree) {
   EXPECT_LE((unit.bytes.to(at::kInt) - twice.bytes.to(at::kInt)).abs().max().item<int>(), 1);
 }
 
-// The low bits of 10-bit samples: kept where nothing is written, zero where something is.
-TEST(PasteBack, LowBitsOfTenBitSamples) {
-  auto before = paint({.format = PixelFormat::kP010, .width = 32, .height = 32}, busy_color);
-  for (int64_t b = 0; b < before.bytes.numel(); b += 2) {
-    before.bytes[b] = before.bytes[b].item<int>() | 0x2a;
-  }
-  const auto face = at::rand({3, 12, 12});
-  const auto after = pasted(before, face, face[0].clone().fill_(1), {.x0 = 10, .y0 = 10});
-  const auto low = [](const Picture& p, int x, int y) {
-    return p.bytes[test::sample_byte(p, 0, x, y)].item<int>() & 0x3f;
+// The unused bits of 10-bit samples: not seen, kept where nothing is written, zero where something
+// is; V210's are kept everywhere.
+TEST(PasteBack, UnusedBitsOfTenBitSamples) {
+  struct Unused {
+    PixelFormat format;
+    int64_t byte;  ///< of those that hold a sample
+    int bits;
   };
-  EXPECT_EQ(low(after, 15, 15), 0);
-  EXPECT_EQ(low(after, 3, 3), low(before, 3, 3));
+  const auto face = at::rand({3, 12, 12});
+  const auto mask = face[0].clone().fill_(0.6);
+  const Affine map{.x0 = 10, .y0 = 10};
+  for (const auto& [format, byte, bits] : {Unused{PixelFormat::kP010, 0, 0x3f},
+                                           {PixelFormat::kI420Ten, 1, 0xfc},
+                                           {PixelFormat::kI422Ten, 1, 0xfc},
+                                           {PixelFormat::kY444Ten, 1, 0xfc},
+                                           {PixelFormat::kGbrTen, 1, 0xfc}}) {
+    SCOPED_TRACE(static_cast<int>(format));
+    const auto clean = paint({.format = format, .width = 32, .height = 32}, busy_color);
+    auto before = clean.to(at::kCPU);
+    const auto at = [byte = byte](const Picture& p, int x, int y) -> uint8_t& {
+      return p.bytes.mutable_data_ptr<uint8_t>()[test::sample_bytes(p, 0, x, y).first + byte];
+    };
+    for (const int x : {3, 15}) at(before, x, x) |= 0xaa & bits;
+    const auto after = pasted(before, face, mask, map);
+    const auto expected = pasted(clean, face, mask, map);
+    EXPECT_EQ(test::sample(after.view, 0, 15, 15), test::sample(expected.view, 0, 15, 15));
+    EXPECT_EQ(at(after, 15, 15) & bits, 0);
+    EXPECT_EQ(at(after, 3, 3), at(before, 3, 3));
+  }
+}
+
+// The two bits of V210's words that hold nothing are kept, and the values behind a row's last
+// pixel.
+TEST(PasteBack, KeepsWhatV210DoesNotUse) {
+  const auto before = paint({.format = PixelFormat::kV210, .width = 31, .height = 20}, busy_color);
+  const auto face = at::rand({3, 40, 40});
+  const auto after = pasted(before, face, face[0].clone().fill_(1), {});
+  EXPECT_FALSE(after.bytes.equal(before.bytes));
+  const auto* was = before.bytes.const_data_ptr<uint8_t>();
+  const auto* is = after.bytes.const_data_ptr<uint8_t>();
+  const auto& plane = before.view.planes[0];
+  const int64_t begin = plane.data - was;
+  for (int64_t row = 0; row < 20; ++row) {
+    const int64_t at = begin + row * plane.stride;
+    // 31 pixels: 15 pairs and one luma value; the last words are Cb15 Y30 Cr15, Y31 ...
+    for (int64_t word = at; word < at + plane.stride; word += 4) {
+      EXPECT_EQ(was[word + 3] & 0xc0, is[word + 3] & 0xc0);
+    }
+    for (int64_t b = at + 5 * 16 + 4; b < at + plane.stride; ++b) EXPECT_EQ(was[b], is[b]);
+  }
 }
 
 // A crop wholly outside the frame, or a mask of zeros or of no numbers, changes nothing.

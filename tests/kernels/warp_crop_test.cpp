@@ -171,8 +171,10 @@ TEST(WarpCrop, EqualsTheDefinition) {
 
 // All maps with all options on formats of all layouts: none of the paths above is left to chance.
 TEST(WarpCrop, EqualsTheDefinitionForEveryMap) {
-  for (const auto format : {PixelFormat::kI420, PixelFormat::kP010, PixelFormat::kYuy2,
-                            PixelFormat::kY444, PixelFormat::kBgr, PixelFormat::kRgba}) {
+  for (const auto format :
+       {PixelFormat::kI420, PixelFormat::kP010, PixelFormat::kYuy2, PixelFormat::kY444,
+        PixelFormat::kBgr, PixelFormat::kRgba, PixelFormat::kUyvy, PixelFormat::kV210,
+        PixelFormat::kI420Ten, PixelFormat::kY444Ten, PixelFormat::kAbgr, PixelFormat::kGbrTen}) {
     const auto picture = paint({.format = format, .width = 75, .height = 53}, busy_color);
     for (const auto& map : kMaps) {
       for (const auto& options : kOptions) {

@@ -17,24 +17,76 @@ namespace {
 using kernels::ChromaSiting;
 using kernels::ColorMatrix;
 using kernels::ColorRange;
+using kernels::Field;
 using kernels::ImageView;
 using kernels::PixelFormat;
 
 constexpr uint8_t kGuard = 0xa5;
 constexpr int64_t kGuardBytes = 32;
 
-bool is_rgb(PixelFormat format) { return format >= PixelFormat::kRgb; }
-bool is_wide(PixelFormat format) { return format == PixelFormat::kP010; }
-bool halves_columns(PixelFormat f) {
-  return f == PixelFormat::kNv12 || f == PixelFormat::kI420 || f == PixelFormat::kP010 ||
-         f == PixelFormat::kY42b || f == PixelFormat::kYuy2;
-}
-bool halves_rows(PixelFormat f) {
-  return f == PixelFormat::kNv12 || f == PixelFormat::kI420 || f == PixelFormat::kP010;
+enum class Subsampling { k420, k422, k444 };
+enum class Depth { kEight, kTenHigh, kTenLow, kTenPacked };
+
+struct Description {
+  Depth depth;
+  Subsampling subsampling;
+  bool rgb = false;
+};
+
+Description description(PixelFormat format) {
+  switch (format) {
+    case PixelFormat::kNv12:
+    case PixelFormat::kI420:
+      return {Depth::kEight, Subsampling::k420};
+    case PixelFormat::kP010:
+      return {Depth::kTenHigh, Subsampling::k420};
+    case PixelFormat::kI420Ten:
+      return {Depth::kTenLow, Subsampling::k420};
+    case PixelFormat::kY42b:
+    case PixelFormat::kYuy2:
+    case PixelFormat::kUyvy:
+      return {Depth::kEight, Subsampling::k422};
+    case PixelFormat::kI422Ten:
+      return {Depth::kTenLow, Subsampling::k422};
+    case PixelFormat::kV210:
+      return {Depth::kTenPacked, Subsampling::k422};
+    case PixelFormat::kY444:
+      return {Depth::kEight, Subsampling::k444};
+    case PixelFormat::kY444Ten:
+      return {Depth::kTenLow, Subsampling::k444};
+    case PixelFormat::kGbrTen:
+      return {Depth::kTenLow, Subsampling::k444, true};
+    default:
+      return {Depth::kEight, Subsampling::k444, true};
+  }
 }
 
-// The address of a sample, from each format's description.
+bool is_rgb(PixelFormat format) { return description(format).rgb; }
+bool halves_columns(PixelFormat f) { return description(f).subsampling != Subsampling::k444; }
+bool halves_rows(PixelFormat f) { return description(f).subsampling == Subsampling::k420; }
+int unit(PixelFormat format) { return (most_code(format) + 1) / 256; }
+
+// Bytes that rows are multiples of.
+int64_t grain(PixelFormat format) {
+  switch (description(format).depth) {
+    case Depth::kEight:
+      return 1;
+    case Depth::kTenPacked:
+      return 4;
+    default:
+      return 2;
+  }
+}
+
+// The row of the frame's plane that holds a row of a view's component.
+int64_t frame_row(const ImageView& v, int64_t y) {
+  if (v.field == Field::kAll) return y;
+  return 2 * y + (v.field == Field::kBottom ? 1 : 0);
+}
+
+// The address of a sample, from each format's description; of V210 that of the 32 bits it is in.
 uint8_t* address(const ImageView& v, int c, int64_t x, int64_t y) {
+  y = frame_row(v, y);
   const auto row = [&](int plane) { return v.planes[plane].data + y * v.planes[plane].stride; };
   switch (v.format) {
     case PixelFormat::kNv12:
@@ -45,8 +97,22 @@ uint8_t* address(const ImageView& v, int c, int64_t x, int64_t y) {
     case PixelFormat::kY42b:
     case PixelFormat::kY444:
       return row(c) + x;
+    case PixelFormat::kI420Ten:
+    case PixelFormat::kI422Ten:
+    case PixelFormat::kY444Ten:
+      return row(c) + 2 * x;
     case PixelFormat::kYuy2:
       return row(0) + (c == 0 ? 2 * x : 4 * x + (c == 1 ? 1 : 3));
+    case PixelFormat::kUyvy:
+      return row(0) + (c == 0 ? 2 * x + 1 : 4 * x + (c == 1 ? 0 : 2));
+    case PixelFormat::kV210: {
+      // The words of six pixels: Cb0 Y0 Cr0, Y1 Cb1 Y2, Cr1 Y3 Cb2, Y4 Cr2 Y5.
+      constexpr int kLumaWords[] = {0, 1, 1, 2, 3, 3};
+      constexpr int kChromaWords[2][3] = {{0, 1, 2}, {0, 2, 3}};
+      const int64_t group = c == 0 ? x / 6 : x / 3;
+      const int word = c == 0 ? kLumaWords[x % 6] : kChromaWords[c - 1][x % 3];
+      return row(0) + 16 * group + 4 * word;
+    }
     case PixelFormat::kRgb:
       return row(0) + 3 * x + c;
     case PixelFormat::kBgr:
@@ -57,8 +123,27 @@ uint8_t* address(const ImageView& v, int c, int64_t x, int64_t y) {
     case PixelFormat::kBgra:
     case PixelFormat::kBgrx:
       return row(0) + 4 * x + 2 - c;
+    case PixelFormat::kArgb:
+      return row(0) + 4 * x + 1 + c;
+    case PixelFormat::kAbgr:
+      return row(0) + 4 * x + 3 - c;
+    case PixelFormat::kGbr:
+      return row((c + 2) % 3) + x;
+    case PixelFormat::kGbrTen:
+      return row((c + 2) % 3) + 2 * x;
   }
   return nullptr;
+}
+
+// Where V210 has a sample in its 32 bits.
+int packed_shift(int c, int64_t x) {
+  constexpr int kLuma[] = {10, 0, 20, 10, 0, 20};
+  constexpr int kChroma[2][3] = {{0, 10, 20}, {20, 0, 10}};
+  return c == 0 ? kLuma[x % 6] : kChroma[c - 1][x % 3];
+}
+
+uint32_t read_word(const uint8_t* at) {
+  return at[0] + 256U * at[1] + 65536U * at[2] + 16777216U * at[3];
 }
 
 struct Weights {
@@ -73,7 +158,7 @@ Weights weights(ColorMatrix matrix) {
 
 // Code value of a luma-like value in [0, 1], or of a chroma value in [-0.5, 0.5].
 double quantise(const ImageView& v, double value, bool chroma) {
-  const double unit = is_wide(v.format) ? 4 : 1;
+  const double unit = test::unit(v.format);
   if (v.range == ColorRange::kFull) {
     return value * (256 * unit - 1) + (chroma ? 128 * unit : 0);
   }
@@ -88,12 +173,16 @@ double dequantise(const ImageView& v, double code, bool chroma) {
 }  // namespace
 
 std::vector<PixelFormat> all_formats() {
-  return {PixelFormat::kNv12, PixelFormat::kI420, PixelFormat::kP010, PixelFormat::kY42b,
-          PixelFormat::kY444, PixelFormat::kYuy2, PixelFormat::kRgb,  PixelFormat::kBgr,
-          PixelFormat::kRgba, PixelFormat::kBgra, PixelFormat::kRgbx, PixelFormat::kBgrx};
+  return {PixelFormat::kNv12,    PixelFormat::kI420, PixelFormat::kP010,    PixelFormat::kY42b,
+          PixelFormat::kY444,    PixelFormat::kYuy2, PixelFormat::kRgb,     PixelFormat::kBgr,
+          PixelFormat::kRgba,    PixelFormat::kBgra, PixelFormat::kRgbx,    PixelFormat::kBgrx,
+          PixelFormat::kUyvy,    PixelFormat::kV210, PixelFormat::kI420Ten, PixelFormat::kI422Ten,
+          PixelFormat::kY444Ten, PixelFormat::kArgb, PixelFormat::kAbgr,    PixelFormat::kGbr,
+          PixelFormat::kGbrTen};
 }
 
 std::vector<PictureKind> all_kinds() {
+  constexpr Field kFields[] = {Field::kAll, Field::kTop, Field::kBottom};
   std::vector<PictureKind> kinds;
   for (const auto format : test::all_formats()) {
     for (const auto matrix : {ColorMatrix::kBt601, ColorMatrix::kBt709, ColorMatrix::kBt2020}) {
@@ -102,7 +191,8 @@ std::vector<PictureKind> all_kinds() {
              {ChromaSiting::kLeft, ChromaSiting::kCenter, ChromaSiting::kTopLeft}) {
           for (const int padding : {0, 7}) {
             for (const int odd : {0, 1, 2, 3}) {
-              kinds.push_back({format, 40 + odd % 2, 34 + odd / 2, padding, matrix, range, siting});
+              kinds.push_back({format, 40 + odd % 2, 34 + odd / 2, padding, matrix, range, siting,
+                               kFields[kinds.size() % 3]});
             }
           }
         }
@@ -118,7 +208,8 @@ std::string describe(const PictureKind& kind) {
          std::to_string(kind.padding) + ", matrix " +
          std::to_string(static_cast<int>(kind.matrix)) + ", range " +
          std::to_string(static_cast<int>(kind.range)) + ", siting " +
-         std::to_string(static_cast<int>(kind.siting));
+         std::to_string(static_cast<int>(kind.siting)) + ", field " +
+         std::to_string(static_cast<int>(kind.field));
 }
 
 Picture Picture::to(at::Device device) const {
@@ -133,8 +224,8 @@ Picture Picture::to(at::Device device) const {
 }
 
 Picture make_picture(const PictureKind& kind) {
-  const int64_t sample_bytes = is_wide(kind.format) ? 2 : 1;
-  const int64_t padding = (kind.padding + sample_bytes - 1) / sample_bytes * sample_bytes;
+  const int64_t grain = test::grain(kind.format);
+  const int64_t padding = (kind.padding + grain - 1) / grain * grain;
   const int planes = kernels::plane_count(kind.format);
   int64_t total = kGuardBytes;
   std::array<int64_t, 3> begin{};
@@ -143,7 +234,7 @@ Picture make_picture(const PictureKind& kind) {
     const auto size = kernels::plane_size(kind.format, p, kind.width, kind.height);
     begin[p] = total;
     stride[p] = size.row_bytes + padding;
-    total += (stride[p] * size.rows + kGuardBytes + 1) / 2 * 2;
+    total += (stride[p] * size.rows + kGuardBytes + 3) / 4 * 4;
   }
   Picture picture{at::full({total}, kGuard, at::kByte), {}};
   auto* data = picture.bytes.mutable_data_ptr<uint8_t>();
@@ -151,6 +242,7 @@ Picture make_picture(const PictureKind& kind) {
   for (int p = 0; p < planes; ++p) where[p] = {data + begin[p], stride[p]};
   picture.view = kernels::make_image(kind.format, kind.width, kind.height, where, kind.matrix,
                                      kind.range, kind.siting);
+  picture.view.field = kind.field;
   return picture;
 }
 
@@ -193,30 +285,73 @@ int columns_of(const ImageView& v, int c) {
 }
 
 int rows_of(const ImageView& v, int c) {
-  return c > 0 && halves_rows(v.format) ? (v.height + 1) / 2 : v.height;
+  const int rows = c > 0 && halves_rows(v.format) ? (v.height + 1) / 2 : v.height;
+  if (v.field == Field::kAll) return rows;
+  return v.field == Field::kTop ? (rows + 1) / 2 : rows / 2;
+}
+
+int most_code(PixelFormat format) {
+  return description(format).depth == Depth::kEight ? 255 : 1023;
 }
 
 int sample(const ImageView& v, int c, int x, int y) {
   const uint8_t* at = address(v, c, x, y);
-  return is_wide(v.format) ? (at[0] + 256 * at[1]) / 64 : at[0];
+  switch (description(v.format).depth) {
+    case Depth::kEight:
+      return at[0];
+    case Depth::kTenHigh:
+      return (at[0] + 256 * at[1]) / 64;
+    case Depth::kTenLow:
+      return (at[0] + 256 * at[1]) % 1024;
+    case Depth::kTenPacked:
+      break;
+  }
+  return static_cast<int>(read_word(at) >> packed_shift(c, x) & 1023);
 }
 
 void set_sample(const ImageView& v, int c, int x, int y, int value) {
   uint8_t* at = address(v, c, x, y);
-  const int stored = is_wide(v.format) ? value * 64 : value;
+  const auto depth = description(v.format).depth;
+  if (depth == Depth::kTenPacked) {
+    const int shift = packed_shift(c, x);
+    const uint32_t word = (read_word(at) & ~(1023U << shift)) | static_cast<uint32_t>(value)
+                                                                    << shift;
+    for (int k = 0; k < 4; ++k) at[k] = static_cast<uint8_t>(word >> 8 * k);
+    return;
+  }
+  const int stored = depth == Depth::kTenHigh ? value * 64 : value;
   at[0] = static_cast<uint8_t>(stored % 256);
-  if (is_wide(v.format)) at[1] = static_cast<uint8_t>(stored / 256);
+  if (depth != Depth::kEight) at[1] = static_cast<uint8_t>(stored / 256);
 }
 
-int64_t sample_byte(const Picture& picture, int c, int x, int y) {
-  return address(picture.view, c, x, y) - picture.bytes.const_data_ptr<uint8_t>();
+SampleBytes sample_bytes(const Picture& picture, int c, int x, int y) {
+  const int64_t first = address(picture.view, c, x, y) - picture.bytes.const_data_ptr<uint8_t>();
+  switch (description(picture.view.format).depth) {
+    case Depth::kEight:
+      return {first, 1};
+    case Depth::kTenPacked:
+      return {first + packed_shift(c, x) / 8, 2};
+    default:
+      return {first, 2};
+  }
 }
 
 std::array<double, 2> place(const ImageView& v, int c, int x, int y) {
   std::array<double, 2> at{static_cast<double>(x), static_cast<double>(y)};
+  at[1] = static_cast<double>(frame_row(v, y));
   if (c == 0) return at;
   if (halves_columns(v.format)) at[0] = 2.0 * x + (v.siting == ChromaSiting::kCenter ? 0.5 : 0);
-  if (halves_rows(v.format)) at[1] = 2.0 * y + (v.siting == ChromaSiting::kTopLeft ? 0 : 0.5);
+  if (!halves_rows(v.format)) return at;
+  const bool on_luma = v.siting == ChromaSiting::kTopLeft;
+  if (v.field == Field::kAll) {
+    at[1] = 2.0 * y + (on_luma ? 0 : 0.5);
+    return at;
+  }
+  // In rows of the field: on the first of its two luma rows, else a quarter below it in the top
+  // field and three quarters below it in the bottom field.
+  const bool bottom = v.field == Field::kBottom;
+  const double in_field = 2.0 * y + (on_luma ? 0 : bottom ? 0.75 : 0.25);
+  at[1] = 2 * in_field + (bottom ? 1 : 0);
   return at;
 }
 

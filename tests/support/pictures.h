@@ -26,12 +26,13 @@ struct PictureKind {
   kernels::ColorMatrix matrix = kernels::ColorMatrix::kBt709;
   kernels::ColorRange range = kernels::ColorRange::kLimited;
   kernels::ChromaSiting siting = kernels::ChromaSiting::kLeft;
+  kernels::Field field = kernels::Field::kAll;
 };
 
 std::vector<kernels::PixelFormat> all_formats();
 
 /// The whole product of formats, matrices, ranges, sitings, paddings and odd sizes: 40 or 41 by 34
-/// or 35.
+/// or 35; whole frames and their fields by turns.
 std::vector<PictureKind> all_kinds();
 std::string describe(const PictureKind& kind);
 
@@ -59,17 +60,24 @@ Rgb busy_color(double x, double y);
 /// the detector are made of.
 std::vector<at::Tensor> golden_face_pictures();
 
-/// Samples of a component's grid.
+/// Samples of a component's grid: of a field's view that field's.
 int columns_of(const kernels::ImageView& view, int component);
 int rows_of(const kernels::ImageView& view, int component);
 
-/// The sample's code value (10-bit ones without the low six bits), read and written where the
-/// format has it; system memory.
+/// The largest code value of a format.
+int most_code(kernels::PixelFormat format);
+
+/// The sample's code value, read and written where the format has it; system memory. What a
+/// 16-bit word has besides is zero when it is written, what a 32-bit one has is kept.
 int sample(const kernels::ImageView& view, int component, int x, int y);
 void set_sample(const kernels::ImageView& view, int component, int x, int y, int value);
 
-/// The byte of `bytes` where a sample begins.
-int64_t sample_byte(const Picture& picture, int component, int x, int y);
+/// The bytes of `bytes` that hold a sample: the first one, and how many.
+struct SampleBytes {
+  int64_t first;
+  int64_t count;
+};
+SampleBytes sample_bytes(const Picture& picture, int component, int x, int y);
 
 /// Where a component's sample stands, in luma samples.
 std::array<double, 2> place(const kernels::ImageView& view, int component, int x, int y);
