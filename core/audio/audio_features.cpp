@@ -13,9 +13,6 @@
 namespace latentsync::audio {
 namespace {
 
-// A frame's last row and what its two columns and their windows reach into.
-constexpr int64_t kShortestLookaheadNs = (kRowsPerFrame - kRowsBeforeFrame) * kRowDurationNs;
-
 int64_t sample_at(int64_t time_ns) {
   const auto seconds = time_ns / 1'000'000'000;
   return seconds * kSampleRate + (time_ns - seconds * 1'000'000'000) * kSampleRate / 1'000'000'000;

@@ -10,6 +10,9 @@
 
 namespace latentsync::audio {
 
+/// How far a frame's last row reaches, with what its two columns and their windows need: 120 ms.
+inline constexpr int64_t kShortestLookaheadNs = (kRowsPerFrame - kRowsBeforeFrame) * kRowDurationNs;
+
 /// Samples [begin, end) of the timeline.
 struct SampleRange {
   int64_t begin = 0;

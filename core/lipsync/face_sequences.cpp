@@ -2,7 +2,9 @@
 
 #include "core/face/alignment.h"
 
+#include <algorithm>
 #include <map>
+#include <utility>
 
 namespace latentsync::lipsync {
 namespace {
@@ -10,6 +12,10 @@ namespace {
 FaceBox face_box(const face::Box& box) { return {box.left, box.top, box.width, box.height}; }
 
 double area(const FaceBox& box) { return box.width * box.height; }
+
+bool is_interlaced(const kernels::ImageView& view) {
+  return view.scan != kernels::Scan::kProgressive && view.height > 2;
+}
 
 }  // namespace
 
@@ -39,6 +45,31 @@ std::vector<FaceSequence> make_sequences(std::span<const face::FrameFaces> frame
     }
   }
   return sequences;
+}
+
+std::vector<FaceSequence> split_fields(std::vector<FaceSequence> sequences,
+                                       std::span<const kernels::ImageView> views) {
+  using kernels::Field;
+  std::vector<FaceSequence> split;
+  for (auto& sequence : sequences) {
+    FaceSequence later;
+    for (auto& face : sequence.faces) {
+      const auto& view = views[face.frame];
+      if (!is_interlaced(view)) continue;
+      const bool top_first = view.scan == kernels::Scan::kTopFieldFirst;
+      face.field = top_first ? Field::kTop : Field::kBottom;
+      later.faces.push_back(face);
+      later.faces.back().field = top_first ? Field::kBottom : Field::kTop;
+      later.faces.back().later = true;
+    }
+    split.push_back(std::move(sequence));
+    if (!later.faces.empty()) split.push_back(std::move(later));
+  }
+  return split;
+}
+
+bool has_fields(std::span<const kernels::ImageView> views) {
+  return std::any_of(views.begin(), views.end(), is_interlaced);
 }
 
 FrameResult frame_result(const face::FrameFaces& faces) {

@@ -9,6 +9,7 @@
 #include "core/nn/interruption.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <c10/core/InferenceMode.h>
@@ -19,6 +20,7 @@ namespace {
 // Of a window's work, roughly.
 constexpr double kFacePart = 0.03;
 constexpr double kPasteBegins = 0.99;
+constexpr int64_t kLoneFieldNs = 20'000'000;
 
 using Audio = std::variant<audio::SlidingAudio, audio::WholeAudio>;
 
@@ -50,11 +52,24 @@ std::vector<int64_t> times_of(const WindowFrames& frames) {
   return times;
 }
 
+// When the second fields of frames are shown: half-way to the next frame, but no more than MOST
+// after the first ones.
+std::vector<int64_t> later_times(std::span<const int64_t> times, int64_t most) {
+  int64_t half = kLoneFieldNs;
+  std::vector<int64_t> later;
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (i + 1 < times.size()) half = (times[i + 1] - times[i]) / 2;
+    later.push_back(times[i] + std::min(half, most));
+  }
+  return later;
+}
+
 }  // namespace
 
 LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context,
                                int64_t lookahead_ns)
     : model_(std::move(model)),
+      lookahead_ns_(lookahead_ns),
       audio_(make_audio(model_->networks().whisper, context, lookahead_ns)) {}
 
 AudioRange LipsyncSession::needed_audio(std::span<const int64_t> times_ns) const noexcept {
@@ -130,7 +145,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   const auto faces = timed(result.seconds.face, networks.device,
                            [&] { return find_faces(views, resolved, follow, stop); });
   for (const auto& frame : faces) result.frames.push_back(frame_result(frame));
-  const auto sequences = make_sequences(faces, resolved.resolution);
+  const auto sequences = split_fields(make_sequences(faces, resolved.resolution), views);
   if (progress) progress({.part = kFacePart, .stage = "face"});
 
   if (!sequences.empty()) {
@@ -138,7 +153,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
     check_stop(stop);
     const auto audio = timed(result.seconds.audio, networks.device, [&] {
       const nn::Interruptible interruptible(stop);
-      return audio_features(window);
+      return audio_features(window, has_fields(views));
     });
     const EditContext context{.networks = networks,
                               .settings = resolved,
@@ -184,10 +199,24 @@ std::vector<face::FrameFaces> LipsyncSession::find_faces(std::span<const kernels
                                 state, stop);
 }
 
-at::Tensor LipsyncSession::audio_features(const Window& window) {
-  const auto times = times_of(*window.frames);
-  if (auto* whole = std::get_if<audio::WholeAudio>(&audio_)) return whole->features(times);
-  return std::get<audio::SlidingAudio>(audio_).features(window.audio, window.audio_start, times);
+at::Tensor LipsyncSession::audio_features(const Window& window, bool fields) {
+  auto times = times_of(*window.frames);
+  auto* whole = std::get_if<audio::WholeAudio>(&audio_);
+  int64_t beyond = 0;  // the last frame
+  if (fields) {
+    // The window has the audio that its frames look ahead at: fields after them look less far.
+    const auto most = whole != nullptr ? std::numeric_limits<int64_t>::max()
+                                       : lookahead_ns_ - audio::kShortestLookaheadNs;
+    const auto later = later_times(times, most);
+    beyond = later.back() - times.back();
+    times.insert(times.end(), later.begin(), later.end());
+  }
+  if (whole != nullptr) return whole->features(times);
+  if (beyond == 0) {
+    return std::get<audio::SlidingAudio>(audio_).features(window.audio, window.audio_start, times);
+  }
+  audio::SlidingAudio sliding(model_->networks().whisper, lookahead_ns_ - beyond);
+  return sliding.features(window.audio, window.audio_start, times);
 }
 
 const FaceMask& LipsyncSession::mask_of(int64_t resolution) {

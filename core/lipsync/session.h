@@ -28,11 +28,13 @@ class LipsyncSession : public Session {
   std::vector<face::FrameFaces> find_faces(std::span<const kernels::ImageView> views,
                                            const RenderSettings& settings, face::FollowState& state,
                                            const std::stop_token& stop) const;
-  at::Tensor audio_features(const Window& window);
+  /// For the frames, and with FIELDS behind them for the fields that are shown second.
+  at::Tensor audio_features(const Window& window, bool fields);
   const FaceMask& mask_of(int64_t resolution);
   audio::WholeAudio& whole_audio();
 
   std::shared_ptr<LoadedModel> model_;
+  int64_t lookahead_ns_;
   std::variant<audio::SlidingAudio, audio::WholeAudio> audio_;
   face::FollowState follow_;
   FaceMask mask_;

@@ -74,10 +74,17 @@ nn::AttentionMode attention_mode(Attention attention) {
   return nn::AttentionMode::kFlex;
 }
 
-at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio) {
-  std::vector<int64_t> frames;
-  for (const auto& face : sequence.faces) frames.push_back(static_cast<int64_t>(face.frame));
-  return audio.index_select(0, at::tensor(frames, at::kLong).to(audio.device()));
+at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio, size_t frame_count) {
+  std::vector<int64_t> rows;
+  for (const auto& face : sequence.faces) {
+    rows.push_back(static_cast<int64_t>(face.frame + (face.later ? frame_count : 0)));
+  }
+  return audio.index_select(0, at::tensor(rows, at::kLong).to(audio.device()));
+}
+
+kernels::ImageView field_view(kernels::ImageView view, kernels::Field field) {
+  view.field = field;
+  return view;
 }
 
 // Nothing of a picture that holds NaN may be seen: it would be black.
@@ -131,7 +138,8 @@ kernels::PreparedPaste prepare_paste(const PlacedFace& face, const at::Tensor& i
                        mask.blend * face.weight;
   const auto device = device_of(view);
   return {image.to(device).contiguous(), kernels::ValueRange::kSigned,
-          weights.to(device, at::kFloat).contiguous(), face.crop_to_frame, view};
+          weights.to(device, at::kFloat).contiguous(), face.crop_to_frame,
+          field_view(view, face.field)};
 }
 
 }  // namespace
@@ -143,7 +151,7 @@ at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::Ima
       at::empty({count, 3, resolution, resolution}, at::TensorOptions(at::kFloat).device(device));
   for (int64_t i = 0; i < count; ++i) {
     const auto& face = sequence.faces[i];
-    const auto& view = views[face.frame];
+    const auto view = field_view(views[face.frame], face.field);
     const auto where = device_of(view);
     const auto crop = where == device ? crops[i]
                                       : at::empty({3, resolution, resolution},
@@ -173,7 +181,8 @@ std::vector<at::Tensor> edit_faces(const EditContext& context,
       progress.part = (done + progress.part * frames) / all;
       context.progress(progress);
     };
-    edited.push_back(edit_sequence(context, crops, audio_of(sequence, audio), report));
+    edited.push_back(
+        edit_sequence(context, crops, audio_of(sequence, audio, views.size()), report));
     done += frames;
   }
   return edited;

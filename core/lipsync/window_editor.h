@@ -31,9 +31,9 @@ struct EditContext {
 at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::ImageView> views,
                       int64_t resolution, c10::Device device);
 
-/// Generates the mouths of all sequences: for each one [F, 3, R, R] like its crops. AUDIO [frames
-/// of the window, tokens, features]. Frames are only read. Errors: kCancelled, those of the
-/// networks.
+/// Generates the mouths of all sequences: for each one [F, 3, R, R] like its crops. AUDIO [N,
+/// tokens, features] for the frames of the window, and behind them, where there are any, for the
+/// fields that are shown second. Frames are only read. Errors: kCancelled, those of the networks.
 std::vector<at::Tensor> edit_faces(const EditContext& context,
                                    std::span<const FaceSequence> sequences,
                                    std::span<const kernels::ImageView> views,
