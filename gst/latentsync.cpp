@@ -57,8 +57,10 @@
 
 GST_DEBUG_CATEGORY(latentsync_debug);
 
-#define VIDEO_FORMATS \
-  "{ NV12, I420, P010_10LE, Y42B, Y444, YUY2, RGB, BGR, RGBA, BGRA, RGBx, BGRx }"
+#define VIDEO_FORMATS                                                           \
+  "{ NV12, I420, P010_10LE, Y42B, Y444, YUY2, RGB, BGR, RGBA, BGRA, RGBx, BGRx" \
+  ", I420_10LE, I422_10LE, Y444_10LE, UYVY, v210, A420, ARGB, ABGR, xRGB, xBGR" \
+  ", A420_10LE, A422_10LE, A444_10LE, GBR, GBRA, GBR_10LE, GBRA_10LE }"
 #define VIDEO_CAPS                                            \
   "video/x-raw, format = (string) " VIDEO_FORMATS             \
   ", width = (int) [ 1, 32768 ], height = (int) [ 1, 32768 ]" \

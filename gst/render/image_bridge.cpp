@@ -15,12 +15,15 @@ using kernels::ChromaSiting;
 using kernels::ColorMatrix;
 using kernels::ColorRange;
 using kernels::PixelFormat;
+using kernels::Scan;
 
+/// Alpha in a plane of its own is left out: nothing is done to it.
 std::optional<PixelFormat> pixel_format(GstVideoFormat format) {
   switch (format) {
     case GST_VIDEO_FORMAT_NV12:
       return PixelFormat::kNv12;
     case GST_VIDEO_FORMAT_I420:
+    case GST_VIDEO_FORMAT_A420:
       return PixelFormat::kI420;
     case GST_VIDEO_FORMAT_P010_10LE:
       return PixelFormat::kP010;
@@ -30,6 +33,19 @@ std::optional<PixelFormat> pixel_format(GstVideoFormat format) {
       return PixelFormat::kY444;
     case GST_VIDEO_FORMAT_YUY2:
       return PixelFormat::kYuy2;
+    case GST_VIDEO_FORMAT_UYVY:
+      return PixelFormat::kUyvy;
+    case GST_VIDEO_FORMAT_v210:
+      return PixelFormat::kV210;
+    case GST_VIDEO_FORMAT_I420_10LE:
+    case GST_VIDEO_FORMAT_A420_10LE:
+      return PixelFormat::kI420Ten;
+    case GST_VIDEO_FORMAT_I422_10LE:
+    case GST_VIDEO_FORMAT_A422_10LE:
+      return PixelFormat::kI422Ten;
+    case GST_VIDEO_FORMAT_Y444_10LE:
+    case GST_VIDEO_FORMAT_A444_10LE:
+      return PixelFormat::kY444Ten;
     case GST_VIDEO_FORMAT_RGB:
       return PixelFormat::kRgb;
     case GST_VIDEO_FORMAT_BGR:
@@ -42,6 +58,18 @@ std::optional<PixelFormat> pixel_format(GstVideoFormat format) {
       return PixelFormat::kRgbx;
     case GST_VIDEO_FORMAT_BGRx:
       return PixelFormat::kBgrx;
+    case GST_VIDEO_FORMAT_ARGB:
+    case GST_VIDEO_FORMAT_xRGB:
+      return PixelFormat::kArgb;
+    case GST_VIDEO_FORMAT_ABGR:
+    case GST_VIDEO_FORMAT_xBGR:
+      return PixelFormat::kAbgr;
+    case GST_VIDEO_FORMAT_GBR:
+    case GST_VIDEO_FORMAT_GBRA:
+      return PixelFormat::kGbr;
+    case GST_VIDEO_FORMAT_GBR_10LE:
+    case GST_VIDEO_FORMAT_GBRA_10LE:
+      return PixelFormat::kGbrTen;
     default:
       return std::nullopt;
   }
@@ -70,6 +98,25 @@ ChromaSiting chroma_siting(GstVideoChromaSite site) {
   return (site & GST_VIDEO_CHROMA_SITE_NONE) != 0 ? ChromaSiting::kCenter : ChromaSiting::kLeft;
 }
 
+/// Frames of interlaced video hold two fields, of mixed video those that say so.
+Scan scan_of(const GstVideoFrame& frame) {
+  const GstVideoInfo& info = frame.info;
+  const bool mixed = GST_VIDEO_INFO_INTERLACE_MODE(&info) == GST_VIDEO_INTERLACE_MODE_MIXED;
+  if (!GST_VIDEO_INFO_IS_INTERLACED(&info) || (mixed && !GST_VIDEO_FRAME_IS_INTERLACED(&frame))) {
+    return Scan::kProgressive;
+  }
+  const bool top_first =
+      GST_VIDEO_INFO_FIELD_ORDER(&info) == GST_VIDEO_FIELD_ORDER_TOP_FIELD_FIRST ||
+      GST_VIDEO_FRAME_IS_TFF(&frame);
+  return top_first ? Scan::kTopFieldFirst : Scan::kBottomFieldFirst;
+}
+
+/// Bytes that the samples' addresses are multiples of.
+int alignment_of(PixelFormat format, const GstVideoFormatInfo* info) {
+  if (format == PixelFormat::kV210) return 4;
+  return GST_VIDEO_FORMAT_INFO_BITS(info) > 8 ? 2 : 1;
+}
+
 Failure unsupported(const std::string& what) {
   return {ErrorCode::kUnsupported,
           "A video frame cannot be edited: " + what + ". Put a videoconvert before video_sink."};
@@ -83,7 +130,8 @@ Failure unreadable(const std::string& detail) {
       detail};
 }
 
-/// Bytes from a plane's first sample to its last one. A row of YUY2 is a whole number of pairs.
+/// Bytes from a plane's first sample to its last one. A row of YUY2 is a whole number of pairs, one
+/// of v210 of 128 bytes for 48 pixels.
 int64_t plane_bytes(const GstVideoFrame& frame, guint plane) {
   const GstVideoFormatInfo* format = frame.info.finfo;
   int64_t row_bytes = 0;
@@ -94,6 +142,9 @@ int64_t plane_bytes(const GstVideoFrame& frame, guint plane) {
         GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, GST_VIDEO_FRAME_WIDTH(&frame));
     row_bytes = std::max(row_bytes, columns * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
     rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, GST_VIDEO_FRAME_HEIGHT(&frame));
+  }
+  if (GST_VIDEO_FORMAT_INFO_FORMAT(format) == GST_VIDEO_FORMAT_v210) {
+    row_bytes = (GST_VIDEO_FRAME_WIDTH(&frame) + 47) / 48 * 128;
   }
   return GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) * (rows - 1) + row_bytes;
 }
@@ -124,23 +175,31 @@ Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
   if (view.width > kernels::kMostImageEdge || view.height > kernels::kMostImageEdge) {
     return unsupported("it is larger than " + std::to_string(kernels::kMostImageEdge) + " pixels");
   }
+  const auto interlacing = GST_VIDEO_INFO_INTERLACE_MODE(&info);
+  if (interlacing == GST_VIDEO_INTERLACE_MODE_FIELDS ||
+      interlacing == GST_VIDEO_INTERLACE_MODE_ALTERNATE) {
+    return unsupported("its fields are pictures of their own");
+  }
+  const int alignment = alignment_of(*format, info.finfo);
   for (guint plane = 0; plane < GST_VIDEO_FRAME_N_PLANES(&frame); ++plane) {
     auto* data = static_cast<uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));
     const int64_t stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane);
     if (!data || stride <= 0) return unsupported("its rows are stored bottom-up");
-    const bool even = reinterpret_cast<uintptr_t>(data) % 2 == 0 && stride % 2 == 0;
-    if (*format == PixelFormat::kP010 && !even) return unsupported("its samples are not aligned");
+    if (reinterpret_cast<uintptr_t>(data) % alignment != 0 || stride % alignment != 0) {
+      return unsupported("its samples are not aligned");
+    }
     if (!holds_plane(frame, plane)) {
       return unreadable("plane " + std::to_string(plane) + " of " +
                         std::to_string(plane_bytes(frame, plane)) + " bytes does not fit in " +
                         std::to_string(frame.map[plane].size));
     }
-    view.planes[plane] = {data, stride};
+    if (plane < view.planes.size()) view.planes[plane] = {data, stride};
   }
   view.matrix = color_matrix(info);
   view.range = info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255 ? ColorRange::kFull
                                                                      : ColorRange::kLimited;
   view.siting = chroma_siting(info.chroma_site);
+  view.scan = scan_of(frame);
   return view;
 }
 

@@ -29,6 +29,19 @@ std::vector<Layout> layouts(PixelFormat format) {
       return {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}};
     case PixelFormat::kYuy2:
       return {{2, 1, 4}};
+    case PixelFormat::kUyvy:
+      return {{2, 1, 4}};
+    case PixelFormat::kV210:
+      return {{6, 1, 16}};
+    case PixelFormat::kI420Ten:
+      return {{1, 1, 2}, {2, 2, 2}, {2, 2, 2}};
+    case PixelFormat::kI422Ten:
+      return {{1, 1, 2}, {2, 1, 2}, {2, 1, 2}};
+    case PixelFormat::kY444Ten:
+    case PixelFormat::kGbrTen:
+      return {{1, 1, 2}, {1, 1, 2}, {1, 1, 2}};
+    case PixelFormat::kGbr:
+      return {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}};
     case PixelFormat::kRgb:
     case PixelFormat::kBgr:
       return {{1, 1, 3}};
@@ -36,6 +49,8 @@ std::vector<Layout> layouts(PixelFormat format) {
     case PixelFormat::kBgra:
     case PixelFormat::kRgbx:
     case PixelFormat::kBgrx:
+    case PixelFormat::kArgb:
+    case PixelFormat::kAbgr:
       return {{1, 1, 4}};
   }
   return {};

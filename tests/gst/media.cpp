@@ -38,7 +38,7 @@ GstVideoInfo info_of(const Picture& picture) {
   if (picture.padding == 0) return info;
   gsize offset = 0;
   for (guint plane = 0; plane < GST_VIDEO_INFO_N_PLANES(&info); ++plane) {
-    const int component[] = {0, 1, 2};
+    const int component[] = {0, 1, 2, 3};
     const int rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(info.finfo, component[plane], info.height);
     info.offset[plane] = offset;
     info.stride[plane] += picture.padding;
@@ -66,6 +66,7 @@ kernels::PixelFormat pixel_format(GstVideoFormat format) {
     case GST_VIDEO_FORMAT_NV12:
       return PixelFormat::kNv12;
     case GST_VIDEO_FORMAT_I420:
+    case GST_VIDEO_FORMAT_A420:
       return PixelFormat::kI420;
     case GST_VIDEO_FORMAT_P010_10LE:
       return PixelFormat::kP010;
@@ -75,6 +76,31 @@ kernels::PixelFormat pixel_format(GstVideoFormat format) {
       return PixelFormat::kY444;
     case GST_VIDEO_FORMAT_YUY2:
       return PixelFormat::kYuy2;
+    case GST_VIDEO_FORMAT_UYVY:
+      return PixelFormat::kUyvy;
+    case GST_VIDEO_FORMAT_v210:
+      return PixelFormat::kV210;
+    case GST_VIDEO_FORMAT_I420_10LE:
+    case GST_VIDEO_FORMAT_A420_10LE:
+      return PixelFormat::kI420Ten;
+    case GST_VIDEO_FORMAT_I422_10LE:
+    case GST_VIDEO_FORMAT_A422_10LE:
+      return PixelFormat::kI422Ten;
+    case GST_VIDEO_FORMAT_Y444_10LE:
+    case GST_VIDEO_FORMAT_A444_10LE:
+      return PixelFormat::kY444Ten;
+    case GST_VIDEO_FORMAT_ARGB:
+    case GST_VIDEO_FORMAT_xRGB:
+      return PixelFormat::kArgb;
+    case GST_VIDEO_FORMAT_ABGR:
+    case GST_VIDEO_FORMAT_xBGR:
+      return PixelFormat::kAbgr;
+    case GST_VIDEO_FORMAT_GBR:
+    case GST_VIDEO_FORMAT_GBRA:
+      return PixelFormat::kGbr;
+    case GST_VIDEO_FORMAT_GBR_10LE:
+    case GST_VIDEO_FORMAT_GBRA_10LE:
+      return PixelFormat::kGbrTen;
     case GST_VIDEO_FORMAT_RGB:
       return PixelFormat::kRgb;
     case GST_VIDEO_FORMAT_BGR:
@@ -98,7 +124,8 @@ kernels::ImageView view_of(const Picture& picture, std::vector<uint8_t>& bytes) 
   view.format = pixel_format(GST_VIDEO_INFO_FORMAT(&info));
   view.width = info.width;
   view.height = info.height;
-  for (guint plane = 0; plane < GST_VIDEO_INFO_N_PLANES(&info); ++plane) {
+  const guint planes = GST_VIDEO_INFO_N_PLANES(&info);
+  for (guint plane = 0; plane < std::min<guint>(planes, view.planes.size()); ++plane) {
     view.planes[plane] = {bytes.data() + info.offset[plane], info.stride[plane]};
   }
   return view;

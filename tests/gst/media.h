@@ -12,8 +12,12 @@
 namespace latentsync::test {
 
 /// The pixel formats of the pads.
-inline constexpr const char* kFormats[] = {"NV12", "I420", "P010_10LE", "Y42B", "Y444", "YUY2",
-                                           "RGB",  "BGR",  "RGBA",      "BGRA", "RGBx", "BGRx"};
+inline constexpr const char* kFormats[] = {"NV12", "I420", "P010_10LE", "Y42B",      "Y444",
+                                           "YUY2", "RGB",  "BGR",       "RGBA",      "BGRA",
+                                           "RGBx", "BGRx", "I420_10LE", "I422_10LE", "Y444_10LE",
+                                           "UYVY", "v210", "A420",      "ARGB",      "ABGR",
+                                           "xRGB", "xBGR", "A420_10LE", "A422_10LE", "A444_10LE",
+                                           "GBR",  "GBRA", "GBR_10LE",  "GBRA_10LE"};
 
 struct Picture {
   std::string format = "I420";
