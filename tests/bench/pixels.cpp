@@ -48,10 +48,17 @@ struct Format {
   PixelFormat format;
 };
 constexpr Format kFormats[] = {
-    {"NV12", PixelFormat::kNv12}, {"I420", PixelFormat::kI420}, {"P010", PixelFormat::kP010},
-    {"Y42B", PixelFormat::kY42b}, {"Y444", PixelFormat::kY444}, {"YUY2", PixelFormat::kYuy2},
-    {"RGB", PixelFormat::kRgb},   {"BGR", PixelFormat::kBgr},   {"RGBA", PixelFormat::kRgba},
-    {"BGRA", PixelFormat::kBgra}, {"RGBx", PixelFormat::kRgbx}, {"BGRx", PixelFormat::kBgrx}};
+    {"NV12", PixelFormat::kNv12},         {"I420", PixelFormat::kI420},
+    {"P010", PixelFormat::kP010},         {"Y42B", PixelFormat::kY42b},
+    {"Y444", PixelFormat::kY444},         {"YUY2", PixelFormat::kYuy2},
+    {"RGB", PixelFormat::kRgb},           {"BGR", PixelFormat::kBgr},
+    {"RGBA", PixelFormat::kRgba},         {"BGRA", PixelFormat::kBgra},
+    {"RGBx", PixelFormat::kRgbx},         {"BGRx", PixelFormat::kBgrx},
+    {"ARGB", PixelFormat::kArgb},         {"ABGR", PixelFormat::kAbgr},
+    {"UYVY", PixelFormat::kUyvy},         {"v210", PixelFormat::kV210},
+    {"I420_10LE", PixelFormat::kI420Ten}, {"I422_10LE", PixelFormat::kI422Ten},
+    {"Y444_10LE", PixelFormat::kY444Ten}, {"GBR", PixelFormat::kGbr},
+    {"GBR_10LE", PixelFormat::kGbrTen}};
 
 Affine face_map(int64_t edge) {
   const double scale = kFace / static_cast<double>(edge);
@@ -82,12 +89,18 @@ class OpenCv {
 
   bool knows() const {
     switch (view_.format) {
-      case PixelFormat::kP010:
-      case PixelFormat::kY42b:
-      case PixelFormat::kI420:  // only whole frames, the planes behind each other
-        return false;
-      default:
+      case PixelFormat::kNv12:
+      case PixelFormat::kYuy2:
+      case PixelFormat::kY444:
+      case PixelFormat::kRgb:
+      case PixelFormat::kBgr:
+      case PixelFormat::kRgba:
+      case PixelFormat::kBgra:
+      case PixelFormat::kRgbx:
+      case PixelFormat::kBgrx:
         return true;
+      default:  // of I420 only whole frames, the planes behind each other
+        return false;
     }
   }
 

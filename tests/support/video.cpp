@@ -53,6 +53,24 @@ const char* name_of(PixelFormat format) {
       return "RGBx";
     case PixelFormat::kBgrx:
       return "BGRx";
+    case PixelFormat::kArgb:
+      return "ARGB";
+    case PixelFormat::kAbgr:
+      return "ABGR";
+    case PixelFormat::kUyvy:
+      return "UYVY";
+    case PixelFormat::kV210:
+      return "v210";
+    case PixelFormat::kI420Ten:
+      return "I420_10LE";
+    case PixelFormat::kI422Ten:
+      return "I422_10LE";
+    case PixelFormat::kY444Ten:
+      return "Y444_10LE";
+    case PixelFormat::kGbr:
+      return "GBR";
+    case PixelFormat::kGbrTen:
+      return "GBR_10LE";
   }
   throw std::runtime_error("no such pixel format");
 }
