@@ -175,11 +175,6 @@ Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
   if (view.width > kernels::kMostImageEdge || view.height > kernels::kMostImageEdge) {
     return unsupported("it is larger than " + std::to_string(kernels::kMostImageEdge) + " pixels");
   }
-  const auto interlacing = GST_VIDEO_INFO_INTERLACE_MODE(&info);
-  if (interlacing == GST_VIDEO_INTERLACE_MODE_FIELDS ||
-      interlacing == GST_VIDEO_INTERLACE_MODE_ALTERNATE) {
-    return unsupported("its fields are pictures of their own");
-  }
   const int alignment = alignment_of(*format, info.finfo);
   for (guint plane = 0; plane < GST_VIDEO_FRAME_N_PLANES(&frame); ++plane) {
     auto* data = static_cast<uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane));

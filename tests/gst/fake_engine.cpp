@@ -180,6 +180,7 @@ Result<std::vector<kernels::ImageView>> FakeSession::read(WindowFrames& frames,
     if (!view) return view.failure();
     views.push_back(*view);
     record.pictures.push_back(picture_hash(*view));
+    record.scans.push_back(view->scan);
   }
   return views;
 }

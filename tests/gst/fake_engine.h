@@ -44,6 +44,7 @@ struct WindowRecord {
   uint64_t session = 0;  ///< counts from 1
   std::vector<int64_t> times;
   std::vector<uint64_t> pictures;  ///< picture_hash() of each frame
+  std::vector<kernels::Scan> scans;
   bool discontinuity = false;
   AudioRange needed;
   std::vector<float> audio;  ///< as it came

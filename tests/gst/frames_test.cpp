@@ -164,6 +164,47 @@ TEST_P(Frames, AreBitIdenticalOutsideTheEditInEachFormat) {
   }
 }
 
+// The engine is told which frames hold two fields, and which of these is shown first.
+TEST_P(Frames, TellOfTheirFields) {
+  using kernels::Scan;
+  struct Case {
+    std::string caps;
+    guint flags;
+    Scan scan;
+  };
+  const std::string interleaved = ",interlace-mode=interleaved";
+  const std::string mixed = ",interlace-mode=mixed";
+  const guint top = GST_VIDEO_BUFFER_FLAG_TFF;
+  const guint two = GST_VIDEO_BUFFER_FLAG_INTERLACED;
+  for (const Case& one :
+       {Case{"", 0, Scan::kProgressive},
+        {",interlace-mode=progressive", 0, Scan::kProgressive},
+        {interleaved + ",field-order=top-field-first", 0, Scan::kTopFieldFirst},
+        {interleaved + ",field-order=bottom-field-first", 0, Scan::kBottomFieldFirst},
+        {interleaved, top, Scan::kTopFieldFirst},
+        {interleaved, 0, Scan::kBottomFieldFirst},
+        {mixed, 0, Scan::kProgressive},
+        {mixed, top | two, Scan::kTopFieldFirst},
+        {mixed, two, Scan::kBottomFieldFirst}}) {
+    SCOPED_TRACE(one.caps + " " + std::to_string(one.flags));
+    fake::reset();
+    Rig rig(GetParam());
+    Clip clip;
+    clip.frames = 5;
+    clip.picture.rate += one.caps;
+    rig.start();
+    begin(rig, clip);
+    feed_frames(rig.video, clip, [&](GstBuffer* frame) { GST_BUFFER_FLAG_SET(frame, one.flags); });
+    feed_samples(rig.audio, clip);
+    rig.video.eos();
+    rig.audio.eos();
+    ASSERT_TRUE(rig.wait_eos());
+    const auto windows = fake::windows();
+    ASSERT_EQ(windows.size(), 1u);
+    EXPECT_EQ(windows[0].scans, std::vector<Scan>(5, one.scan));
+  }
+}
+
 // Very wide, very high and 4K pictures go through.
 TEST_P(Frames, MayBeHuge) {
   for (const Shape shape : {Shape{16384, 2, 0}, {2, 16384, 0}, {4097, 2161, 0}}) {
