@@ -43,8 +43,13 @@ RenderPlan plan_for(const Clip& clip, const Streams& streams, GstEncodingProfile
                   .file = file,
                   .frames = clip.frames,
                   .name = clip.output,
-                  .caps = lossless_caps(clip.output)};
-  if (takes_even_sizes_only(clip.output)) {
+                  .caps = exact_caps(clip.output, streams.pixel_format())};
+  const std::string lost =
+      lost_pixels(clip.output, streams.decoded_format(), streams.pixel_format());
+  if (!lost.empty()) {
+    progress.line("warning: " + lost);
+  }
+  if (takes_even_sizes_only(clip.output, streams.pixel_format())) {
     plan.crop_right = streams.width() % 2;
     plan.crop_bottom = streams.height() % 2;
   }
@@ -82,7 +87,7 @@ ExitStatus transcode(const Clip& clip, const Options& options,
   const auto begin = std::chrono::steady_clock::now();
   // What is wrong with the command comes before what takes time.
   ElementPtr element = make_element(options);
-  const ProfilePtr profile = profile_for(clip.output);
+  check_output_format(clip.output);
   int window_frames = 0;
   g_object_get(element.get(), "window-frames", &window_frames, nullptr);
   if (!clip.stats.empty()) {
@@ -95,6 +100,7 @@ ExitStatus transcode(const Clip& clip, const Options& options,
   }
   Progress progress(std::filesystem::path(clip.output).filename().string(),
                     streams.expected_frames());
+  const ProfilePtr profile = profile_for(clip.output, streams.pixel_format());
   const RenderPlan plan = plan_for(clip, streams, profile.get(), output.partial(), progress);
   Render render(streams, std::move(element), plan);
   Measured measured;

@@ -106,6 +106,8 @@ void MediaReader::learn_video() {
   picture_ = times.size() == 1 && pipeline_->is_picture();
   width_ = GST_VIDEO_INFO_WIDTH(&info);
   height_ = GST_VIDEO_INFO_HEIGHT(&info);
+  pixel_format_ = GST_VIDEO_INFO_FORMAT(&info);
+  decoded_format_ = pipeline_->decoded_format().value_or(pixel_format_);
   const FrameRate declared = declared_rate(info);
   rate_ = picture_ ? kRateOfPictures : believable_rate(declared, times);
   rate_believed_ = rate_ == declared;

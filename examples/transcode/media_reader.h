@@ -46,6 +46,9 @@ class MediaReader {
   /// Of the first picture, upright; 0 for audio.
   int width() const { return width_; }
   int height() const { return height_; }
+  /// Of the first picture, as it is decoded and as next() has it.
+  GstVideoFormat decoded_format() const { return decoded_format_; }
+  GstVideoFormat pixel_format() const { return pixel_format_; }
   /// Whether the frames are of two fields each.
   bool is_interlaced() const { return interlaced_; }
   /// Whether it is a picture (PNG, JPEG ...) and no video.
@@ -101,6 +104,8 @@ class MediaReader {
   bool rate_believed_ = true;
   int width_ = 0;
   int height_ = 0;
+  GstVideoFormat decoded_format_ = GST_VIDEO_FORMAT_UNKNOWN;
+  GstVideoFormat pixel_format_ = GST_VIDEO_FORMAT_UNKNOWN;
   bool interlaced_ = false;
   bool picture_ = false;
   CapsPtr output_caps_;  ///< of every frame

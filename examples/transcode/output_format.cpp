@@ -1,12 +1,14 @@
 #include "examples/transcode/output_format.h"
 
 #include "examples/transcode/edit_list.h"
+#include "examples/transcode/pixel_format.h"
 #include "examples/transcode/problem.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <string_view>
 
 namespace latentsync::transcode {
 namespace {
@@ -43,9 +45,13 @@ constexpr Part kVp9 = {
 constexpr Part kOpus = {"audio/x-opus", nullptr, "opusenc", "bitrate=192000",
                         "gstreamer1.0-plugins-base"};
 // Key frames only: shards are joined, and cut, at any frame.
-constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1",
-                        "video/x-raw,format={I420,Y42B,Y444,BGRx,BGRA,I420_10LE}", "avenc_ffv1",
-                        "gop-size=1", "gstreamer1.0-libav"};
+constexpr Part kFfv1 = {"video/x-ffv,ffvversion=1", nullptr, "avenc_ffv1", "gop-size=1",
+                        "gstreamer1.0-libav"};
+// For .mov, of video that editors have at 10 bits.
+constexpr Part kProRes422 = {"video/x-prores", nullptr, "avenc_prores_ks", "profile=3",
+                             "gstreamer1.0-libav"};
+constexpr Part kProRes4444 = {"video/x-prores", nullptr, "avenc_prores_ks", "profile=4",
+                              "gstreamer1.0-libav"};
 constexpr Part kFlac = {"audio/x-flac", nullptr, "flacenc", "quality=5",
                         "gstreamer1.0-plugins-good"};
 
@@ -100,6 +106,22 @@ const Format& format_for(const std::string& path) {
   throw Problem(path + ": the output's name must end in .mp4, .mov, .webm or .mkv", kUsage);
 }
 
+GstVideoFormat prores_format(const Format& format, GstVideoFormat given) {
+  return std::string_view(format.extension) == "mov" ? format_for_prores(given)
+                                                     : GST_VIDEO_FORMAT_UNKNOWN;
+}
+
+const Part& video_part(const Format& format, GstVideoFormat given) {
+  switch (prores_format(format, given)) {
+    case GST_VIDEO_FORMAT_UNKNOWN:
+      return format.video;
+    case GST_VIDEO_FORMAT_I422_10LE:
+      return kProRes422;
+    default:
+      return kProRes4444;
+  }
+}
+
 void require(const Part& part) {
   GstElementFactory* factory = gst_element_factory_find(part.factory);
   if (factory == nullptr) {
@@ -124,14 +146,21 @@ void finish(GstEncodingProfile* profile, const Part& part) {
 
 }  // namespace
 
-ProfilePtr profile_for(const std::string& path) {
+void check_output_format(const std::string& path) {
   const Format& format = format_for(path);
   require(format.container);
   require(format.video);
   require(format.audio);
+}
+
+ProfilePtr profile_for(const std::string& path, GstVideoFormat given) {
+  check_output_format(path);
+  const Format& format = format_for(path);
+  const Part& pictures_part = video_part(format, given);
+  require(pictures_part);
   const CapsPtr container = caps_of(format.container.caps);
-  const CapsPtr video = caps_of(format.video.caps);
-  const CapsPtr restriction = caps_of(format.video.restriction);
+  const CapsPtr video = caps_of(pictures_part.caps);
+  const CapsPtr restriction = caps_of(pictures_part.restriction);
   const CapsPtr audio = caps_of(format.audio.caps);
 
   GstEncodingContainerProfile* whole =
@@ -140,7 +169,7 @@ ProfilePtr profile_for(const std::string& path) {
   GstEncodingVideoProfile* pictures =
       gst_encoding_video_profile_new(video.get(), nullptr, restriction.get(), 0);
   gst_encoding_video_profile_set_variableframerate(pictures, TRUE);
-  finish(GST_ENCODING_PROFILE(pictures), format.video);
+  finish(GST_ENCODING_PROFILE(pictures), pictures_part);
   gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(pictures));
   GstEncodingAudioProfile* sound = gst_encoding_audio_profile_new(audio.get(), nullptr, nullptr, 0);
   finish(GST_ENCODING_PROFILE(sound), format.audio);
@@ -148,9 +177,13 @@ ProfilePtr profile_for(const std::string& path) {
   return owner;
 }
 
-const char* lossless_caps(const std::string& path) {
-  const Part& video = format_for(path).video;
-  return video.factory == kFfv1.factory ? video.restriction : nullptr;
+GstVideoFormat encoded_format(const std::string& path, GstVideoFormat given) {
+  const Format& format = format_for(path);
+  if (format.video.factory == kFfv1.factory) {
+    return format_for_ffv1(given);
+  }
+  const GstVideoFormat prores = prores_format(format, given);
+  return prores == GST_VIDEO_FORMAT_UNKNOWN ? GST_VIDEO_FORMAT_I420 : prores;
 }
 
 SoundLimits sound_limits(const std::string& path) { return format_for(path).sound; }
@@ -173,8 +206,28 @@ void complete(const std::string& file, const std::string& path, GstClockTime sou
   }
 }
 
-bool takes_even_sizes_only(const std::string& path) {
-  return format_for(path).video.factory == kH264.factory;
+std::string exact_caps(const std::string& path, GstVideoFormat given) {
+  const Part& video = video_part(format_for(path), given);
+  if (video.restriction != nullptr) {
+    return "";
+  }
+  return std::string("video/x-raw,format=") +
+         gst_video_format_to_string(encoded_format(path, given));
+}
+
+std::string lost_pixels(const std::string& path, GstVideoFormat decoded, GstVideoFormat given) {
+  const std::string before = describe(decoded);
+  const std::string after = describe(encoded_format(path, given));
+  if (before == after) {
+    return "";
+  }
+  const bool matroska_keeps = describe(format_for_ffv1(given)) == before;
+  return "the video is " + before + " and becomes " + after + " in " + path +
+         (matroska_keeps ? "; .mkv keeps it" : "");
+}
+
+bool takes_even_sizes_only(const std::string& path, GstVideoFormat given) {
+  return video_part(format_for(path), given).factory == kH264.factory;
 }
 
 bool marks_fields(const std::string& path) {

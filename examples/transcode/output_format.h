@@ -3,6 +3,7 @@
 #include "examples/transcode/handles.h"
 
 #include <gst/pbutils/encoding-profile.h>
+#include <gst/video/video.h>
 #include <span>
 #include <string>
 
@@ -13,14 +14,24 @@ struct UnrefProfile {
 };
 using ProfilePtr = std::unique_ptr<GstEncodingProfile, UnrefProfile>;
 
-/// How a file with PATH's extension is written (docs/transcode.md has the table). The frame rate is
-/// left as it is, variable or not. Throws Problem: an extension that is not known, an encoder that
-/// is not installed.
-ProfilePtr profile_for(const std::string& path);
+/// Throws Problem: an extension that is not known, an encoder that is not installed.
+void check_output_format(const std::string& path);
 
-/// What a lossless encoder of PATH is to be given, as caps; null where it is not lossless.
+/// How a file with PATH's extension is written (docs/transcode.md has the table) whose frames have
+/// the pixel format GIVEN. The frame rate is left as it is, variable or not. Throws Problem: as
+/// above.
+ProfilePtr profile_for(const std::string& path, GstVideoFormat given);
+
+/// The pixel format that the encoder gets.
+GstVideoFormat encoded_format(const std::string& path, GstVideoFormat given);
+
+/// What an encoder of PATH that keeps depth and chroma is to be given, as caps; empty for others.
 /// Encodebin's own conversion would dither.
-const char* lossless_caps(const std::string& path);
+std::string exact_caps(const std::string& path, GstVideoFormat given);
+
+/// What becomes of the pixels of a video that was decoded to DECODED, reaches the encoder from
+/// GIVEN and is not as it was; else empty.
+std::string lost_pixels(const std::string& path, GstVideoFormat decoded, GstVideoFormat given);
 
 /// What a sound codec can take.
 struct SoundLimits {
@@ -38,7 +49,7 @@ void complete(const std::string& file, const std::string& path, GstClockTime sou
 void adapt_encoder(GstElement* encoder, guint64 samples);
 
 /// Whether its pictures have an even width and height only.
-bool takes_even_sizes_only(const std::string& path);
+bool takes_even_sizes_only(const std::string& path, GstVideoFormat given);
 
 /// Whether its pictures can be marked as two fields each.
 bool marks_fields(const std::string& path);

@@ -101,6 +101,12 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
     return Problem(file + ": this is not a media file, or not one that can be read (" +
                    one_line(error->message) + ")");
   }
+  if (parsed.debug && std::string(parsed.debug.get()).find("not-negotiated") != std::string::npos) {
+    return Problem(file +
+                   ": GStreamer's decoders do not know its pixel format; convert it first: ffmpeg "
+                   "-i " +
+                   file + " -pix_fmt yuv444p10le -c:v ffv1 -c:a copy converted.mkv");
+  }
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED)) {
     return Problem(file + ": the file is damaged or cut off, or nothing that GStreamer can read");
   }

@@ -32,6 +32,14 @@ bool says_not_linked(GstMessage* error) {
          flow == GST_FLOW_NOT_LINKED;
 }
 
+/// GStreamer 1.22's libav decoders make a buffer pool for a pixel format that they do not know from
+/// memory that was never written, and may crash; without direct rendering they are not negotiated.
+void avoid_unknown_pools(GstElement* element) {
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(element), "direct-rendering") != nullptr) {
+    g_object_set(element, "direct-rendering", FALSE, nullptr);
+  }
+}
+
 /// libav's readers of these pictures take only files that come in one piece.
 void prefer_whole_pictures() {
   static const bool done = [] {
@@ -110,6 +118,7 @@ ReadingPipeline::ReadingPipeline(const Wish& wish)
 void ReadingPipeline::on_element(GstBin*, GstBin*, GstElement* element, gpointer data) {
   auto* self = static_cast<ReadingPipeline*>(data);
   self->colour_.watch_element(element);
+  avoid_unknown_pools(element);
   if (self->choice_) {
     self->choice_->watch_element(element);
   }
@@ -274,6 +283,16 @@ void ReadingPipeline::convert_to(const GstCaps* caps) {
 CapsPtr ReadingPipeline::caps() const {
   const PadPtr pad(gst_element_get_static_pad(sink_, "sink"));
   return CapsPtr(gst_pad_get_current_caps(pad.get()));
+}
+
+std::optional<GstVideoFormat> ReadingPipeline::decoded_format() const {
+  const PadPtr pad(gst_element_get_static_pad(decode_, "src_0"));
+  const CapsPtr caps(pad ? gst_pad_get_current_caps(pad.get()) : nullptr);
+  GstVideoInfo info;
+  if (!caps || !gst_video_info_from_caps(&info, caps.get())) {
+    return std::nullopt;
+  }
+  return GST_VIDEO_INFO_FORMAT(&info);
 }
 
 GstVideoOrientationMethod ReadingPipeline::recorded_orientation() const {

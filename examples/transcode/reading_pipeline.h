@@ -44,6 +44,8 @@ class ReadingPipeline {
 
   /// What buffers are like now; null before the first.
   CapsPtr caps() const;
+  /// Of the video as it was decoded first; none where that is not in system memory.
+  std::optional<GstVideoFormat> decoded_format() const;
   /// How the video was recorded, from its tags.
   GstVideoOrientationMethod recorded_orientation() const;
   /// 0: the file does not say.

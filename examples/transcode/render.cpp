@@ -151,11 +151,11 @@ void Render::link_video(GstElement* encoder, const RenderPlan& plan) {
     last = crop;
     last_pad = "src";
   }
-  if (plan.caps != nullptr) {
+  if (!plan.caps.empty()) {
     GstElement* convert = add("videoconvert");
     GstElement* filter = add("capsfilter");
     gst_util_set_object_arg(G_OBJECT(convert), "dither", "none");
-    gst_util_set_object_arg(G_OBJECT(filter), "caps", plan.caps);
+    gst_util_set_object_arg(G_OBJECT(filter), "caps", plan.caps.c_str());
     link_pads(last, last_pad, convert, "sink");
     link_pads(convert, "src", filter, "sink");
     last = filter;

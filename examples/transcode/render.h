@@ -20,8 +20,8 @@ struct RenderPlan {
   std::string file;                       ///< that is written
   std::string frames;                     ///< a folder for PNGs, or empty
   std::string name;                       ///< of the output, in messages
-  const char* caps = nullptr;             ///< of frames that are to reach the encoder undithered
-  int crop_right = 0;                     ///< pixels that the encoder cannot take
+  std::string caps;    ///< of frames that are to reach the encoder undithered, or empty
+  int crop_right = 0;  ///< pixels that the encoder cannot take
   int crop_bottom = 0;
 };
 

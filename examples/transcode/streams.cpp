@@ -13,7 +13,9 @@ namespace {
 
 // What the element takes on its video pad.
 constexpr char kVideoCaps[] =
-    "video/x-raw,format={NV12,I420,P010_10LE,Y42B,Y444,YUY2,RGB,BGR,RGBA,BGRA,RGBx,BGRx}";
+    "video/x-raw,format={NV12,I420,P010_10LE,Y42B,Y444,YUY2,RGB,BGR,RGBA,BGRA,RGBx,BGRx,I420_10LE,"
+    "I422_10LE,Y444_10LE,UYVY,v210,A420,ARGB,ABGR,xRGB,xBGR,A420_10LE,A422_10LE,A444_10LE,GBR,GBRA,"
+    "GBR_10LE,GBRA_10LE}";
 constexpr char kAudioCaps[] = "audio/x-raw,layout=interleaved";
 
 const std::string& speech_file(const Clip& clip) {

@@ -21,6 +21,8 @@ class Streams {
   GstClockTime total() const { return total_; }
   int width() const { return video_.width(); }
   int height() const { return video_.height(); }
+  GstVideoFormat decoded_format() const { return video_.decoded_format(); }
+  GstVideoFormat pixel_format() const { return video_.pixel_format(); }
   bool is_interlaced() const { return video_.is_interlaced(); }
   /// What the user should know about the files: one is cut off, a stream changes in the middle,
   /// the sound cannot be kept as it is.

@@ -152,6 +152,7 @@ struct PreparedPaste::Parts {
   Affine map;
   PixelFormat format;
   int32_t frame_width, frame_height;
+  Field field;
   int device;
   int64_t width, height;  // of the crop
 
@@ -176,6 +177,7 @@ PreparedPaste::PreparedPaste(const at::Tensor& face, ValueRange range, const at:
                                          .format = frame.format,
                                          .frame_width = frame.width,
                                          .frame_height = frame.height,
+                                         .field = frame.field,
                                          .device = frame.device,
                                          .width = face.size(2),
                                          .height = face.size(1),
@@ -204,7 +206,9 @@ void PreparedPaste::write(const ImageView& frame) {
   TORCH_CHECK(frame.format == parts.format && frame.width == parts.frame_width &&
                   frame.height == parts.frame_height && frame.device == parts.device,
               "paste_back: another frame than the one that was prepared for");
-  const auto all = components(frame);
+  auto view = frame;
+  view.field = parts.field;
+  const auto all = components(view);
   const auto targets = paste_targets(all, parts.map, parts.width, parts.height);
   if (frame.device == kSystemMemory) {
     for (auto& group : parts.groups) {

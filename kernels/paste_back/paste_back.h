@@ -32,14 +32,14 @@ void paste_back(const at::Tensor& face, ValueRange range, const at::Tensor& mask
 /// them: the constructor does all that needs memory, write() only writes.
 class PreparedPaste {
  public:
-  /// As paste_back(); of FRAME the format, size and device count, its samples are not read.
+  /// As paste_back(); of FRAME the format, size, field and device count, its samples are not read.
   PreparedPaste(const at::Tensor& face, ValueRange range, const at::Tensor& mask,
                 const Affine& crop_to_frame, const ImageView& frame);
   PreparedPaste(PreparedPaste&&) noexcept;
   ~PreparedPaste();
 
-  /// Into a frame of that format and size on that device. In system memory nothing is allocated.
-  /// Errors: c10::Error for another frame, before anything is written.
+  /// Into that field of a frame of that format and size on that device. In system memory nothing is
+  /// allocated. Errors: c10::Error for another frame, before anything is written.
   void write(const ImageView& frame);
 
  private:
