@@ -48,17 +48,25 @@ std::string system_reason(const gchar* debug) {
   return "";
 }
 
+bool are_threads_short() {
+  return !can_start_threads(2 * int(std::thread::hardware_concurrency()) + 2);
+}
+
 /// Whether a library failed that starts threads of its own (encoders, decoders), and could not.
 bool is_without_threads(const GError* error) {
   const bool may_be = is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE) ||
                       is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE) ||
                       error->domain == GST_LIBRARY_ERROR;
-  return may_be && !can_start_threads(2 * int(std::thread::hardware_concurrency()) + 2);
+  return may_be && are_threads_short();
 }
 
 }  // namespace
 
+/// A decoder that cannot start its threads is reported as one that is not installed.
 Problem missing_plugin_problem(const std::string& file, const std::string& missing) {
+  if (are_threads_short()) {
+    return Problem(kNoThreads);
+  }
   return Problem(file + ": this needs a plugin that is not installed: " + missing +
                  "; on Debian: apt install gstreamer1.0-libav gstreamer1.0-plugins-good "
                  "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
