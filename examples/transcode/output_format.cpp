@@ -190,12 +190,13 @@ SoundLimits sound_limits(const std::string& path) { return format_for(path).soun
 
 void adapt_encoder(GstElement* encoder, guint64 samples) {
   // flacenc of GStreamer 1.22 sends its events in disorder where its first block is not a full one.
-  constexpr guint64 kBlock = 4608;
+  // Blocks are short, so that shards, which a reader joins only where they have blocks of one
+  // length, seldom need shorter ones.
+  constexpr guint64 kBlock = 1152;
   constexpr guint64 kSmallest = 16;
   GstElementFactory* factory = gst_element_get_factory(encoder);
-  if (factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), kFlac.factory) == 0 &&
-      samples < 2 * kBlock) {
-    g_object_set(encoder, "blocksize", guint(std::max(samples / 2, kSmallest)), nullptr);
+  if (factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), kFlac.factory) == 0) {
+    g_object_set(encoder, "blocksize", guint(std::clamp(samples / 2, kSmallest, kBlock)), nullptr);
   }
 }
 
