@@ -1,9 +1,8 @@
 #include "examples/transcode/edit_list.h"
 
+#include "examples/transcode/movie_header.h"
 #include "examples/transcode/problem.h"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -12,86 +11,6 @@
 
 namespace latentsync::transcode {
 namespace {
-
-using Bytes = std::vector<char>;
-
-/// ISO/IEC 14496-12's numbers: big endian.
-guint64 number(const Bytes& bytes, size_t at, size_t size) {
-  guint64 value = 0;
-  for (size_t index = 0; index < size; ++index) {
-    value = value << 8 | guint8(bytes.at(at + index));
-  }
-  return value;
-}
-
-void put(Bytes& bytes, size_t at, size_t size, guint64 value) {
-  for (size_t index = 0; index < size; ++index) {
-    bytes.at(at + index) = char(value >> (8 * (size - 1 - index)));
-  }
-}
-
-/// A box within the movie header: where its content begins and ends.
-struct Box {
-  size_t begin = 0;
-  size_t end = 0;
-};
-
-/// The boxes of that NAME in PARENT.
-std::vector<Box> boxes(const Bytes& bytes, Box parent, const char* name) {
-  std::vector<Box> found;
-  for (size_t at = parent.begin; at + 8 <= parent.end;) {
-    const guint64 size = number(bytes, at, 4);
-    if (size < 8 || size > parent.end - at) {
-      break;
-    }
-    if (std::memcmp(bytes.data() + at + 4, name, 4) == 0) {
-      found.push_back({at + 8, at + size});
-    }
-    at += size;
-  }
-  return found;
-}
-
-std::optional<Box> box(const Bytes& bytes, Box parent, std::initializer_list<const char*> path) {
-  for (const char* name : path) {
-    const std::vector<Box> found = boxes(bytes, parent, name);
-    if (found.empty()) {
-      return {};
-    }
-    parent = found.front();
-  }
-  return parent;
-}
-
-/// The content of the file's `moov`, and where in the file it begins.
-std::optional<std::pair<Bytes, std::streamoff>> read_header(std::fstream& file) {
-  file.seekg(0, std::ios::end);
-  const std::streamoff length = file.tellg();
-  for (std::streamoff at = 0; at + 8 <= length;) {
-    Bytes head(16);
-    file.seekg(at);
-    file.read(head.data(), std::min<std::streamoff>(16, length - at));
-    guint64 size = number(head, 0, 4);
-    const std::streamoff inside = size == 1 ? 16 : 8;
-    size = size == 1 ? number(head, 8, 8) : size;
-    if (size < guint64(inside) || size > guint64(length - at)) {
-      return {};
-    }
-    if (std::memcmp(head.data() + 4, "moov", 4) == 0) {
-      Bytes content(size - guint64(inside));
-      file.seekg(at + inside);
-      file.read(content.data(), std::streamsize(content.size()));
-      return std::pair(std::move(content), at + inside);
-    }
-    at += std::streamoff(size);
-  }
-  return {};
-}
-
-bool is_sound(const Bytes& bytes, Box track) {
-  const auto handler = box(bytes, track, {"mdia", "hdlr"});
-  return handler && std::memcmp(bytes.data() + handler->begin + 8, "soun", 4) == 0;
-}
 
 /// Boxes with a version: 1 has 64 bits for a time.
 size_t time_size(const Bytes& bytes, Box versioned) { return bytes[versioned.begin] == 1 ? 8 : 4; }
@@ -147,7 +66,7 @@ bool change_header(Bytes& bytes, guint64 priming, GstClockTime sound) {
   // The movie's own duration stays as it is, longer by the priming: GStreamer 1.22 compares it with
   // times before the edit, and would leave out the last samples.
   for (const Box& track : boxes(bytes, all, "trak")) {
-    changed = (is_sound(bytes, track) &&
+    changed = (is_of_kind(bytes, track, "soun") &&
                change_edit(bytes, track, skipped(bytes, track, priming), duration)) ||
               changed;
   }

@@ -56,6 +56,24 @@ std::vector<Layout> layouts(PixelFormat format) {
   return {};
 }
 
+/// The bits of byte AT of a row that a picture may have set: others make values that no decoder of
+/// 10 bits takes.
+uint8_t bits_in_use(PixelFormat format, int at) {
+  switch (format) {
+    case PixelFormat::kI420Ten:
+    case PixelFormat::kI422Ten:
+    case PixelFormat::kY444Ten:
+    case PixelFormat::kGbrTen:
+      return at % 2 == 0 ? 0xff : 0x03;
+    case PixelFormat::kP010:
+      return at % 2 == 0 ? 0xc0 : 0xff;
+    case PixelFormat::kV210:
+      return at % 4 == 3 ? 0x3f : 0xff;
+    default:
+      return 0xff;
+  }
+}
+
 int groups(int pixels, int size) { return (pixels + size - 1) / size; }
 
 uint64_t next_random(uint64_t& state) {
@@ -104,7 +122,7 @@ void scramble(const ImageView& image, uint64_t seed) {
     for (int row = area.top / layout.down; row < groups(area.bottom, layout.down); ++row) {
       uint8_t* bytes = image.planes[plane].data + row * image.planes[plane].stride;
       for (int at = first * layout.bytes; at < last * layout.bytes; ++at) {
-        bytes[at] = static_cast<uint8_t>(next_random(seed) >> 40);
+        bytes[at] = static_cast<uint8_t>(next_random(seed) >> 40) & bits_in_use(image.format, at);
       }
     }
   }
