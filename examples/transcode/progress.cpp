@@ -72,9 +72,9 @@ void Progress::window(const std::string& stage, int step, int steps, double part
 }
 
 double Progress::rate(guint64 frames) const {
-  const bool one_piece = frames <= first_frames_ && begun_ != Clock::time_point();
-  const double seconds = seconds_since(one_piece ? begun_ : first_);
-  const guint64 counted = one_piece ? frames : frames - std::min(frames, first_frames_);
+  const bool begun = begun_ != Clock::time_point();
+  const double seconds = seconds_since(begun ? begun_ : first_);
+  const guint64 counted = begun ? frames : frames - std::min(frames, first_frames_);
   return counted > 0 && seconds > 0 ? double(counted) / seconds : 0;
 }
 

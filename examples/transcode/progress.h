@@ -28,7 +28,7 @@ class Progress {
   void line(const std::string& text);
   void finish(guint64 frames);
 
-  /// Frames a second since the first, or, of a clip that came out at once, since begin().
+  /// Frames a second since begin(), or, where the model was loaded already, since the first frames.
   double rate(guint64 frames) const;
 
  private:
