@@ -180,9 +180,9 @@ std::vector<uint8_t> bytes_of(GstBuffer* buffer) {
 }
 
 std::vector<bool> editable_bytes(const Picture& picture, GstBuffer* buffer) {
-  // A byte that several random pictures leave at zero is one that is never written.
+  // A byte that many random pictures leave at zero is one that is never written: some have two bits.
   std::vector<bool> editable(gst_buffer_get_size(buffer));
-  for (uint64_t seed = 1; seed <= 5; ++seed) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
     std::vector<uint8_t> bytes(editable.size());
     fake::scramble(view_of(picture, bytes), seed * 7919);
     for (size_t at = 0; at < bytes.size(); ++at) editable[at] = editable[at] || bytes[at] != 0;
