@@ -60,6 +60,14 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
   return std::nullopt;
 }
 
+/// Whether a flush drops the event. One that was on its way into the element when the flush began
+/// arrives after FLUSH_START, and would be the first of what comes after FLUSH_STOP.
+bool is_flushed(const Input& input, bool video, GstEvent* event) {
+  if (!(video ? input.video.flushing() : input.audio.flushing())) return false;
+  const GstEventType type = GST_EVENT_TYPE(event);
+  return !GST_EVENT_IS_STICKY(event) || type == GST_EVENT_SEGMENT || type == GST_EVENT_EOS;
+}
+
 Refusal set_segment(Element& element, bool video, EventPtr event) {
   const GstSegment* segment = nullptr;
   gst_event_parse_segment(event.get(), &segment);
@@ -71,6 +79,7 @@ Refusal set_segment(Element& element, bool video, EventPtr event) {
   }
   const GstSegment copy = *segment;
   const std::lock_guard lock(element.monitor->mutex);
+  if (is_flushed(element.input, video, event.get())) return std::nullopt;
   if (video) {
     element.input.video.set_segment(copy, std::move(event));
   } else {
@@ -186,6 +195,7 @@ gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
         return gst_pad_push_event(element.pads.src, event.release());
       }
       const std::lock_guard lock(element.monitor->mutex);
+      if (is_flushed(element.input, video, raw)) return FALSE;
       if (video) take_video_event(element.input, std::move(event));
       if (!video) refusal = take_audio_event(element.input, raw);
       element.monitor->notify();
