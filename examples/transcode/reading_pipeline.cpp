@@ -122,8 +122,12 @@ void ReadingPipeline::on_element(GstBin*, GstBin*, GstElement* element, gpointer
   if (self->choice_) {
     self->choice_->watch_element(element);
   }
-  // Its end never comes: libav's reader asks on and on.
   GstElementFactory* factory = gst_element_get_factory(element);
+  if (factory != nullptr && (g_strcmp0(GST_OBJECT_NAME(factory), "tsdemux") == 0 ||
+                             g_strcmp0(GST_OBJECT_NAME(factory), "mpegpsdemux") == 0)) {
+    self->replaces_streams_ = true;
+  }
+  // Its end never comes: libav's reader asks on and on.
   if (factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), "avdemux_gif") == 0) {
     self->gif_ = true;
     gst_element_post_message(self->pipeline_.get(),
@@ -247,6 +251,17 @@ void ReadingPipeline::check_bus() {
   }
 }
 
+void ReadingPipeline::wait_for_late_error() {
+  constexpr GstClockTime kLater = 300 * GST_MSECOND;
+  if (!replaces_streams_) {
+    return;
+  }
+  const BusPtr bus(gst_element_get_bus(pipeline_.get()));
+  if (const MessagePtr message{gst_bus_timed_pop_filtered(bus.get(), kLater, GST_MESSAGE_ERROR)}) {
+    look_at(message.get());
+  }
+}
+
 SamplePtr ReadingPipeline::next(const std::atomic<bool>& stopped) {
   Standstill standstill_of_file;
   while (!stopped) {
@@ -256,6 +271,7 @@ SamplePtr ReadingPipeline::next(const std::atomic<bool>& stopped) {
     }
     check_bus();
     if (gst_app_sink_is_eos(GST_APP_SINK(sink_))) {
+      wait_for_late_error();
       return {};
     }
     if (standstill_of_file.is_at(moved_)) {

@@ -65,6 +65,9 @@ class ReadingPipeline {
   void watch(GstElement* source);
   void wait_for_first_buffer();
   void look_at(GstMessage* message);
+  /// A demuxer that puts another stream in the place of this one ends this one first: its error,
+  /// that nobody takes the other one, may be posted after the end has arrived.
+  void wait_for_late_error();
   void check_bus();
   Problem standstill() const;
   Problem no_stream() const;
@@ -77,7 +80,8 @@ class ReadingPipeline {
   GstElement* sink_ = nullptr;
   std::string missing_;
   std::atomic<bool> gif_ = false;
-  std::atomic<guint64> moved_ = 0;  ///< bytes and packets, to tell a standstill
+  std::atomic<bool> replaces_streams_ = false;  ///< its demuxer may, in mid-file
+  std::atomic<guint64> moved_ = 0;              ///< bytes and packets, to tell a standstill
   ContainerColour colour_;
   SoundChange sound_change_;
   std::optional<StreamChoice> choice_;
