@@ -20,7 +20,7 @@ static_assert(std::atomic<const Farewell*>::is_always_lock_free, "signal handler
 constexpr std::string_view kInterruptedLine = "latentsync-transcode: interrupted\n";
 
 void on_interrupt(int signal) {
-  // A limit of processor time is told every second.
+  // A limit of processor time raises its signal every second.
   if (signal == SIGXCPU && interrupts > 0) {
     return;
   }

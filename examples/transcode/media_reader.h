@@ -34,7 +34,8 @@ class MediaReader {
  public:
   /// FILE: a path or a URI. CAPS: raw formats that are wanted, others are converted. Returns when
   /// the first buffers have been decoded. Throws Problem: no such file, no stream of that kind, not
-  /// to be read. What is made like the beginning in mid-file is told to WARNINGS.
+  /// to be read. WARNINGS gets a line for what is converted in mid-file to the format of the
+  /// beginning.
   MediaReader(const std::string& file, StreamKind kind, const char* caps, Warnings& warnings);
 
   const std::string& file() const { return file_; }
@@ -111,7 +112,7 @@ class MediaReader {
   CapsPtr output_caps_;  ///< of every frame
   std::optional<UniformFrames> uniform_;
   AscendingTimes ascending_;
-  bool looking_ahead_ = false;  ///< for the end: nothing of that is told
+  bool looking_ahead_ = false;  ///< for the end: no warning is printed for what is read
   bool warned_ = false;
   GstVideoOrientationMethod orientation_ = GST_VIDEO_ORIENTATION_IDENTITY;
   std::atomic<bool> stopped_ = false;
