@@ -128,6 +128,7 @@ void Reporter::start() {
   settings_ = {};
   window_.reset();
   warned_.clear();
+  posts_failure_ = false;
   failed_ = false;
 }
 
@@ -136,9 +137,10 @@ void Reporter::post(GstStructure* structure) {
 }
 
 void Reporter::post_failure(const Failure& failure) {
-  if (failed_.exchange(true)) return;
+  if (posts_failure_.exchange(true)) return;
   post_message(element_, GST_MESSAGE_ERROR, error_domain(failure.code), failure.message,
                failure.detail, cause_of(failure.code), nullptr);
+  failed_ = true;
 }
 
 void Reporter::warn_once(Topic topic, const char* cause, const std::string& message,
@@ -173,10 +175,11 @@ void Reporter::report_faceless(const Job& job, const WindowResult& result, NoFac
                 faceless->face.width, faceless->face.height);
   if (no_face != NoFace::kError) {
     warn_once(Topic::kStream, cause, where + ": such frames pass through unedited.", debug);
-  } else if (!failed_.exchange(true)) {
+  } else if (!posts_failure_.exchange(true)) {
     post_message(element_, GST_MESSAGE_ERROR, warning_domain(Topic::kStream),
                  where + ". Set no-face=pass-through to pass such frames through, or cut them out.",
                  debug, cause, nullptr);
+    failed_ = true;
   }
 }
 

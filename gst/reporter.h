@@ -48,8 +48,9 @@ class Reporter {
 
   /// Posts the one error of a run; nothing more is rendered after it.
   void post_failure(const Failure& failure);
+  /// The error is on the bus: from now on buffers are refused. Sources that are refused post errors
+  /// of their own, which must come second.
   bool failed() const { return failed_; }
-  void clear_failure() { failed_ = false; }
 
   /// A warning, once for each CAUSE and run. Takes DETAILS, whose field "cause" it sets.
   void warn_once(Topic topic, const char* cause, const std::string& message,
@@ -77,6 +78,7 @@ class Reporter {
   void report_faceless(const Job& job, const WindowResult& result, NoFace no_face);
 
   GstElement* const element_;
+  std::atomic<bool> posts_failure_ = false;  ///< whoever sets it posts
   std::atomic<bool> failed_ = false;
   mutable std::mutex mutex_;
   std::set<std::string> warned_;

@@ -95,6 +95,37 @@ TEST_P(Errors, OfLoadingAreToldOnceAndTheElementRestarts) {
   }
 }
 
+// Buffers that come while the error is being posted are not refused before it is on the bus: a
+// source that is refused posts an error of its own, which says nothing.
+TEST_P(Errors, AreOnTheBusBeforeASourceIsRefused) {
+  fake::reset();
+  fake::behave("load-failure=not-found");
+  Rig rig(GetParam());
+  struct Seen {
+    Rig& rig;
+    std::vector<GstFlowReturn> flows;
+  } seen{rig, {}};
+  const Ref<GstBus> bus(gst_element_get_bus(rig.pipeline()));
+  gst_bus_set_sync_handler(
+      bus.get(),
+      [](GstBus*, GstMessage* message, gpointer data) {
+        auto& [error_rig, flows] = *static_cast<Seen*>(data);
+        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+          feed(error_rig, Clip{});
+          std::this_thread::sleep_for(std::chrono::milliseconds(100));
+          flows = {error_rig.video.flow(), error_rig.audio.flow()};
+        }
+        return GST_BUS_PASS;
+      },
+      &seen, nullptr);
+  rig.change(GST_STATE_PLAYING);
+  the_error(rig);
+  gst_bus_set_sync_handler(bus.get(), nullptr, nullptr, nullptr);
+  EXPECT_EQ(seen.flows, std::vector<GstFlowReturn>(2, GST_FLOW_OK));
+  EXPECT_TRUE(rig.video.wait_idle());
+  EXPECT_TRUE(rig.audio.wait_idle());
+}
+
 // The same for what fails when the stream begins.
 TEST_P(Errors, OfOpeningAreToldOnceAndTheElementRestarts) {
   for (const char* word : {"open-failure=out-of-memory", "resolve-failure=invalid-argument"}) {
