@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/error.h"
+#include "core/memory_plan.h"
 #include "kernels/image/image_view.h"
 
 #include <array>
@@ -133,6 +134,9 @@ struct StageSeconds {
 struct WindowResult {
   std::vector<FrameResult> frames;
   StageSeconds seconds;
+  std::string rung;         ///< that it was rendered with (core/memory_plan.h)
+  int64_t memory_peak = 0;  ///< bytes: the most that the device (on a CPU: the engine's tensors)
+                            ///< held meanwhile, weights included
 };
 
 /// How far a window is.
@@ -167,6 +171,9 @@ struct Window {
   /// much of it as there is. Ignored with kWhole.
   std::span<const float> audio;
   int64_t audio_start = 0;
+  /// When the result is needed, on std::chrono::steady_clock: sessions that share a device take
+  /// turns by it. None: whenever nobody is in more of a hurry.
+  std::optional<int64_t> deadline_ns;
 };
 
 /// Samples [begin, end) of the audio's timeline; sample i lies at i / 16000 s.
@@ -195,6 +202,20 @@ class Session {
   virtual Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                                       std::stop_token stop = {},
                                       const RenderProgressCallback& progress = {}) noexcept = 0;
+
+  /// The plan that is in force; another one after a render() that had to lower its rung, or read
+  /// the device's free memory again. From any thread.
+  virtual MemoryPlan memory_plan() const = 0;
+};
+
+/// What a plan is made for.
+struct PlanRequest {
+  ModelSettings model;
+  RenderSettings settings;
+  MemorySettings memory;
+  int64_t window_frames = 16;
+  int64_t width = 1920;  ///< of the frames, pixels
+  int64_t height = 1080;
 };
 
 /// Networks in memory; may be used by several threads, one window at a time.
@@ -208,13 +229,20 @@ class Model {
   virtual Result<RenderSettings> resolve(const RenderSettings& settings) const noexcept = 0;
 
   /// lookahead: how much audio after a window's last frame kSliding looks at, at least 120 ms.
-  virtual Result<std::unique_ptr<Session>> open(AudioContext context,
-                                                int64_t lookahead_ns) noexcept = 0;
+  /// REQUEST's memory is what this session keeps to beside the others of the device. Errors:
+  /// kOutOfMemory where no rung fits, with what is needed, what is free and what would fit.
+  virtual Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead_ns,
+                                                const PlanRequest& request = {}) noexcept = 0;
 };
 
 class Engine {
  public:
   virtual ~Engine() = default;
+
+  /// The plan for a model, from its files' headers and a dry run: nothing is loaded. A CUDA device
+  /// that is not there is planned for where the budget is a number of MiB. A plan that nothing fits
+  /// into is no error. Errors: those of load() about settings and files.
+  virtual Result<MemoryPlan> plan(const PlanRequest& request) noexcept = 0;
 
   /// Loads a model, or returns the one that is loaded already. PROGRESS: 0 to 1 and what is being
   /// loaded, from the calling thread. STOP: looked at between tensors; then kCancelled.
@@ -227,7 +255,7 @@ class Engine {
 /// where VERSION is not the library's own kEngineVersion. Raise it with every change of this
 /// header.
 inline constexpr char kEngineEntry[] = "latentsync_engine";
-inline constexpr int kEngineVersion = 2;
+inline constexpr int kEngineVersion = 3;
 using EngineEntry = Engine* (*)(int version);
 
 }  // namespace latentsync

@@ -77,6 +77,10 @@ class ModelCache {
 
 class LipsyncEngine : public Engine {
  public:
+  Result<MemoryPlan> plan(const PlanRequest& /*request*/) noexcept override {
+    return Failure{ErrorCode::kUnsupported, "No plan can be made yet.", {}};
+  }
+
   Result<std::shared_ptr<Model>> load(
       const ModelSettings& settings, std::stop_token stop,
       const std::function<void(double, const char*)>& progress) noexcept override {

@@ -21,6 +21,7 @@ class LipsyncSession : public Session {
   Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                               std::stop_token stop,
                               const RenderProgressCallback& progress) noexcept override;
+  MemoryPlan memory_plan() const override { return {}; }
 
  private:
   WindowResult render_window(const Window& window, const RenderSettings& settings,

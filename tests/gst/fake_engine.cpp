@@ -25,12 +25,14 @@ Failure cancelled() { return {ErrorCode::kCancelled, "It was stopped.", {}}; }
 
 class FakeSession final : public Session {
  public:
-  FakeSession(std::string folder, AudioContext context, int64_t lookahead_ns, ModelInfo info)
+  FakeSession(std::string folder, AudioContext context, int64_t lookahead_ns, ModelInfo info,
+              MemoryPlan plan)
       : folder_(std::move(folder)),
         context_(context),
         lookahead_(lookahead_ns),
         past_(behaviour_for(folder_).context.count()),
-        info_(std::move(info)) {
+        info_(std::move(info)),
+        plan_(std::move(plan)) {
     ++control().live_sessions;
     const std::lock_guard lock(control().mutex);
     number_ = ++control().sessions_opened;
@@ -38,6 +40,8 @@ class FakeSession final : public Session {
     control().whole_audio_finished = false;
   }
   ~FakeSession() override { --control().live_sessions; }
+
+  MemoryPlan memory_plan() const override { return plan_; }
 
   AudioRange needed_audio(std::span<const int64_t> times) const noexcept override {
     if (times.empty()) {
@@ -101,6 +105,7 @@ class FakeSession final : public Session {
   const int64_t lookahead_;
   const int64_t past_;
   const ModelInfo info_;
+  const MemoryPlan plan_;
   uint64_t number_ = 0;
   std::vector<float> whole_;
   bool finished_ = false;
@@ -281,6 +286,16 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
   return result;
 }
 
+// A plan of one rung that fits.
+MemoryPlan fake_plan(const PlanRequest& request) {
+  MemoryPlan plan;
+  plan.device = request.model.device == "auto" ? "cpu" : request.model.device;
+  plan.precision = "float32";
+  plan.ladder.push_back({.rung = {.name = "whole", .window_frames = request.window_frames}});
+  plan.chosen = 0;
+  return plan;
+}
+
 class FakeModel final : public Model {
  public:
   explicit FakeModel(const ModelSettings& settings) : folder_(settings.folder) {
@@ -315,11 +330,12 @@ class FakeModel final : public Model {
     return resolved;
   }
 
-  Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead) noexcept override {
+  Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead,
+                                        const PlanRequest& request) noexcept override {
     if (const auto code = behaviour_for(folder_).open_failure) return failure(*code, "open()");
     if (lookahead < 120'000'000) violation("a look-ahead of less than 120 ms");
     return std::unique_ptr<Session>(
-        std::make_unique<FakeSession>(folder_, context, lookahead, info_));
+        std::make_unique<FakeSession>(folder_, context, lookahead, info_, fake_plan(request)));
   }
 
  private:
@@ -329,6 +345,10 @@ class FakeModel final : public Model {
 
 class FakeEngine final : public Engine {
  public:
+  Result<MemoryPlan> plan(const PlanRequest& request) noexcept override {
+    return fake_plan(request);
+  }
+
   Result<std::shared_ptr<Model>> load(
       const ModelSettings& settings, std::stop_token stop,
       const std::function<void(double, const char*)>& progress) noexcept override {
