@@ -25,6 +25,7 @@ struct Element final : WorkerListener {
         source(monitor, input, reporter, owner, owned_pads) {}
 
   // From the worker's thread.
+  void plan_made(const MemoryPlan& plan) override;
   void load_begins() override;
   void model_loading(double part, const char* what) override;
   void model_loaded(const ModelInfo& info, const RenderSettings& resolved,
@@ -125,6 +126,9 @@ struct ElementFunction<kFunction, kFailed> {
 
 // properties.cpp
 void install_properties(GObjectClass* klass);
+
+// plan_action.cpp
+void install_plan_action(GObjectClass* klass);
 
 // chain.cpp
 GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* buffer);

@@ -49,6 +49,7 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
   GstVideoInfo info;
   if (!gst_video_info_from_caps(&info, caps)) return unreadable_caps(caps);
   element.pools.reset();
+  element.worker->set_frame_size(GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info));
   bool latency_changed;
   {
     const std::lock_guard lock(element.monitor->mutex);

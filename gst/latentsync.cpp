@@ -36,6 +36,13 @@
  *   (#guint64), `running-time` (#gint64), `stream-time` (#gint64), `frames` (#gint), `edited`
  *   (#gint), `passed` (#gint), `faces` (#gint), `discontinuity` (#gboolean), `seconds` (#gdouble),
  *   and `seconds-face`, `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble).
+ * - element message `latentsync-plan`, before the model is loaded and when the rung has changed:
+ *   how windows are fitted into the memory. `device`, `precision` (#gchararray), `resolution`
+ *   (#gint64), `total`, `free` (of the device; -1: not known) and `budget` (bytes, #gint64), `fits`
+ *   (#gboolean), `rung` (#gchararray: its last measure, whole where there is none), what it needs:
+ *   `peak`, `weights`, `workspaces`, `frames` (bytes, #gint64) and `stages` (a structure with the
+ *   bytes of each stage), and `rungs`, an array of structures `rung` with all that the settings
+ *   allow, in order.
  * - element message `latentsync-seed`: the `seed` (#gint64) that was drawn for #GstLatentsync:seed
  *   = -1.
  * - progress `model-load`, with `percent` (#gint).
@@ -89,6 +96,26 @@ void Element::fail(const Failure& failure) {
   reporter.post_failure(failure);
   const std::lock_guard lock(monitor->mutex);
   monitor->notify();
+}
+
+void Element::plan_made(const MemoryPlan& plan) {
+  reporter.post_plan(plan);
+  const auto frames = static_cast<int>(plan.rung().rung.window_frames);
+  bool latency_changed;
+  {
+    const std::lock_guard lock(monitor->mutex);
+    if (frames >= input.video.window_frames()) return;
+    input.video.limit_window(frames);
+    latency_changed = update_own_latency(*this);
+    monitor->notify();
+  }
+  reporter.warn_once(
+      Topic::kMemory, ("window-" + std::to_string(frames)).c_str(),
+      "Memory suffices for windows of " + std::to_string(frames) +
+          " frames: the result differs from that of longer ones. Raise vram-budget, free memory, "
+          "or set window-frames=" +
+          std::to_string(frames) + ".");
+  if (latency_changed) post_latency(*this);
 }
 
 void Element::load_begins() {
@@ -165,12 +192,10 @@ Settings settings_at(Element& element, GstClockTime time) {
 
 std::shared_ptr<Worker> new_worker(Element& element, const Settings& settings, int64_t seed) {
   Worker::Options options;
-  options.model = model_settings(settings);
-  if (!(options.model == element.model_settings)) element.model.reset();
-  element.model_settings = options.model;
+  options.request = plan_request(settings, seed);
+  if (!(options.request.model == element.model_settings)) element.model.reset();
+  element.model_settings = options.request.model;
   options.loaded = element.model;
-  options.render = render_settings(settings, seed);
-  options.window_frames = settings.window_frames;
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
   return std::make_shared<Worker>(*element.engine, element, options);
@@ -321,6 +346,7 @@ static void gst_latentsync_class_init(GstLatentsyncClass* klass) {
   auto* element_class = GST_ELEMENT_CLASS(klass);
   object_class->finalize = gst_latentsync_finalize;
   install_properties(object_class);
+  install_plan_action(object_class);
   gst_element_class_add_static_pad_template(element_class, &video_template);
   gst_element_class_add_static_pad_template(element_class, &audio_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);

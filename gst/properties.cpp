@@ -59,6 +59,18 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kDevice:
       settings.device = text();
       break;
+    case kVramBudget:
+      settings.memory.vram_budget = g_value_get_int64(value);
+      break;
+    case kVramFraction:
+      settings.memory.vram_fraction = g_value_get_double(value);
+      break;
+    case kMemoryMode:
+      settings.memory.memory_mode = static_cast<MemoryMode>(g_value_get_enum(value));
+      break;
+    case kOptimizationLevel:
+      settings.memory.optimization_level = static_cast<OptimizationLevel>(g_value_get_enum(value));
+      break;
     case kBatchSize:
       settings.batch_size = static_cast<int>(g_value_get_uint(value));
       break;
@@ -125,6 +137,18 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kDevice:
       g_value_set_string(value, settings.device.c_str());
+      break;
+    case kVramBudget:
+      g_value_set_int64(value, settings.memory.vram_budget);
+      break;
+    case kVramFraction:
+      g_value_set_double(value, settings.memory.vram_fraction);
+      break;
+    case kMemoryMode:
+      g_value_set_enum(value, number(settings.memory.memory_mode));
+      break;
+    case kOptimizationLevel:
+      g_value_set_enum(value, number(settings.memory.optimization_level));
       break;
     case kBatchSize:
       g_value_set_uint(value, static_cast<guint>(settings.batch_size));

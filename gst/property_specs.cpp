@@ -1,5 +1,6 @@
 #include "gst/property_specs.h"
 
+#include "gst/property_enums.h"
 #include "gst/settings.h"
 
 #include <gst/gst.h>
@@ -12,113 +13,6 @@ template <typename Value>
 constexpr int number(Value value) {
   return static_cast<int>(value);
 }
-
-GType register_enum(const char* name, const GEnumValue* values) {
-  const GType type = g_enum_register_static(name, values);
-  gst_type_mark_as_plugin_api(type, static_cast<GstPluginAPIFlags>(0));
-  return type;
-}
-
-/**
- * GstLatentsyncScheduler:
- * @ddim: DDIM
- *
- * The method of the denoising steps.
- *
- * Since: 0.1
- */
-const GEnumValue kSchedulers[] = {{number(Scheduler::kDdim), "DDIM", "ddim"},
-                                  {0, nullptr, nullptr}};
-/**
- * GstLatentsyncAttentionMode:
- * @flex: the keys of the mouth region count twice
- * @flash: fused attention
- * @standard: attention step by step
- *
- * How the UNet attends to the picture.
- *
- * Since: 0.1
- */
-const GEnumValue kAttentionModes[] = {
-    {number(Attention::kFlex), "The keys of the mouth region count twice", "flex"},
-    {number(Attention::kFlash), "Fused attention", "flash"},
-    {number(Attention::kStandard), "Attention step by step", "standard"},
-    {0, nullptr, nullptr}};
-/**
- * GstLatentsyncVae:
- * @auto: what the model's folder has
- * @full: AutoencoderKL
- * @tiny: TAESD: faster and softer
- *
- * The autoencoder between pixels and latents.
- *
- * Since: 0.1
- */
-const GEnumValue kVaes[] = {{number(VaeChoice::kAuto), "What the model's folder has", "auto"},
-                            {number(VaeChoice::kFull), "AutoencoderKL", "full"},
-                            {number(VaeChoice::kTiny), "TAESD", "tiny"},
-                            {0, nullptr, nullptr}};
-/**
- * GstLatentsyncPrecision:
- * @auto: what suits the device
- * @float32: 32 bits
- * @bfloat16: 16 bits with the exponent of 32
- * @float16: 16 bits
- *
- * The numbers that the networks calculate with.
- *
- * Since: 0.1
- */
-const GEnumValue kPrecisions[] = {
-    {number(Precision::kAuto), "What suits the device", "auto"},
-    {number(Precision::kFloat32), "32 bits", "float32"},
-    {number(Precision::kBfloat16), "16 bits with the exponent of 32", "bfloat16"},
-    {number(Precision::kFloat16), "16 bits", "float16"},
-    {0, nullptr, nullptr}};
-/**
- * GstLatentsyncAudioContext:
- * @sliding: at most 30 s, ending audio-lookahead after the window
- * @whole: all of the audio is read before the first window
- *
- * The audio that a window depends on.
- *
- * Since: 0.1
- */
-const GEnumValue kAudioContexts[] = {
-    {number(AudioContext::kSliding), "At most 30 s, ending audio-lookahead after the window",
-     "sliding"},
-    {number(AudioContext::kWhole), "All audio is read before the first window", "whole"},
-    {0, nullptr, nullptr}};
-/**
- * GstLatentsyncNoFace:
- * @pass-through: such frames are output as they arrived
- * @error: such a frame ends the stream with an error
- *
- * What becomes of frames without a usable face.
- *
- * Since: 0.1
- */
-const GEnumValue kNoFaces[] = {
-    {number(NoFace::kPassThrough), "Such frames are output as they arrived", "pass-through"},
-    {number(NoFace::kError), "Such a frame ends the stream with an error", "error"},
-    {0, nullptr, nullptr}};
-/**
- * GstLatentsyncFaceSelect:
- * @largest: the largest face
- * @center: the face nearest to the center of the picture
- * @nearest: the face nearest to face-x, face-y
- * @all: every face
- *
- * Which face's mouth is edited.
- *
- * Since: 0.1
- */
-const GEnumValue kFaceSelects[] = {
-    {number(FaceSelect::kLargest), "The largest face", "largest"},
-    {number(FaceSelect::kCenter), "The face nearest to the center of the picture", "center"},
-    {number(FaceSelect::kNearest), "The face nearest to face-x, face-y", "nearest"},
-    {number(FaceSelect::kAll), "Every face", "all"},
-    {0, nullptr, nullptr}};
 
 constexpr auto kWhenReady =
     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
@@ -170,8 +64,7 @@ void install_model_properties(GObjectClass* klass, const Settings& defaults) {
    */
   install(klass, kPrecision,
           g_param_spec_enum("precision", "Precision", "Numbers that the networks calculate with",
-                            register_enum("GstLatentsyncPrecision", kPrecisions),
-                            number(defaults.precision), kWhenReady));
+                            precision_type(), number(defaults.precision), kWhenReady));
   /**
    * GstLatentsync:vae:
    *
@@ -180,9 +73,9 @@ void install_model_properties(GObjectClass* klass, const Settings& defaults) {
    * Since: 0.1
    */
   install(klass, kVae,
-          g_param_spec_enum(
-              "vae", "VAE", "Autoencoder between pixels and latents; tiny is faster and softer",
-              register_enum("GstLatentsyncVae", kVaes), number(defaults.vae), kWhenReady));
+          g_param_spec_enum("vae", "VAE",
+                            "Autoencoder between pixels and latents; tiny is faster and softer",
+                            vae_type(), number(defaults.vae), kWhenReady));
   /**
    * GstLatentsync:resolution:
    *
@@ -206,6 +99,61 @@ void install_model_properties(GObjectClass* klass, const Settings& defaults) {
       klass, kWindowFrames,
       count_spec("window-frames", "Window frames", "Number of frames that are denoised together", 1,
                  kMostWindowFrames, defaults.window_frames, kWhenReady));
+}
+
+/// How much memory is used, and what is done where it is short.
+void install_memory_properties(GObjectClass* klass, const MemorySettings& defaults) {
+  /**
+   * GstLatentsync:vram-budget:
+   *
+   * The memory that may be used, in MiB: of the GPU, on a CPU of the engine's tensors. Negative:
+   * all but so much of what is free. 0: by #GstLatentsync:vram-fraction.
+   *
+   * Since: 0.1
+   */
+  install(klass, kVramBudget,
+          g_param_spec_int64("vram-budget", "VRAM budget",
+                             "Memory that may be used, in MiB; negative: all free memory but so "
+                             "much; 0: by vram-fraction",
+                             -kMostVramBudget, kMostVramBudget, defaults.vram_budget, kWhenReady));
+  /**
+   * GstLatentsync:vram-fraction:
+   *
+   * The part of the device's memory that may be used, where #GstLatentsync:vram-budget is 0. 0:
+   * automatic, by #GstLatentsync:memory-mode.
+   *
+   * Since: 0.1
+   */
+  install(klass, kVramFraction,
+          g_param_spec_double("vram-fraction", "VRAM fraction",
+                              "Part of the device's memory that may be used, where vram-budget is "
+                              "0; 0: automatic, by memory-mode",
+                              0, kMostVramFraction, defaults.vram_fraction, kWhenReady));
+  /**
+   * GstLatentsync:memory-mode:
+   *
+   * How much of the free memory is used where neither #GstLatentsync:vram-budget nor
+   * #GstLatentsync:vram-fraction says it.
+   *
+   * Since: 0.1
+   */
+  install(klass, kMemoryMode,
+          g_param_spec_enum("memory-mode", "Memory mode",
+                            "How much of the free memory is used where vram-budget and "
+                            "vram-fraction are 0",
+                            memory_mode_type(), number(defaults.memory_mode), kWhenReady));
+  /**
+   * GstLatentsync:optimization-level:
+   *
+   * Which measures a window may be fitted into the memory with.
+   *
+   * Since: 0.1
+   */
+  install(klass, kOptimizationLevel,
+          g_param_spec_enum("optimization-level", "Optimization level",
+                            "Which measures a window may be fitted into the memory with",
+                            optimization_level_type(), number(defaults.optimization_level),
+                            kWhenReady));
 }
 
 /// How a window is rendered.
@@ -254,8 +202,7 @@ void install_render_properties(GObjectClass* klass, const Settings& defaults) {
    */
   install(klass, kScheduler,
           g_param_spec_enum("scheduler", "Scheduler", "Method of the denoising steps",
-                            register_enum("GstLatentsyncScheduler", kSchedulers),
-                            number(defaults.scheduler), kWhenReady));
+                            scheduler_type(), number(defaults.scheduler), kWhenReady));
   /**
    * GstLatentsync:attention-mode:
    *
@@ -266,8 +213,7 @@ void install_render_properties(GObjectClass* klass, const Settings& defaults) {
   install(klass, kAttentionMode,
           g_param_spec_enum("attention-mode", "Attention mode",
                             "How the UNet attends; flex doubles the weight of the mouth region",
-                            register_enum("GstLatentsyncAttentionMode", kAttentionModes),
-                            number(defaults.attention_mode), kWhenPlaying));
+                            attention_mode_type(), number(defaults.attention_mode), kWhenPlaying));
   /**
    * GstLatentsync:feature-cache:
    *
@@ -307,8 +253,7 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
           g_param_spec_enum("audio-context", "Audio context",
                             "Audio that a window depends on; whole: a queue before a muxer in "
                             "another branch of the audio must be without limits",
-                            register_enum("GstLatentsyncAudioContext", kAudioContexts),
-                            number(defaults.audio_context), kWhenReady));
+                            audio_context_type(), number(defaults.audio_context), kWhenReady));
   /**
    * GstLatentsync:audio-lookahead:
    *
@@ -332,8 +277,7 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
    */
   install(klass, kNoFace,
           g_param_spec_enum("no-face", "No face", "What becomes of frames without a usable face",
-                            register_enum("GstLatentsyncNoFace", kNoFaces),
-                            number(defaults.no_face), kWhenPlaying));
+                            no_face_type(), number(defaults.no_face), kWhenPlaying));
   /**
    * GstLatentsync:face-select:
    *
@@ -343,8 +287,7 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
    */
   install(klass, kFaceSelect,
           g_param_spec_enum("face-select", "Face select", "Which face's mouth is edited",
-                            register_enum("GstLatentsyncFaceSelect", kFaceSelects),
-                            number(defaults.face_select), kWhenPlaying));
+                            face_select_type(), number(defaults.face_select), kWhenPlaying));
   /**
    * GstLatentsync:face-x:
    *
@@ -376,8 +319,9 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
    *
    * The structure latentsync-stats: windows, frames-in, -out, -edited, -passed, -late and -dropped
    * (#guint64), seconds of rendering and of each stage (#gdouble), model, device and precision
-   * (#gchararray), since the start. frames-edited and frames-passed were output; with
-   * frames-dropped and what is held they are frames-in.
+   * (#gchararray), memory-planned and memory-peak (MiB, #guint64) and memory-rung (#gchararray: the
+   * measure that is in force, whole where there is none), since the start. frames-edited and
+   * frames-passed were output; with frames-dropped and what is held they are frames-in.
    *
    * Since: 0.1
    */
@@ -393,6 +337,7 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
 void install_property_specs(GObjectClass* klass) {
   const Settings defaults;
   install_model_properties(klass, defaults);
+  install_memory_properties(klass, defaults.memory);
   install_render_properties(klass, defaults);
   install_stream_properties(klass, defaults);
 }

@@ -1,6 +1,8 @@
 #include "gst/reporter.h"
 
 #include "gst/debug.h"
+#include "gst/error_domain.h"
+#include "gst/plan_structure.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,65 +10,16 @@
 namespace latentsync {
 namespace {
 
-struct Domain {
-  GQuark domain;
-  int code;
-};
-
-Domain error_domain(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kNotFound:
-      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND};
-    case ErrorCode::kUnreadable:
-      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ};
-    case ErrorCode::kDamagedFile:
-    case ErrorCode::kForeignModel:
-      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ};
-    case ErrorCode::kUnsupported:
-      return {GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT};
-    case ErrorCode::kInvalidArgument:
-      return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_SETTINGS};
-    case ErrorCode::kOutOfMemory:
-      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
-    case ErrorCode::kDevice:
-      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED};
-    default:
-      return {GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED};
-  }
-}
-
 Domain warning_domain(Topic topic) {
   switch (topic) {
     case Topic::kPads:
       return {GST_CORE_ERROR, GST_CORE_ERROR_PAD};
     case Topic::kGraph:
       return {GST_CORE_ERROR, GST_CORE_ERROR_FAILED};
+    case Topic::kMemory:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
     default:
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED};
-  }
-}
-
-/// ErrorCode as the field "cause" has it.
-const char* cause_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kNotFound:
-      return "not-found";
-    case ErrorCode::kUnreadable:
-      return "unreadable";
-    case ErrorCode::kDamagedFile:
-      return "damaged-file";
-    case ErrorCode::kForeignModel:
-      return "foreign-model";
-    case ErrorCode::kUnsupported:
-      return "unsupported";
-    case ErrorCode::kInvalidArgument:
-      return "invalid-argument";
-    case ErrorCode::kOutOfMemory:
-      return "out-of-memory";
-    case ErrorCode::kDevice:
-      return "device";
-    default:
-      return "internal";
   }
 }
 
@@ -113,6 +66,12 @@ const char* attention_name(Attention attention) {
     default:
       return "flex";
   }
+}
+
+/// Rounded up.
+guint64 mebibytes(int64_t bytes) {
+  constexpr int64_t kMebibyte = 1 << 20;
+  return static_cast<guint64>((bytes + kMebibyte - 1) / kMebibyte);
 }
 
 bool lacks_face(FrameOutcome outcome) {
@@ -196,6 +155,7 @@ void Reporter::post_window(const Outcome& outcome, NoFace no_face) {
     ++statistics_.windows;
     statistics_.render_seconds += outcome.seconds;
     add_seconds(statistics_.seconds, result.seconds);
+    statistics_.memory_peak = std::max(statistics_.memory_peak, result.memory_peak);
   }
   const Frame& first = job.group.frame(0);
   GstStructure* structure = gst_structure_new(
@@ -229,6 +189,21 @@ void Reporter::post_late(const Frame& frame, const Lateness& lateness) {
 
 void Reporter::post_seed(int64_t seed) {
   post(gst_structure_new("latentsync-seed", "seed", G_TYPE_INT64, seed, nullptr));
+}
+
+void Reporter::post_plan(const MemoryPlan& plan) {
+  const PlannedRung& planned = plan.rung();
+  GST_INFO_OBJECT(element_,
+                  "memory plan on %s: rung %s, %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+                  " bytes, windows of at most %" G_GINT64_FORMAT " frames",
+                  plan.device.c_str(), planned.rung.name.c_str(), planned.peak, plan.budget,
+                  planned.rung.window_frames);
+  {
+    std::lock_guard lock(mutex_);
+    statistics_.memory_planned = planned.peak;
+    statistics_.memory_rung = planned.rung.name;
+  }
+  post(plan_structure(plan));
 }
 
 void Reporter::post_load(GstProgressType type, const std::string& text, int percent) {
@@ -302,7 +277,8 @@ GstStructure* Reporter::statistics() const {
       "vae", G_TYPE_STRING, model_.vae.c_str(), "resolution", G_TYPE_INT64, settings_.resolution,
       "inference-steps", G_TYPE_INT64, settings_.inference_steps, "feature-cache", G_TYPE_INT64,
       settings_.feature_cache, "attention", G_TYPE_STRING, attention_name(settings_.attention),
-      nullptr);
+      "memory-planned", G_TYPE_UINT64, mebibytes(s.memory_planned), "memory-peak", G_TYPE_UINT64,
+      mebibytes(s.memory_peak), "memory-rung", G_TYPE_STRING, s.memory_rung.c_str(), nullptr);
   set_seconds(structure, s.seconds);
   return structure;
 }

@@ -26,10 +26,13 @@ struct Statistics {
   uint64_t frames_dropped = 0;  ///< by flushes, errors and the way to READY
   StageSeconds seconds;
   double render_seconds = 0;
+  int64_t memory_peak = 0;     ///< bytes: the most of a window
+  int64_t memory_planned = 0;  ///< bytes: of the plan that is in force
+  std::string memory_rung;     ///< of it
 };
 
 /// What a warning is about.
-enum class Topic { kGraph, kPads, kStream };
+enum class Topic { kGraph, kPads, kStream, kMemory };
 
 /// How late a frame is.
 struct Lateness {
@@ -62,6 +65,7 @@ class Reporter {
   void post_progress(const Job& job, const RenderProgress& progress);
   void post_late(const Frame& frame, const Lateness& lateness);
   void post_seed(int64_t seed);
+  void post_plan(const MemoryPlan& plan);
   void post_load(GstProgressType type, const std::string& text, int percent);
 
   void count_in();

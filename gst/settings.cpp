@@ -39,4 +39,13 @@ RenderSettings render_settings(const Settings& settings, int64_t seed) {
   return render;
 }
 
+PlanRequest plan_request(const Settings& settings, int64_t seed) {
+  PlanRequest request;
+  request.model = model_settings(settings);
+  request.settings = render_settings(settings, seed);
+  request.memory = settings.memory;
+  request.window_frames = settings.window_frames;
+  return request;
+}
+
 }  // namespace latentsync

@@ -25,6 +25,7 @@ struct Settings {
   int window_frames = 16;
   Precision precision = Precision::kAuto;
   std::string device = "auto";
+  MemorySettings memory;
   int batch_size = 0;
   AudioContext audio_context = AudioContext::kSliding;
   uint64_t audio_lookahead = 500'000'000;  ///< ns
@@ -37,6 +38,9 @@ struct Settings {
 constexpr uint64_t kLeastLookahead = 120'000'000;
 constexpr uint64_t kMostLookahead = 5'000'000'000;
 constexpr int kMostWindowFrames = 24;
+constexpr double kMostVramFraction = 0.95;
+/// MiB: in bytes it is still an int64.
+constexpr int64_t kMostVramBudget = INT64_MAX >> 20;
 
 /// What a range alone cannot say; names the property. Nothing if all is well.
 std::optional<Failure> check(const Settings& settings);
@@ -45,5 +49,8 @@ ModelSettings model_settings(const Settings& settings);
 
 /// SEED: the drawn one, where the settings have -1.
 RenderSettings render_settings(const Settings& settings, int64_t seed);
+
+/// For frames of the size that PlanRequest has.
+PlanRequest plan_request(const Settings& settings, int64_t seed);
 
 }  // namespace latentsync

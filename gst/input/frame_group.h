@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <gst/video/video.h>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Frame {
   int64_t stream_ns = 0;
   int64_t timeline_ns = 0;  ///< where its sound is (AudioInput::place()); set when it is taken
   bool edited = false;
-  int64_t segment_ns = 0;  ///< running time of its segment's start
+  int64_t segment_ns = 0;         ///< running time of its segment's start
+  std::optional<int64_t> number;  ///< at the frame rate; none: windows are cut by count
 };
 
 using Item = std::variant<Frame, EventPtr>;
@@ -29,6 +31,7 @@ struct FrameGroup {
   int frames = 0;
   bool discontinuity = false;  ///< its frames do not continue those of the group before
   bool closed = false;         ///< complete: nothing is added
+  bool early = false;          ///< closed before the window grid closes it
   bool tentative = false;      ///< its frame rate is not believed yet: it may be cut anew
   bool reverse = false;        ///< played backwards: it is not edited
 

@@ -36,12 +36,17 @@ void FrameWindow::push(Frame frame, bool discontinuity) {
 }
 
 void FrameWindow::add(Frame frame) {
+  if (rate_.real()) frame.number = rate_.number(frame.stream_ns);
+  place(std::move(frame), !rate_.settled());
+}
+
+void FrameWindow::place(Frame frame, bool tentative) {
   const WindowGrid::Place place =
-      rate_.real() ? grid_.place(rate_.number(frame.stream_ns)) : grid_.place_by_count();
+      frame.number ? grid_.place(*frame.number) : grid_.place_by_count();
   if (place.begins && !groups_.empty() && groups_.back().frames > 0) groups_.back().closed = true;
   FrameGroup& group = open_group();
   if (group.frames == 0) group.discontinuity = std::exchange(discontinuity_, false);
-  group.tentative = !rate_.settled();
+  group.tentative = tentative;
   group.items.emplace_back(std::move(frame));
   ++group.frames;
   ++frames_;
@@ -59,6 +64,29 @@ void FrameWindow::push_unedited(Frame frame) {
 
 void FrameWindow::push(EventPtr event) { open_group().items.emplace_back(std::move(event)); }
 
+void FrameWindow::place_again(FrameGroup group) {
+  if (group.discontinuity) {
+    if (!groups_.empty() && groups_.back().frames > 0) groups_.back().closed = true;
+    grid_.restart();
+    discontinuity_ = true;
+  }
+  if (group.reverse) {
+    frames_ += group.frames;
+    groups_.push_back(std::move(group));
+    return;
+  }
+  for (Item& item : group.items) {
+    if (auto* frame = std::get_if<Frame>(&item)) {
+      place(std::move(*frame), group.tentative);
+    } else {
+      push(std::move(std::get<EventPtr>(item)));
+    }
+  }
+  if (group.early && groups_.back().frames > 0) {
+    groups_.back().closed = groups_.back().early = true;
+  }
+}
+
 void FrameWindow::settle() {
   std::deque<FrameGroup> tentative;
   while (!groups_.empty() && groups_.back().tentative) {
@@ -72,19 +100,21 @@ void FrameWindow::settle() {
       continue;
     }
     frames_ -= group.frames;
-    if (group.discontinuity) {
-      if (!groups_.empty() && groups_.back().frames > 0) groups_.back().closed = true;
-      grid_.restart();
-      discontinuity_ = true;
-    }
     for (Item& item : group.items) {
-      if (auto* frame = std::get_if<Frame>(&item)) {
-        add(std::move(*frame));
-      } else {
-        push(std::move(std::get<EventPtr>(item)));
-      }
+      if (auto* frame = std::get_if<Frame>(&item)) frame->number.reset();
     }
+    place_again(std::move(group));
   }
+}
+
+void FrameWindow::limit(int window_frames) {
+  if (window_frames >= grid_.frames()) return;
+  grid_ = WindowGrid(window_frames);
+  frames_ = 0;
+  const bool discontinuity = std::exchange(discontinuity_, false);
+  for (FrameGroup& group : std::exchange(groups_, {})) place_again(std::move(group));
+  if (discontinuity) grid_.restart();
+  discontinuity_ = discontinuity;
 }
 
 void FrameWindow::cut() {
@@ -100,6 +130,7 @@ void FrameWindow::close() {
     rate_.settle();
     settle();
   }
+  groups_.back().early |= !groups_.back().closed;
   groups_.back().closed = true;
 }
 

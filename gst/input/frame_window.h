@@ -37,6 +37,10 @@ class FrameWindow {
   /// Closes the window that is being filled: the stream ended, or waits no longer.
   void close();
 
+  /// Windows have at most so many frames from now on, also those that wait. More than before is
+  /// no news.
+  void limit(int window_frames);
+
   /// An event that no frame is in front of; null without any.
   EventPtr take_leading_event();
 
@@ -64,6 +68,9 @@ class FrameWindow {
  private:
   FrameGroup& open_group();
   void add(Frame frame);
+  void place(Frame frame, bool tentative);
+  /// Puts a group that was taken out behind the others, cut anew.
+  void place_again(FrameGroup group);
   /// The declared rate is believed now, or not: windows that were cut before are cut anew.
   void settle();
 

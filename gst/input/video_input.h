@@ -34,6 +34,10 @@ class VideoInput {
   bool flushing() const { return flushing_; }
   guint32 flush_seqnum() const { return flush_seqnum_; }
 
+  /// Windows have at most so many frames from now on; more than before is no news.
+  void limit_window(int frames) { frames_.limit(frames); }
+  int window_frames() const { return frames_.window_frames(); }
+
   // For the source task.
   EventPtr take_leading_event() { return frames_.take_leading_event(); }
   FrameGroup* complete() { return frames_.complete(); }

@@ -19,6 +19,16 @@ std::optional<GstClockTime> Source::next_deadline() const {
   return timing_.due(*oldest - (idle ? static_cast<int64_t>(input_.video.window_duration()) : 0));
 }
 
+/// When the window's first frame has to leave, on std::chrono::steady_clock.
+std::optional<int64_t> Source::steady_deadline(const FrameGroup& group) const {
+  GstClock* clock = timing_.clock();
+  if (!clock) return std::nullopt;
+  const auto left =
+      GST_CLOCK_DIFF(gst_clock_get_time(clock), timing_.due(group.frame(0).running_ns));
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() + left;
+}
+
 bool Source::meet_deadline(Lock& lock) {
   const auto deadline = next_deadline();
   if (!deadline || gst_clock_get_time(timing_.clock()) < *deadline) return false;

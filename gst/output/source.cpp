@@ -188,6 +188,7 @@ void Source::submit(const Settings& settings) {
   job.settings = render_settings(settings, options_.seed);
   job.context = context_;
   job.group = input_.video.take();
+  job.deadline_ns = steady_deadline(job.group);
   if (context_ == AudioContext::kWhole) {
     if (!input_.audio.known()) {
       job.new_session = true;

@@ -115,6 +115,7 @@ class Source {
 
   // deadlines.cpp
   std::optional<GstClockTime> next_deadline() const;
+  std::optional<int64_t> steady_deadline(const FrameGroup& group) const;
   bool meet_deadline(Lock& lock);
 
   // patience.cpp

@@ -123,33 +123,71 @@ void Worker::fail(const Failure& failure) {
   listener_.model_failed(failure);
 }
 
-bool Worker::load() {
-  std::shared_ptr<Model> model = this->model();
-  if (!model) {
-    listener_.load_begins();
-    auto loaded = engine_.load(
-        options_.model, stop_.get_token(),
-        [this](double part, const char* what) { listener_.model_loading(part, what); });
-    if (!loaded) {
-      fail(loaded.failure());
-      return false;
-    }
-    model = *loaded;
+PlanRequest Worker::request() const {
+  std::lock_guard lock(mutex_);
+  return options_.request;
+}
+
+void Worker::set_frame_size(int width, int height) {
+  std::lock_guard lock(mutex_);
+  options_.request.width = width;
+  options_.request.height = height;
+}
+
+void Worker::tell(const MemoryPlan& plan) {
+  if (plan.ladder.empty()) return;
+  if (rung_ == plan.rung().rung) return;
+  rung_ = plan.rung().rung;
+  listener_.plan_made(plan);
+}
+
+std::optional<Failure> Worker::plan() {
+  const auto plan = engine_.plan(request());
+  if (!plan && plan.failure().code == ErrorCode::kUnsupported) return std::nullopt;
+  if (!plan) return plan.failure();
+  if (!plan->fits()) {
+    return Failure{ErrorCode::kOutOfMemory, plan->advice,
+                   "budget " + std::to_string(plan->budget) + ", free " +
+                       std::to_string(plan->free) + ", the least " +
+                       std::to_string(plan->rung().peak) + " bytes"};
   }
-  const ModelInfo& info = model->info();
+  tell(*plan);
+  return std::nullopt;
+}
+
+Result<std::shared_ptr<Model>> Worker::load_model() {
+  if (auto model = this->model()) {
+    if (const auto failure = plan()) return *failure;
+    return model;
+  }
+  listener_.load_begins();
+  if (const auto failure = plan()) return *failure;
+  return engine_.load(
+      options_.request.model, stop_.get_token(),
+      [this](double part, const char* what) { listener_.model_loading(part, what); });
+}
+
+bool Worker::load() {
+  const auto model = load_model();
+  if (!model) {
+    fail(model.failure());
+    return false;
+  }
+  const ModelInfo& info = (*model)->info();
   {
     std::lock_guard lock(mutex_);
-    model_ = model;
+    model_ = *model;
   }
-  if (info.most_window_frames > 0 && options_.window_frames > info.most_window_frames) {
+  const int64_t frames = options_.request.window_frames;
+  if (info.most_window_frames > 0 && frames > info.most_window_frames) {
     const std::string most = std::to_string(info.most_window_frames);
-    fail({ErrorCode::kInvalidArgument, "window-frames=" + std::to_string(options_.window_frames) +
+    fail({ErrorCode::kInvalidArgument, "window-frames=" + std::to_string(frames) +
                                            ", but the model " + info.name +
                                            " was trained for at most " + most +
                                            " frames: set window-frames to " + most + " or less."});
     return false;
   }
-  const auto resolved = model->resolve(options_.render);
+  const auto resolved = (*model)->resolve(options_.request.settings);
   if (!resolved) {
     fail(resolved.failure());
     return false;
@@ -165,9 +203,10 @@ bool Worker::load() {
 
 std::optional<Failure> Worker::open(AudioContext context) {
   session_.reset();
-  auto session = model_->open(context, options_.lookahead_ns);
+  auto session = model_->open(context, options_.lookahead_ns, request());
   if (!session) return session.failure();
   session_ = std::move(*session);
+  tell(session_->memory_plan());
   return std::nullopt;
 }
 
@@ -181,10 +220,12 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
     }
   }
   MappedFrames frames(job.group, job.spare.get());
-  Window window{&frames, job.group.discontinuity, job.audio, job.audio_start};
-  return session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
+  Window window{&frames, job.group.discontinuity, job.audio, job.audio_start, job.deadline_ns};
+  auto result = session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
     listener_.window_progress(job, progress);
   });
+  tell(session_->memory_plan());
+  return result;
 }
 
 void Worker::render() {

@@ -22,7 +22,8 @@ struct Job {
   std::shared_ptr<SpareBuffers> spare;
   RenderSettings settings;
   AudioContext context = AudioContext::kSliding;
-  bool new_session = false;  ///< nothing of the windows before counts
+  bool new_session = false;            ///< nothing of the windows before counts
+  std::optional<int64_t> deadline_ns;  ///< as Window has it
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with a new session
   int64_t audio_start = 0;
 };
@@ -37,6 +38,9 @@ struct Outcome {
 class WorkerListener {
  public:
   virtual ~WorkerListener() = default;
+  /// How windows are fitted into the memory: before the model is loaded, and again when the rung
+  /// has changed. It fits.
+  virtual void plan_made(const MemoryPlan& plan) = 0;
   virtual void load_begins() = 0;
   virtual void model_loading(double part, const char* what) = 0;
   /// RESOLVED: how it will be used at first. WAS_LOADED: it came with the options, and no load
@@ -54,10 +58,8 @@ class WorkerListener {
 class Worker {
  public:
   struct Options {
-    ModelSettings model;
-    std::shared_ptr<Model> loaded;  ///< with these settings; null: to be loaded
-    RenderSettings render;          ///< checked against the model once it is loaded
-    int window_frames = 16;
+    PlanRequest request;  ///< its settings are checked against the model once it is loaded
+    std::shared_ptr<Model> loaded;  ///< of the request; null: to be loaded
     AudioContext context = AudioContext::kSliding;
     int64_t lookahead_ns = 0;
   };
@@ -65,6 +67,9 @@ class Worker {
   Worker(Engine& engine, WorkerListener& listener, Options options);
   /// Cancels and joins.
   ~Worker();
+
+  /// What the memory is planned for, from the next plan or session on.
+  void set_frame_size(int width, int height);
 
   /// The model is loaded, and no job is being rendered or waits to be taken.
   bool idle() const;
@@ -85,7 +90,6 @@ class Worker {
   /// From any thread: gives up loading and the job; nothing is rendered afterwards.
   void cancel();
 
-  const ModelSettings& model_settings() const { return options_.model; }
   /// The model; null before it is loaded. For the next worker.
   std::shared_ptr<Model> model() const;
 
@@ -95,7 +99,11 @@ class Worker {
   void run() noexcept;
   void work();
   bool load();
+  std::optional<Failure> plan();
+  Result<std::shared_ptr<Model>> load_model();
   std::optional<Failure> open(AudioContext context);
+  PlanRequest request() const;
+  void tell(const MemoryPlan& plan);
   void render();
   Result<WindowResult> render_job(Job& job, const std::stop_token& stop);
   void fail(const Failure& failure);
@@ -114,6 +122,7 @@ class Worker {
   std::shared_ptr<Model> model_;
 
   std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
+  std::optional<Rung> rung_;          ///< of the thread; of the plan that was told last
   std::jthread thread_;
 };
 

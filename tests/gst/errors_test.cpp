@@ -128,7 +128,8 @@ TEST_P(Errors, AreOnTheBusBeforeASourceIsRefused) {
 
 // The same for what fails when the stream begins.
 TEST_P(Errors, OfOpeningAreToldOnceAndTheElementRestarts) {
-  for (const char* word : {"open-failure=out-of-memory", "resolve-failure=invalid-argument"}) {
+  for (const char* word :
+       {"plan-failure=device", "open-failure=out-of-memory", "resolve-failure=invalid-argument"}) {
     SCOPED_TRACE(word);
     fake::reset();
     fake::behave(word);

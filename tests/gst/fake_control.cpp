@@ -48,6 +48,8 @@ void reset() {
   shared.whole_audio.clear();
   shared.whole_audio_finished = false;
   shared.loads.clear();
+  shared.plans.clear();
+  shared.opened.clear();
   shared.violations.clear();
   shared.renders_held = shared.loads_held = false;
   shared.renders_begun = shared.sessions_opened = 0;
@@ -79,6 +81,16 @@ bool whole_audio_finished() {
 std::vector<ModelSettings> loads() {
   const std::lock_guard lock(control().mutex);
   return control().loads;
+}
+
+std::vector<PlanRequest> plans() {
+  const std::lock_guard lock(control().mutex);
+  return control().plans;
+}
+
+std::vector<PlanRequest> opened() {
+  const std::lock_guard lock(control().mutex);
+  return control().opened;
 }
 
 std::vector<std::string> violations() {

@@ -22,6 +22,8 @@ struct Control {
   std::vector<float> whole_audio;
   bool whole_audio_finished = false;
   std::vector<ModelSettings> loads;
+  std::vector<PlanRequest> plans;
+  std::vector<PlanRequest> opened;
   std::vector<std::string> violations;
   bool renders_held = false;
   bool loads_held = false;

@@ -2,6 +2,7 @@
 
 #include "tests/gst/fake_control.h"
 #include "tests/gst/fake_picture.h"
+#include "tests/gst/fake_plan.h"
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +42,10 @@ class FakeSession final : public Session {
   }
   ~FakeSession() override { --control().live_sessions; }
 
-  MemoryPlan memory_plan() const override { return plan_; }
+  MemoryPlan memory_plan() const override {
+    const std::lock_guard lock(plan_mutex_);
+    return plan_;
+  }
 
   AudioRange needed_audio(std::span<const int64_t> times) const noexcept override {
     if (times.empty()) {
@@ -105,7 +109,8 @@ class FakeSession final : public Session {
   const int64_t lookahead_;
   const int64_t past_;
   const ModelInfo info_;
-  const MemoryPlan plan_;
+  mutable std::mutex plan_mutex_;
+  MemoryPlan plan_;
   uint64_t number_ = 0;
   std::vector<float> whole_;
   bool finished_ = false;
@@ -229,6 +234,8 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
         1};
   }
   result.seconds = {0.001, 0.002, 0.003, 0.004, 0.005, 0.006};
+  result.rung = memory_plan().rung().rung.name;
+  result.memory_peak = memory_plan().rung().peak - (int64_t{10} << 20);
   return result;
 }
 
@@ -246,6 +253,10 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
   if (fault && rendered_ >= fault->first && rendered_ - fault->first < fault->count) {
     ++rendered_;
     return failure(fault->code, "window " + std::to_string(rendered_ - 1));
+  }
+  if (behaviour.lower_rung && rendered_ >= *behaviour.lower_rung) {
+    const std::lock_guard lock(plan_mutex_);
+    plan_ = lowered(std::move(plan_), 1);
   }
   if (window.discontinuity) lead_in_.clear();
   Result<WindowResult> result = write(*window.frames, *views, record, behaviour);
@@ -265,6 +276,7 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
   record.context = context_;
   record.discontinuity = window.discontinuity;
   record.settings = settings;
+  record.deadline_ns = window.deadline_ns;
   for (size_t frame = 0; frame < window.frames->count(); ++frame) {
     record.times.push_back(window.frames->time_ns(frame));
   }
@@ -284,16 +296,6 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
     control().windows.push_back(std::move(record));
   }
   return result;
-}
-
-// A plan of one rung that fits.
-MemoryPlan fake_plan(const PlanRequest& request) {
-  MemoryPlan plan;
-  plan.device = request.model.device == "auto" ? "cpu" : request.model.device;
-  plan.precision = "float32";
-  plan.ladder.push_back({.rung = {.name = "whole", .window_frames = request.window_frames}});
-  plan.chosen = 0;
-  return plan;
 }
 
 class FakeModel final : public Model {
@@ -334,8 +336,14 @@ class FakeModel final : public Model {
                                         const PlanRequest& request) noexcept override {
     if (const auto code = behaviour_for(folder_).open_failure) return failure(*code, "open()");
     if (lookahead < 120'000'000) violation("a look-ahead of less than 120 ms");
+    MemoryPlan plan = fake_plan(request);
+    {
+      const std::lock_guard lock(control().mutex);
+      control().opened.push_back(request);
+    }
+    if (!plan.fits()) return Failure{ErrorCode::kOutOfMemory, plan.advice, {}};
     return std::unique_ptr<Session>(
-        std::make_unique<FakeSession>(folder_, context, lookahead, info_, fake_plan(request)));
+        std::make_unique<FakeSession>(folder_, context, lookahead, info_, std::move(plan)));
   }
 
  private:
@@ -346,6 +354,13 @@ class FakeModel final : public Model {
 class FakeEngine final : public Engine {
  public:
   Result<MemoryPlan> plan(const PlanRequest& request) noexcept override {
+    {
+      const std::lock_guard lock(control().mutex);
+      control().plans.push_back(request);
+    }
+    const Behaviour behaviour = behaviour_for(request.model.folder);
+    if (behaviour.plan_delay.count() > 0) std::this_thread::sleep_for(behaviour.plan_delay);
+    if (behaviour.plan_failure) return failure(*behaviour.plan_failure, "plan()");
     return fake_plan(request);
   }
 

@@ -16,11 +16,14 @@
 /// Words are "key=value" with commas between, from LATENTSYNC_FAKE, behave(), a model folder that
 /// is called "fake:..." and the file "fake" of a model folder, the later ones over the earlier:
 ///
+///   plan-delay=20ms                   a plan takes this long
 ///   load-delay=20ms, load-steps=4     loading takes this long, told and stoppable in so many steps
 ///   load-failure=not-found            an ErrorCode in words: not-found, unreadable, damaged-file,
 ///                                     foreign-model, unsupported, invalid-argument, out-of-memory,
 ///                                     device, cancelled, internal
-///   open-failure=, resolve-failure=   likewise
+///   open-failure=, resolve-failure=, plan-failure=   likewise
+///   lower-rung=3                      each of the session's windows from 3 (from 0) on lowers the
+///                                     plan's rung by one
 ///   render-failure=device@3           the session's window 3 (from 0) fails, and all later ones
 ///   render-failure=device@3+2         windows 3 and 4 fail
 ///   delay=5ms                         a window's time besides its steps
@@ -51,6 +54,7 @@ struct WindowRecord {
   int64_t audio_start = 0;
   AudioContext context = AudioContext::kSliding;
   RenderSettings settings;
+  std::optional<int64_t> deadline_ns;
   std::optional<ErrorCode> failure;  ///< kCancelled where it was stopped
 };
 
@@ -78,6 +82,9 @@ std::vector<float> whole_audio();
 bool whole_audio_finished();
 /// The settings of each successful and unsuccessful load().
 std::vector<ModelSettings> loads();
+/// What each plan() and each Model::open() was for, in order.
+std::vector<PlanRequest> plans();
+std::vector<PlanRequest> opened();
 /// What a caller did against core/engine.h, in words.
 std::vector<std::string> violations();
 

@@ -54,7 +54,9 @@ std::pair<int64_t, int64_t> range_of(const std::string& text) {
 }
 
 void read_word(const std::string& key, const std::string& value, Behaviour& behaviour) {
-  if (key == "load-delay") {
+  if (key == "plan-delay") {
+    behaviour.plan_delay = duration_of(value);
+  } else if (key == "load-delay") {
     behaviour.load_delay = duration_of(value);
   } else if (key == "load-steps") {
     behaviour.load_steps = std::stoi(value);
@@ -64,6 +66,10 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.open_failure = code_of(value);
   } else if (key == "resolve-failure") {
     behaviour.resolve_failure = code_of(value);
+  } else if (key == "plan-failure") {
+    behaviour.plan_failure = code_of(value);
+  } else if (key == "lower-rung") {
+    behaviour.lower_rung = std::stoi(value);
   } else if (key == "render-failure") {
     behaviour.render_failure = render_failure_of(value);
   } else if (key == "delay") {

@@ -19,11 +19,14 @@ struct Behaviour {
     int count;
   };
 
+  std::chrono::nanoseconds plan_delay{0};
   std::chrono::nanoseconds load_delay{0};
   int load_steps = 4;
   std::optional<ErrorCode> load_failure;
   std::optional<ErrorCode> open_failure;
   std::optional<ErrorCode> resolve_failure;
+  std::optional<ErrorCode> plan_failure;
+  std::optional<int> lower_rung;
   std::optional<RenderFailure> render_failure;
   std::chrono::nanoseconds delay{0};
   std::chrono::nanoseconds step_delay{0};

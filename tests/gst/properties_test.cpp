@@ -66,8 +66,8 @@ const Spec kSpecs[] = {
     {"window-frames", "guint", 1, 24, "16", true},
     {"batch-size", "guint", 0, kAny, "0", true},
     {"audio-lookahead", "guint64", 120e6, 5e9, "500000000", true},
-    {"vram-fraction", "gdouble", 0, 0.95, "0.000000", false},
-    {"vram-budget", "gint64", -kAny, kAny, "0", false},
+    {"vram-fraction", "gdouble", 0, 0.95, "0.000000", true},
+    {"vram-budget", "gint64", -kAny, kAny, "0", true},
     {"disk-cache-size", "int", -kAny, kAny, nullptr, false},
 };
 
@@ -138,8 +138,8 @@ TEST_F(PropertiesTest, ChoicesAreAsPromised) {
       {"no-face", {"pass-through", "error"}, "pass-through", true},
       {"face-select", {"largest", "center", "nearest", "all"}, "largest", true},
       {"late-policy", {"pass-through", "degrade", "wait"}, "pass-through", false},
-      {"memory-mode", {"conservative", "balanced", "aggressive"}, "balanced", false},
-      {"optimization-level", {"conservative", "balanced", "aggressive"}, "balanced", false},
+      {"memory-mode", {"conservative", "balanced", "aggressive"}, "balanced", true},
+      {"optimization-level", {"conservative", "balanced", "aggressive"}, "balanced", true},
   };
   for (const Choice& choice : choices) {
     SCOPED_TRACE(choice.name);
