@@ -18,7 +18,7 @@ constexpr char kSummary[] =
 constexpr char kDescription[] =
     R"(Times are seconds (12.5) or [h:]mm:ss[.fff]. gst-inspect-1.0 latentsync lists the element's
 properties (if it is not installed, with GST_PLUGIN_PATH=build/gst). Exit status: 0 the output is
-complete; 1 there is no output; 2 the command line is wrong; 130 Ctrl-C: the output can be played,
+complete; 1 there is no output; 2 the command line is wrong; 4 it does not fit into the memory; 130 Ctrl-C: the output can be played,
 but ends early (after a second Ctrl-C: no output).)";
 
 /// What GOption fills in.
@@ -34,6 +34,7 @@ struct Raw {
   gchar* video_end = nullptr;
   gchar* stats = nullptr;
   gchar* batch = nullptr;
+  gboolean plan = FALSE;
   gboolean version = FALSE;
   gchar** inputs = nullptr;
 
@@ -71,6 +72,8 @@ void parse_options(int argc, char** argv, Raw& raw) {
       {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
        "Render many clips, loading the model once: a folder, or a list of INPUT[<tab>AUDIO] lines",
        "LIST|DIR"},
+      {"plan", 0, 0, G_OPTION_ARG_NONE, &raw.plan,
+       "Print how the settings fit into the memory, for INPUT or 1920x1080, and end", nullptr},
       {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Print the version", nullptr},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &raw.inputs, nullptr, "INPUT"},
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
@@ -179,6 +182,9 @@ std::vector<Clip> parse_batch(const Raw& raw) {
 }
 
 Clip parse_clip(const Raw& raw) {
+  if (raw.plan && raw.inputs == nullptr) {
+    return {};
+  }
   if (raw.inputs == nullptr) {
     throw Problem("name the video: latentsync-transcode INPUT -o OUT.mp4; see --help", kUsage);
   }
@@ -187,10 +193,10 @@ Clip parse_clip(const Raw& raw) {
                       "); for many clips use --batch",
                   kUsage);
   }
-  if (raw.output == nullptr) {
+  if (raw.output == nullptr && !raw.plan) {
     throw Problem("name the output: -o OUT.mp4; see --help", kUsage);
   }
-  return {raw.inputs[0], text(raw.audio), raw.output, text(raw.frames), text(raw.stats)};
+  return {raw.inputs[0], text(raw.audio), text(raw.output), text(raw.frames), text(raw.stats)};
 }
 
 }  // namespace
@@ -204,7 +210,11 @@ Arguments parse_arguments(int argc, char** argv) {
   }
   Arguments arguments;
   arguments.options = parse_common(raw);
+  arguments.plan = raw.plan != FALSE;
   arguments.batch = raw.batch != nullptr;
+  if (arguments.plan && arguments.batch) {
+    throw Problem("--plan excludes --batch: give one INPUT, or none", kUsage);
+  }
   if (arguments.batch) {
     arguments.clips = parse_batch(raw);
     arguments.list = std::filesystem::is_directory(raw.batch) ? "" : raw.batch;

@@ -33,6 +33,7 @@ struct Arguments {
   std::vector<Clip> clips;
   Options options;
   bool batch = false;
+  bool plan = false;   ///< print the memory plan; the clip may be without input and output
   std::string list;    ///< of --batch; empty: none, or a folder
   std::string folder;  ///< of --batch's outputs
 };

@@ -3,6 +3,7 @@
 #include "examples/transcode/element.h"
 #include "examples/transcode/input_file.h"
 #include "examples/transcode/interrupt.h"
+#include "examples/transcode/memory_plan.h"
 #include "examples/transcode/output_file.h"
 #include "examples/transcode/output_format.h"
 #include "examples/transcode/problem.h"
@@ -165,6 +166,9 @@ std::string model_folder(const Options& options) {
 
 ExitStatus transcode_all(const Arguments& arguments) {
   find_plugin();
+  if (arguments.plan) {
+    return print_memory_plan(arguments.clips.front(), arguments.options);
+  }
   check_used_files(arguments, model_folder(arguments.options));
   if (arguments.batch) {
     make_batch_folder(arguments.folder);

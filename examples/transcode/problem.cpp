@@ -48,6 +48,14 @@ std::string system_reason(const gchar* debug) {
   return "";
 }
 
+/// Why the element gave up, as the details of its error say.
+std::string cause_of(GstMessage* message) {
+  const GstStructure* details = nullptr;
+  gst_message_parse_error_details(message, &details);
+  const gchar* cause = details == nullptr ? nullptr : gst_structure_get_string(details, "cause");
+  return cause == nullptr ? "" : cause;
+}
+
 bool are_threads_short() {
   return !can_start_threads(2 * int(std::thread::hardware_concurrency()) + 2);
 }
@@ -131,7 +139,8 @@ Problem rendering_problem(const std::string& file, GstMessage* message,
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (comes_from(message, "latentsync")) {
-    return Problem(one_line(error->message));
+    const bool memory = cause_of(message) == "out-of-memory" && !are_threads_short();
+    return Problem(one_line(error->message), memory ? kDoesNotFit : kFailed);
   }
   if (is_without_threads(error)) {
     return Problem(kNoThreads);

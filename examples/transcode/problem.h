@@ -11,6 +11,7 @@ enum ExitStatus {
   kWhole = 0,          ///< the output is whole
   kFailed = 1,         ///< there is no output
   kUsage = 2,          ///< the command line is wrong, nothing was begun
+  kDoesNotFit = 4,     ///< into the memory: there is no output
   kInterrupted = 130,  ///< Ctrl-C: what there is plays, but it is not all
 };
 

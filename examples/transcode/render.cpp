@@ -1,6 +1,7 @@
 #include "examples/transcode/render.h"
 
 #include "examples/transcode/interrupt.h"
+#include "examples/transcode/memory_plan.h"
 
 #include <algorithm>
 #include <gst/app/gstappsrc.h>
@@ -368,6 +369,7 @@ bool Render::handle(GstMessage* message, Progress& progress) {
       return false;
     }
     case GST_MESSAGE_ELEMENT:
+      show_plan(gst_message_get_structure(message), progress);
       show_window(gst_message_get_structure(message), progress);
       if (missing_.empty()) {
         missing_ = missing_plugin(message);
@@ -382,6 +384,15 @@ bool Render::handle(GstMessage* message, Progress& progress) {
     }
     default:
       return false;
+  }
+}
+
+void Render::show_plan(const GstStructure* structure, Progress& progress) {
+  if (!gst_structure_has_name(structure, "latentsync-plan")) {
+    return;
+  }
+  if (const std::string line = memory_line(structure); !line.empty()) {
+    progress.line(line);
   }
 }
 

@@ -78,6 +78,7 @@ class Render {
   void feed(GstElement* source, Next next);
   void post(const char* what);
   bool handle(GstMessage* message, Progress& progress);
+  static void show_plan(const GstStructure* structure, Progress& progress);
   static void show_window(const GstStructure* structure, Progress& progress);
   void warn(Progress& progress);
   void look_for_interrupt(Progress& progress);

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "examples/transcode/arguments.h"
+#include "examples/transcode/problem.h"
+
+namespace latentsync::transcode {
+
+/// Prints how the settings' windows fit into the memory, for frames of CLIP's size where it has an
+/// input. kWhole, or kDoesNotFit with the advice on standard error. Throws Problem: an input, model
+/// or setting that no plan can be made for.
+ExitStatus print_memory_plan(const Clip& clip, const Options& options);
+
+/// The rung that a message `latentsync-plan` tells, in a line; empty where it has no measure.
+std::string memory_line(const GstStructure* plan);
+
+}  // namespace latentsync::transcode
