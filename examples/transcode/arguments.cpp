@@ -26,6 +26,7 @@ struct Raw {
   gchar* audio = nullptr;
   gchar* output = nullptr;
   gchar* preset = nullptr;
+  gchar* presets = nullptr;
   gchar* start = nullptr;
   gchar* duration = nullptr;
   gchar* shard = nullptr;
@@ -35,12 +36,13 @@ struct Raw {
   gchar* stats = nullptr;
   gchar* batch = nullptr;
   gboolean plan = FALSE;
+  gboolean list_presets = FALSE;
   gboolean version = FALSE;
   gchar** inputs = nullptr;
 
   ~Raw() {
-    for (gchar* text :
-         {audio, output, preset, start, duration, shard, frames, video_end, stats, batch}) {
+    for (gchar* text : {audio, output, preset, presets, start, duration, shard, frames, video_end,
+                        stats, batch}) {
       g_free(text);
     }
     g_strfreev(settings);
@@ -56,7 +58,12 @@ void parse_options(int argc, char** argv, Raw& raw) {
        "The speech (default: the input's own sound)", "FILE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output, "Output file; with --batch a folder",
        "OUT"},
-      {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset, "Load a preset of the element", "NAME"},
+      {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset,
+       "Load a preset of the element, or of --presets", "NAME"},
+      {"presets", 0, 0, G_OPTION_ARG_FILENAME, &raw.presets,
+       "Presets of your own: {\"NAME\": {\"PROPERTY\": VALUE}}", "FILE.json"},
+      {"list-presets", 0, 0, G_OPTION_ARG_NONE, &raw.list_presets, "Print the presets, and end",
+       nullptr},
       {"set", 0, 0, G_OPTION_ARG_STRING_ARRAY, &raw.settings,
        "Set a property of the element; may be repeated", "PROPERTY=VALUE"},
       {"start", 0, 0, G_OPTION_ARG_STRING, &raw.start, "Skip everything before this time", "TIME"},
@@ -143,6 +150,7 @@ VideoEnd parse_video_end(const std::string& given) {
 Options parse_common(const Raw& raw) {
   Options options;
   options.preset = text(raw.preset);
+  options.presets = text(raw.presets);
   options.start = parse_time(raw.start, "--start");
   options.duration = parse_time(raw.duration, "--duration");
   if (options.duration && *options.duration == 0) {
@@ -182,7 +190,7 @@ std::vector<Clip> parse_batch(const Raw& raw) {
 }
 
 Clip parse_clip(const Raw& raw) {
-  if (raw.plan && raw.inputs == nullptr) {
+  if ((raw.plan || raw.list_presets) && raw.inputs == nullptr) {
     return {};
   }
   if (raw.inputs == nullptr) {
@@ -193,7 +201,7 @@ Clip parse_clip(const Raw& raw) {
                       "); for many clips use --batch",
                   kUsage);
   }
-  if (raw.output == nullptr && !raw.plan) {
+  if (raw.output == nullptr && !raw.plan && !raw.list_presets) {
     throw Problem("name the output: -o OUT.mp4; see --help", kUsage);
   }
   return {raw.inputs[0], text(raw.audio), text(raw.output), text(raw.frames), text(raw.stats)};
@@ -210,6 +218,7 @@ Arguments parse_arguments(int argc, char** argv) {
   }
   Arguments arguments;
   arguments.options = parse_common(raw);
+  arguments.list_presets = raw.list_presets != FALSE;
   arguments.plan = raw.plan != FALSE;
   arguments.batch = raw.batch != nullptr;
   if (arguments.plan && arguments.batch) {

@@ -22,6 +22,7 @@ struct Clip {
 /// What is the same for every clip.
 struct Options {
   std::string preset;
+  std::string presets;  ///< file of the user's own; empty: none
   std::optional<GstClockTime> start;
   std::optional<GstClockTime> duration;
   Shard shard;
@@ -33,9 +34,10 @@ struct Arguments {
   std::vector<Clip> clips;
   Options options;
   bool batch = false;
-  bool plan = false;   ///< print the memory plan; the clip may be without input and output
-  std::string list;    ///< of --batch; empty: none, or a folder
-  std::string folder;  ///< of --batch's outputs
+  bool list_presets = false;  ///< print them; there is no clip
+  bool plan = false;          ///< print the memory plan; the clip may be without input and output
+  std::string list;           ///< of --batch; empty: none, or a folder
+  std::string folder;         ///< of --batch's outputs
 };
 
 /// Throws Problem with kUsage. Prints and ends the process for --help and --version.

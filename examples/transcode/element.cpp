@@ -1,5 +1,6 @@
 #include "examples/transcode/element.h"
 
+#include "examples/transcode/presets.h"
 #include "examples/transcode/problem.h"
 
 #include <array>
@@ -81,47 +82,16 @@ std::string expected(GParamSpec* property) {
   return range.empty() ? std::string("a ") + g_type_name(property->value_type) : range;
 }
 
-void set(GstElement* element, const std::string& name, const std::string& text) {
-  GParamSpec* property = g_object_class_find_property(G_OBJECT_GET_CLASS(element), name.c_str());
-  if (property == nullptr || (property->flags & G_PARAM_WRITABLE) == 0) {
-    throw Problem("--set " + name + ": latentsync has no such property to set; there are " +
-                      joined(property_names(element)),
-                  kUsage);
-  }
-  GValue value = G_VALUE_INIT;
-  g_value_init(&value, property->value_type);
-  bool good = gst_value_deserialize_with_pspec(&value, text.c_str(), property) != FALSE;
-  good = good && g_param_value_validate(property, &value) == FALSE;
-  if (good) {
-    g_object_set_property(G_OBJECT(element), name.c_str(), &value);
-  }
-  g_value_unset(&value);
-  if (!good) {
-    throw Problem("--set " + name + "=" + text + ": " + name + " is " + expected(property), kUsage);
-  }
-}
-
-void load_preset(GstElement* element, const std::string& name) {
-  if (GST_IS_PRESET(element) && gst_preset_load_preset(GST_PRESET(element), name.c_str())) {
-    return;
-  }
-  std::vector<std::string> names;
-  gchar** all = GST_IS_PRESET(element) ? gst_preset_get_preset_names(GST_PRESET(element)) : nullptr;
-  for (gchar** each = all; each != nullptr && *each != nullptr; ++each) {
-    names.emplace_back(*each);
-  }
-  g_strfreev(all);
-  throw Problem("--preset " + name + ": there is no such preset; " +
-                    (names.empty() ? "none is installed" : "there are " + joined(names)),
-                kUsage);
-}
-
 }  // namespace
 
 void find_plugin() {
   const fs::path built = own_folder() / "../../gst/libgstlatentsync.so";
   std::error_code failure;
-  if (fs::exists(built, failure)) {
+  const bool in_build = fs::exists(built, failure);
+  const fs::path presets =
+      in_build ? own_folder() / "../../../gst/presets" : fs::path(LATENTSYNC_PRESET_FOLDER);
+  gst_preset_set_app_dir(presets.lexically_normal().c_str());
+  if (in_build) {
     GError* error = nullptr;
     GstPlugin* plugin = gst_plugin_load_file(built.c_str(), &error);
     const ErrorPtr owner(error);
@@ -140,6 +110,27 @@ void find_plugin() {
   gst_object_unref(factory);
 }
 
+void set_property(GstElement* element, const std::string& name, const std::string& text,
+                  const std::string& where) {
+  GParamSpec* property = g_object_class_find_property(G_OBJECT_GET_CLASS(element), name.c_str());
+  if (property == nullptr || (property->flags & G_PARAM_WRITABLE) == 0) {
+    throw Problem(where + name + ": latentsync has no such property to set; there are " +
+                      joined(property_names(element)),
+                  kUsage);
+  }
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, property->value_type);
+  bool good = gst_value_deserialize_with_pspec(&value, text.c_str(), property) != FALSE;
+  good = good && g_param_value_validate(property, &value) == FALSE;
+  if (good) {
+    g_object_set_property(G_OBJECT(element), name.c_str(), &value);
+  }
+  g_value_unset(&value);
+  if (!good) {
+    throw Problem(where + name + "=" + text + ": " + name + " is " + expected(property), kUsage);
+  }
+}
+
 ElementPtr make_element(const Options& options) {
   ElementPtr element(gst_element_factory_make(kFactory, nullptr));
   if (!element) {
@@ -148,11 +139,9 @@ ElementPtr make_element(const Options& options) {
   }
   gst_object_ref_sink(element.get());
   gst_util_set_object_arg(G_OBJECT(element.get()), "audio-context", "whole");
-  if (!options.preset.empty()) {
-    load_preset(element.get(), options.preset);
-  }
+  load_preset(element.get(), options);
   for (const auto& [name, value] : options.settings) {
-    set(element.get(), name, value);
+    set_property(element.get(), name, value, "--set ");
   }
   return element;
 }

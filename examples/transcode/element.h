@@ -5,12 +5,17 @@
 
 namespace latentsync::transcode {
 
-/// The plugin of the build that this program is part of, or else the installed one. Throws Problem:
-/// there is none.
+/// The plugin and the presets of the build that this program is part of, or else the installed
+/// ones. Throws Problem: there is no plugin.
 void find_plugin();
 
 /// A new `latentsync` with audio-context=whole, then the preset, then the properties of OPTIONS.
 /// Throws Problem (kUsage): a preset, property or value that there is not.
 ElementPtr make_element(const Options& options);
+
+/// WHERE begins the sentence of a Problem (kUsage): there is no such property, or it does not take
+/// TEXT.
+void set_property(GstElement* element, const std::string& name, const std::string& text,
+                  const std::string& where);
 
 }  // namespace latentsync::transcode

@@ -6,6 +6,7 @@
 #include "examples/transcode/memory_plan.h"
 #include "examples/transcode/output_file.h"
 #include "examples/transcode/output_format.h"
+#include "examples/transcode/presets.h"
 #include "examples/transcode/problem.h"
 #include "examples/transcode/process.h"
 #include "examples/transcode/progress.h"
@@ -166,6 +167,10 @@ std::string model_folder(const Options& options) {
 
 ExitStatus transcode_all(const Arguments& arguments) {
   find_plugin();
+  if (arguments.list_presets) {
+    list_presets(arguments.options);
+    return kWhole;
+  }
   if (arguments.plan) {
     return print_memory_plan(arguments.clips.front(), arguments.options);
   }

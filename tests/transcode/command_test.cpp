@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
         Complaint{"NoSuchFolder", kClip + " -o /nowhere/out.mp4", 1, "no folder /nowhere"},
         Complaint{"UnwritableFolder", kClip + " -o /proc/out.mp4", 1, "cannot be written"},
         Complaint{"OutputIsInput", kClip + " -o " + kClip, 1, "the input itself"},
-        Complaint{"UnknownPreset", kClip + " --preset turbo -o OUT.mp4", 2, "--preset turbo"},
+        Complaint{"UnknownPreset", kClip + " --preset turbo -o OUT.mp4", 2, "there are 6gb, final, interview, lecture, live"},
         Complaint{"UnknownProperty", kClip + " --set sed=1 -o OUT.mp4", 2, "seed"},
         Complaint{"ReadOnlyProperty", kClip + " --set stats=1 -o OUT.mp4", 2,
                   "no such property to set"},
