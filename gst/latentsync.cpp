@@ -211,7 +211,6 @@ bool start(Element& element) {
   }
   const int64_t seed = settings.seed < 0 ? draw_seed() : settings.seed;
   if (settings.seed < 0) element.reporter.post_seed(seed);
-  element.worker = new_worker(element, settings, seed);
   element.ask_latency = true;
   element.seek_seqnum = GST_SEQNUM_INVALID;
   {
@@ -219,6 +218,11 @@ bool start(Element& element) {
     element.lookahead_ns = settings.audio_lookahead;
     element.input.start(settings.window_frames, settings.audio_lookahead,
                         settings.audio_context == AudioContext::kWhole);
+  }
+  // Its plan may shorten the windows at once.
+  element.worker = new_worker(element, settings, seed);
+  {
+    const std::lock_guard lock(element.monitor->mutex);
     element.source.start({element.worker, settings.audio_context, seed,
                           [&element](GstClockTime time) { return settings_at(element, time); }});
     update_own_latency(element);

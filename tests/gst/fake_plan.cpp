@@ -38,11 +38,12 @@ MemoryPlan fake_plan(const PlanRequest& request) {
   plan.total = kTotal;
   plan.free = kTotal;
   plan.budget = budget_of(request.memory);
+  const int64_t most = std::min<int64_t>(request.window_frames, 16);
   Rung rung{.name = "whole", .window_frames = request.window_frames};
-  plan.ladder.push_back(planned(request, rung, 4000));
+  plan.ladder.push_back(planned(request, rung, 250 * most));
   rung.name = "vae-tiles";
   rung.vae_tile = 64;
-  plan.ladder.push_back(planned(request, rung, 3000));
+  plan.ladder.push_back(planned(request, rung, 3000 * most / 16));
   for (const int64_t frames : {12, 8}) {
     if (frames >= request.window_frames) continue;
     rung.name = "window-" + std::to_string(frames);

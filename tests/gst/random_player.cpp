@@ -28,6 +28,9 @@ RandomPlayer::RandomPlayer(Mode mode, uint64_t seed)
   if (draw(2) == 0) rig_.set("window-frames", std::to_string(1 + draw(24)));
   if (draw(3) == 0) rig_.set("audio-lookahead", std::to_string((120 + draw(900)) * GST_MSECOND));
   if (draw(4) == 0) rig_.set("audio-context", "whole");
+  if (draw(3) == 0) rig_.set("vram-budget", draw(2) == 0 ? "2500" : "1500");
+  if (draw(2) == 0) fake::behave("plan-delay=3ms");
+  if (draw(3) == 0) fake::behave("lower-rung=" + std::to_string(draw(20)));
   rig_.keep_outputs(false);
   gst_pad_add_probe(rig_.sink(), GST_PAD_PROBE_TYPE_BUFFER, &RandomPlayer::record, this, nullptr);
 }
@@ -189,6 +192,7 @@ void RandomPlayer::change_property() {
       {"batch-size", {"0", "2"}},
       {"seed", {"3", "-1"}},
       {"window-frames", {"16", "5"}},
+      {"vram-budget", {"0", "1500"}},
       {"audio-context", {"whole", "sliding"}},
       {"audio-lookahead", {"500000000", "120000000"}}};
   const auto& [name, values] = kValues[draw(std::size(kValues))];
