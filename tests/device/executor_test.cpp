@@ -1,4 +1,5 @@
 #include "core/device/executor.h"
+
 #include "core/error.h"
 
 #include <atomic>

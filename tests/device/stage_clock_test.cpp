@@ -1,6 +1,7 @@
+#include "core/device/stage_clock.h"
+
 #include "core/device/executor.h"
 #include "core/device/fence.h"
-#include "core/device/stage_clock.h"
 
 #include <chrono>
 #include <memory>
