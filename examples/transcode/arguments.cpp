@@ -24,6 +24,11 @@ but ends early (after a second Ctrl-C: no output).)";
 /// What GOption fills in.
 struct Raw {
   gchar* audio = nullptr;
+  gchar* sound = nullptr;
+  gchar* audio_offset = nullptr;
+  gchar* audio_track = nullptr;
+  gint audio_channel = 0;
+  gboolean deinterlace = FALSE;
   gchar* output = nullptr;
   gchar* preset = nullptr;
   gchar* presets = nullptr;
@@ -41,8 +46,8 @@ struct Raw {
   gchar** inputs = nullptr;
 
   ~Raw() {
-    for (gchar* text : {audio, output, preset, presets, start, duration, shard, frames, video_end,
-                        stats, batch}) {
+    for (gchar* text : {audio, sound, audio_offset, audio_track, output, preset, presets, start,
+                        duration, shard, frames, video_end, stats, batch}) {
       g_free(text);
     }
     g_strfreev(settings);
@@ -56,6 +61,16 @@ void parse_options(int argc, char** argv, Raw& raw) {
   const GOptionEntry entries[] = {
       {"audio", 'a', 0, G_OPTION_ARG_FILENAME, &raw.audio,
        "The speech (default: the input's own sound)", "FILE"},
+      {"sound", 0, 0, G_OPTION_ARG_FILENAME, &raw.sound, "What is heard (default: the speech)",
+       "FILE"},
+      {"audio-offset", 0, 0, G_OPTION_ARG_STRING, &raw.audio_offset,
+       "Move speech and sound; positive: later", "MS"},
+      {"audio-track", 0, 0, G_OPTION_ARG_STRING, &raw.audio_track,
+       "Which audio of the speech's file: a number from 1, or a language", "N|LANG"},
+      {"audio-channel", 0, 0, G_OPTION_ARG_INT, &raw.audio_channel,
+       "The channel that the mouth follows, from 1 (default: a mix of all)", "N"},
+      {"deinterlace", 0, 0, G_OPTION_ARG_NONE, &raw.deinterlace,
+       "Make one whole picture of the two fields of a frame", nullptr},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output, "Output file; with --batch a folder",
        "OUT"},
       {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset,
@@ -72,12 +87,14 @@ void parse_options(int argc, char** argv, Raw& raw) {
       {"shard", 0, 0, G_OPTION_ARG_STRING, &raw.shard,
        "Render only the I-th of N equal parts, I from 1", "I/N"},
       {"video-end", 0, 0, G_OPTION_ARG_STRING, &raw.video_end,
-       "If the speech is longer than the video: stop (default), hold, loop, pingpong", "MODE"},
+       "If the speech is longer than the video: stop (default), hold (of a photo), loop, pingpong",
+       "MODE"},
       {"frames", 0, 0, G_OPTION_ARG_FILENAME, &raw.frames,
        "Also write every frame as DIR/NUMBER.png", "DIR"},
       {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write statistics", "FILE.json"},
       {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
-       "Render many clips, loading the model once: a folder, or a list of INPUT[<tab>AUDIO] lines",
+       "Render many clips, loading the model once: a folder, or a list of "
+       "INPUT[<tab>AUDIO[<tab>SOUND]]",
        "LIST|DIR"},
       {"plan", 0, 0, G_OPTION_ARG_NONE, &raw.plan,
        "Print how the settings fit into the memory, for INPUT or 1920x1080, and end", nullptr},
@@ -139,12 +156,27 @@ Shard parse_shard(const gchar* given) {
   return shard;
 }
 
-VideoEnd parse_video_end(const std::string& given) {
-  if (given.empty() || given == "stop") return VideoEnd::kStop;
+std::optional<VideoEnd> parse_video_end(const std::string& given) {
+  if (given.empty()) return std::nullopt;
+  if (given == "stop") return VideoEnd::kStop;
   if (given == "hold") return VideoEnd::kHold;
   if (given == "loop") return VideoEnd::kLoop;
   if (given == "pingpong") return VideoEnd::kPingPong;
   throw Problem("--video-end " + given + ": give stop, hold, loop or pingpong", kUsage);
+}
+
+GstClockTimeDiff parse_offset(const gchar* given) {
+  const std::string whole = text(given);
+  constexpr double kMost = 3600e3;
+  double milliseconds = 0;
+  const auto [end, code] = std::from_chars(whole.data(), whole.data() + whole.size(), milliseconds);
+  if (given != nullptr && (code != std::errc() || end != whole.data() + whole.size() ||
+                           !(std::abs(milliseconds) <= kMost))) {
+    throw Problem("--audio-offset " + whole +
+                      ": give milliseconds, up to an hour: 80 for later, -80 for earlier",
+                  kUsage);
+  }
+  return std::llround(milliseconds * GST_MSECOND);
 }
 
 Options parse_common(const Raw& raw) {
@@ -158,6 +190,13 @@ Options parse_common(const Raw& raw) {
   }
   options.shard = parse_shard(raw.shard);
   options.video_end = parse_video_end(text(raw.video_end));
+  options.audio_offset = parse_offset(raw.audio_offset);
+  options.audio_track = text(raw.audio_track);
+  options.audio_channel = raw.audio_channel;
+  if (raw.audio_channel < 0) {
+    throw Problem("--audio-channel counts from 1", kUsage);
+  }
+  options.deinterlace = raw.deinterlace != FALSE;
   for (gchar** setting = raw.settings; setting != nullptr && *setting != nullptr; ++setting) {
     const std::string pair = *setting;
     const size_t equals = pair.find('=');
@@ -170,11 +209,11 @@ Options parse_common(const Raw& raw) {
 }
 
 std::vector<Clip> parse_batch(const Raw& raw) {
-  if (raw.inputs != nullptr || raw.audio != nullptr || raw.frames != nullptr ||
-      raw.stats != nullptr) {
+  if (raw.inputs != nullptr || raw.audio != nullptr || raw.sound != nullptr ||
+      raw.frames != nullptr || raw.stats != nullptr) {
     throw Problem(
-        "--batch takes inputs and speech from the folder or list, and excludes --frames and "
-        "--stats",
+        "--batch takes inputs, speech and sound from the folder or list, and excludes --frames "
+        "and --stats",
         kUsage);
   }
   if (raw.shard != nullptr) {
@@ -204,7 +243,12 @@ Clip parse_clip(const Raw& raw) {
   if (raw.output == nullptr && !raw.plan && !raw.list_presets) {
     throw Problem("name the output: -o OUT.mp4; see --help", kUsage);
   }
-  return {raw.inputs[0], text(raw.audio), text(raw.output), text(raw.frames), text(raw.stats)};
+  return {.input = raw.inputs[0],
+          .audio = text(raw.audio),
+          .sound = text(raw.sound),
+          .output = text(raw.output),
+          .frames = text(raw.frames),
+          .stats = text(raw.stats)};
 }
 
 }  // namespace

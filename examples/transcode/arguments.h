@@ -13,7 +13,8 @@ namespace latentsync::transcode {
 /// One clip: what is read and what is written.
 struct Clip {
   std::string input;
-  std::string audio;  ///< empty: the input's own
+  std::string audio;  ///< the speech; empty: the input's own
+  std::string sound;  ///< what is heard; empty: the speech
   std::string output;
   std::string frames;  ///< folder for PNGs; empty: none
   std::string stats;   ///< file for the report; empty: none
@@ -27,7 +28,11 @@ struct Options {
   std::optional<GstClockTime> duration;
   Shard shard;
   std::vector<std::pair<std::string, std::string>> settings;  ///< property, value
-  VideoEnd video_end = VideoEnd::kStop;
+  std::optional<VideoEnd> video_end;  ///< none: a picture is held, a video stops
+  GstClockTimeDiff audio_offset = 0;  ///< by how much speech and sound are later
+  std::string audio_track;            ///< of the speech's file, as find_track() takes it; or empty
+  int audio_channel = 0;              ///< that the mouth follows, from 1; 0: a mix of all
+  bool deinterlace = false;
 };
 
 struct Arguments {

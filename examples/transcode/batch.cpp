@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <string_view>
 
 namespace latentsync::transcode {
@@ -55,9 +56,13 @@ std::vector<Clip> from_list(const fs::path& list) {
   const fs::path folder = folder_of(list);
   std::vector<Clip> clips;
   for (const std::string& line : list_lines(list)) {
-    const size_t tab = line.find('\t');
-    const std::string audio = tab == std::string::npos ? "" : line.substr(tab + 1);
-    clips.push_back({.input = beside(folder, line.substr(0, tab)), .audio = beside(folder, audio)});
+    std::vector<std::string> names;
+    std::istringstream columns(line);
+    for (std::string name; std::getline(columns, name, '\t');) {
+      names.push_back(beside(folder, name));
+    }
+    names.resize(3);
+    clips.push_back({.input = names[0], .audio = names[1], .sound = names[2]});
   }
   return clips;
 }

@@ -102,6 +102,9 @@ ExitStatus transcode(const Clip& clip, const Options& options,
   }
   Progress progress(std::filesystem::path(clip.output).filename().string(),
                     streams.expected_frames());
+  for (const std::string& remark : streams.remarks()) {
+    progress.line(remark);
+  }
   const ProfilePtr profile = profile_for(clip.output, streams.pixel_format());
   const RenderPlan plan = plan_for(clip, streams, profile.get(), output.partial(), progress);
   Render render(streams, std::move(element), plan);
@@ -182,6 +185,7 @@ ExitStatus transcode_all(const Arguments& arguments) {
   for (const Clip& clip : arguments.clips) {
     inputs.push_back(path_of(clip.input));
     inputs.push_back(path_of(clip.audio));
+    inputs.push_back(path_of(clip.sound));
   }
   PipelinePtr loaded;
   ExitStatus worst = kWhole;

@@ -41,7 +41,7 @@ std::string in_range_of(const GstVideoInfo& info, const std::string& colorimetry
 }  // namespace
 
 MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* caps,
-                         Warnings& warnings)
+                         Warnings& warnings, const Choice& choice)
     : file_(file),
       uri_(uri_of(file)),
       kind_(kind),
@@ -50,6 +50,7 @@ MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* c
       rate_{.duration = kDefaultFrameDuration} {
   open();
   if (kind_ == StreamKind::kAudio) {
+    choose_track(choice.track);
     learn_sound();
     return;
   }
@@ -58,17 +59,40 @@ MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* c
     open();
   }
   learn_video();
+  if (choice.deinterlace && is_interlaced()) {
+    deinterlace_ = std::exchange(first_field_, FirstField::kNone);
+    open();
+    learn_video();
+  }
 }
 
 void MediaReader::open() {
   pipeline_.reset();
-  pipeline_ = std::make_unique<ReadingPipeline>(
-      ReadingPipeline::Wish{file_, uri_, kind_, caps_, orientation_});
+  pipeline_ = std::make_unique<ReadingPipeline>(ReadingPipeline::Wish{.file = file_,
+                                                                      .uri = uri_,
+                                                                      .kind = kind_,
+                                                                      .caps = caps_,
+                                                                      .orientation = orientation_,
+                                                                      .stream = stream_,
+                                                                      .deinterlace = deinterlace_});
   if (output_caps_ && kind_ == StreamKind::kAudio) {
     pipeline_->convert_to(output_caps_.get());
   }
   ascending_ = {};
   spent_ = false;
+}
+
+void MediaReader::choose_track(const std::string& wish) {
+  const std::vector<AudioTrack> tracks = pipeline_->audio_tracks();
+  if (tracks.empty() && (wish.empty() || wish == "1")) {
+    return;  // no container
+  }
+  const size_t index = wish.empty() ? 0 : find_track(tracks, wish, file_);
+  taken_track_ = latentsync::transcode::taken_track(tracks, index, file_);
+  if (pipeline_->stream() != tracks[index].stream) {
+    stream_ = tracks[index].stream;
+    open();
+  }
 }
 
 void MediaReader::learn_sound() {
@@ -81,7 +105,6 @@ void MediaReader::learn_sound() {
 void MediaReader::learn_video() {
   std::vector<GstClockTime> times;
   CapsPtr first;
-  bool top_first = false;
   spent_ = true;
   while (times.size() < kFramesLookedAt) {
     const SamplePtr sample = pipeline_->next(stopped_);
@@ -90,9 +113,10 @@ void MediaReader::learn_video() {
     }
     times.push_back(time_of(sample.get()));
     GstBuffer* buffer = gst_sample_get_buffer(sample.get());
-    if (!interlaced_ && GST_BUFFER_FLAG_IS_SET(buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED)) {
-      interlaced_ = true;
-      top_first = GST_BUFFER_FLAG_IS_SET(buffer, GST_VIDEO_BUFFER_FLAG_TFF);
+    if (!is_interlaced() && GST_BUFFER_FLAG_IS_SET(buffer, GST_VIDEO_BUFFER_FLAG_INTERLACED)) {
+      first_field_ = GST_BUFFER_FLAG_IS_SET(buffer, GST_VIDEO_BUFFER_FLAG_TFF)
+                         ? FirstField::kTop
+                         : FirstField::kBottom;
     }
     if (!first) {
       first.reset(gst_caps_ref(gst_sample_get_caps(sample.get())));
@@ -112,11 +136,10 @@ void MediaReader::learn_video() {
   rate_ = picture_ ? kRateOfPictures : believable_rate(declared, times);
   rate_believed_ = rate_ == declared;
   uniform_.emplace(first.get());
-  output_caps_ = caps_of_output(first.get(), declared, top_first);
+  output_caps_ = caps_of_output(first.get(), declared);
 }
 
-CapsPtr MediaReader::caps_of_output(const GstCaps* first, const FrameRate& declared,
-                                    bool top_first) const {
+CapsPtr MediaReader::caps_of_output(const GstCaps* first, const FrameRate& declared) const {
   CapsPtr caps(gst_caps_copy(first));
   GstVideoInfo info;
   gst_video_info_from_caps(&info, first);
@@ -125,10 +148,11 @@ CapsPtr MediaReader::caps_of_output(const GstCaps* first, const FrameRate& decla
                         rate_.denominator, nullptr);
   }
   // Encoders look for the order of the fields here and not at the frames.
-  if (interlaced_ && GST_VIDEO_INFO_IS_INTERLACED(&info) &&
+  if (is_interlaced() && GST_VIDEO_INFO_IS_INTERLACED(&info) &&
       GST_VIDEO_INFO_FIELD_ORDER(&info) == GST_VIDEO_FIELD_ORDER_UNKNOWN) {
     gst_caps_set_simple(caps.get(), "field-order", G_TYPE_STRING,
-                        top_first ? "top-field-first" : "bottom-field-first", nullptr);
+                        first_field_ == FirstField::kTop ? "top-field-first" : "bottom-field-first",
+                        nullptr);
   }
   const std::string colours = in_range_of(info, pipeline_->colour().colorimetry());
   if (!colours.empty()) {
@@ -243,7 +267,8 @@ GstClockTime MediaReader::claimed_duration() const {
 }
 
 GstClockTime MediaReader::end_of_packets() {
-  ReadingPipeline packets({.file = file_, .uri = uri_, .kind = kind_, .decode = false});
+  ReadingPipeline packets(
+      {.file = file_, .uri = uri_, .kind = kind_, .decode = false, .stream = stream_});
   GstClockTime end = 0;
   while (const SamplePtr sample = packets.next(stopped_)) {
     const GstClockTime time = time_of(sample.get());

@@ -32,11 +32,20 @@ struct Unit {
 /// is. Times ascend. Each reader has the file open for itself, so that no stream waits for another.
 class MediaReader {
  public:
+  /// What of a file is wanted, and how.
+  struct Choice {
+    std::string track;  ///< which audio of several, as find_track() takes it; empty: the first
+    bool deinterlace = false;  ///< frames of two fields become one picture each
+  };
+
   /// FILE: a path or a URI. CAPS: raw formats that are wanted, others are converted. Returns when
-  /// the first buffers have been decoded. Throws Problem: no such file, no stream of that kind, not
-  /// to be read. WARNINGS gets a line for what is converted in mid-file to the format of the
-  /// beginning.
-  MediaReader(const std::string& file, StreamKind kind, const char* caps, Warnings& warnings);
+  /// the first buffers have been decoded. Throws Problem: no such file, no stream of that kind, no
+  /// such track, not to be read. WARNINGS gets a line for what is converted in mid-file to the
+  /// format of the beginning.
+  MediaReader(const std::string& file, StreamKind kind, const char* caps, Warnings& warnings,
+              const Choice& choice);
+  MediaReader(const std::string& file, StreamKind kind, const char* caps, Warnings& warnings)
+      : MediaReader(file, kind, caps, warnings, Choice{}) {}
 
   const std::string& file() const { return file_; }
   /// Of a frame, by what the first frames' times and the headers say; 40 ms where neither does.
@@ -51,9 +60,13 @@ class MediaReader {
   GstVideoFormat decoded_format() const { return decoded_format_; }
   GstVideoFormat pixel_format() const { return pixel_format_; }
   /// Whether the frames are of two fields each.
-  bool is_interlaced() const { return interlaced_; }
+  bool is_interlaced() const { return first_field_ != FirstField::kNone; }
   /// Whether it is a picture (PNG, JPEG ...) and no video.
   bool is_picture() const { return picture_; }
+  /// What every buffer is like; null where there is none.
+  const GstCaps* caps() const { return output_caps_.get(); }
+  /// Which audio track of several is read, for the user; else empty.
+  const std::string& taken_track() const { return taken_track_; }
   /// How long the file says that it is; 0: it does not say.
   GstClockTime claimed_duration() const;
 
@@ -82,9 +95,10 @@ class MediaReader {
 
  private:
   void open();
+  void choose_track(const std::string& wish);
   void learn_sound();
   void learn_video();
-  CapsPtr caps_of_output(const GstCaps* first, const FrameRate& declared, bool top_first) const;
+  CapsPtr caps_of_output(const GstCaps* first, const FrameRate& declared) const;
   GstClockTime time_of(GstSample* sample) const;
   void finish_sound(Unit& unit);
   void finish_frame(Unit& unit);
@@ -94,6 +108,8 @@ class MediaReader {
 
   std::string file_;
   std::string uri_;
+  std::string stream_;  ///< GStreamer's name of it; empty: the first
+  std::string taken_track_;
   StreamKind kind_;
   const char* caps_;
   Warnings& warnings_;
@@ -107,13 +123,14 @@ class MediaReader {
   int height_ = 0;
   GstVideoFormat decoded_format_ = GST_VIDEO_FORMAT_UNKNOWN;
   GstVideoFormat pixel_format_ = GST_VIDEO_FORMAT_UNKNOWN;
-  bool interlaced_ = false;
+  FirstField first_field_ = FirstField::kNone;
   bool picture_ = false;
   CapsPtr output_caps_;  ///< of every frame
   std::optional<UniformFrames> uniform_;
   AscendingTimes ascending_;
   bool looking_ahead_ = false;  ///< for the end: no warning is printed for what is read
   bool warned_ = false;
+  FirstField deinterlace_ = FirstField::kNone;
   GstVideoOrientationMethod orientation_ = GST_VIDEO_ORIENTATION_IDENTITY;
   std::atomic<bool> stopped_ = false;
 };

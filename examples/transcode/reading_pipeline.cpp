@@ -128,6 +128,51 @@ ElementPtr find_by_factory(GstElement* pipeline, const char* name) {
   return found;
 }
 
+std::vector<ElementPtr> demuxers(GstElement* pipeline) {
+  std::vector<ElementPtr> found;
+  GstIterator* all = gst_bin_iterate_recurse(GST_BIN(pipeline));
+  GValue item = G_VALUE_INIT;
+  while (gst_iterator_next(all, &item) == GST_ITERATOR_OK) {
+    GstElement* element = GST_ELEMENT(g_value_get_object(&item));
+    GstElementFactory* factory = gst_element_get_factory(element);
+    if (factory != nullptr &&
+        gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_DEMUXER)) {
+      found.emplace_back(GST_ELEMENT(gst_object_ref(element)));
+    }
+    g_value_reset(&item);
+  }
+  g_value_unset(&item);
+  gst_iterator_free(all);
+  return found;
+}
+
+/// In the order in which ELEMENT made them.
+std::vector<PadPtr> source_pads(GstElement* element) {
+  std::vector<PadPtr> pads;
+  GST_OBJECT_LOCK(element);
+  for (GList* each = element->srcpads; each != nullptr; each = each->next) {
+    pads.emplace_back(GST_PAD(gst_object_ref(each->data)));
+  }
+  GST_OBJECT_UNLOCK(element);
+  return pads;
+}
+
+/// As the tags of PAD's stream have it; empty: they do not.
+std::string language_of(GstPad* pad) {
+  for (guint index = 0;; ++index) {
+    const EventPtr event(gst_pad_get_sticky_event(pad, GST_EVENT_TAG, index));
+    if (!event) {
+      return "";
+    }
+    GstTagList* tags = nullptr;
+    gst_event_parse_tag(event.get(), &tags);
+    gchar* language = nullptr;
+    if (gst_tag_list_get_string(tags, GST_TAG_LANGUAGE_CODE, &language)) {
+      return TextPtr(language).get();
+    }
+  }
+}
+
 }  // namespace
 
 ReadingPipeline::ReadingPipeline(const Wish& wish)
@@ -146,7 +191,7 @@ ReadingPipeline::ReadingPipeline(const Wish& wish)
   GstElement* parse = add_row(pipeline_.get(), {"parsebin"}).first;
   decode_ = add_row(pipeline_.get(), {wish.decode ? "decodebin" : "appsink"}).first;
   gst_element_link(source, parse);
-  choice_.emplace(pipeline_.get(), parse, decode_, kind_);
+  choice_.emplace(pipeline_.get(), parse, decode_, kind_, wish.stream);
   sink_ = wish.decode ? add_decoding(wish) : decode_;
   g_object_set(sink_, "sync", FALSE, "max-buffers", 4, "enable-last-sample", FALSE, "wait-on-eos",
                FALSE, nullptr);
@@ -177,21 +222,44 @@ void ReadingPipeline::on_element(GstBin*, GstBin*, GstElement* element, gpointer
   }
 }
 
+std::pair<GstElement*, GstElement*> ReadingPipeline::add_pictures(const Wish& wish) {
+  GstElement* pipeline = pipeline_.get();
+  // Each only where it is needed: neither knows every format.
+  const bool turn = wish.orientation != GST_VIDEO_ORIENTATION_IDENTITY;
+  std::pair<GstElement*, GstElement*> row = add_row(pipeline, {"videoconvert"});
+  gst_util_set_object_arg(G_OBJECT(row.first), "dither", "none");
+  const auto append = [&](std::initializer_list<const char*> names) {
+    const auto [first, last] = add_row(pipeline, names);
+    gst_element_link(row.second, first);
+    row.second = last;
+    return first;
+  };
+  if (wish.deinterlace != FirstField::kNone) {
+    GstElement* deinterlace = append({"deinterlace", "videoconvert"});
+    // One picture a frame, at the time of its first field: from the other field GStreamer 1.22
+    // makes a frame more.
+    gst_util_set_object_arg(G_OBJECT(deinterlace), "fields",
+                            wish.deinterlace == FirstField::kTop ? "top" : "bottom");
+    gst_util_set_object_arg(G_OBJECT(deinterlace), "method", "yadif");
+    gst_util_set_object_arg(G_OBJECT(deinterlace), "mode", "interlaced");
+    gst_util_set_object_arg(G_OBJECT(deinterlace), "locking", "none");
+  }
+  if (turn) {
+    GstElement* flip = append({"videoflip", "videoconvert"});
+    gst_util_set_object_arg(G_OBJECT(flip), "video-direction",
+                            std::to_string(wish.orientation).c_str());
+  }
+  append({"appsink"});
+  return row;
+}
+
 GstElement* ReadingPipeline::add_decoding(const Wish& wish) {
-  const GstVideoOrientationMethod orientation = wish.orientation;
   GstElement* pipeline = pipeline_.get();
   std::pair<GstElement*, GstElement*> row;
   if (kind_ == StreamKind::kAudio) {
     row = add_row(pipeline, {"audioconvert", "audioresample", "appsink"});
-  } else if (orientation == GST_VIDEO_ORIENTATION_IDENTITY) {
-    row = add_row(pipeline, {"videoconvert", "appsink"});
-    gst_util_set_object_arg(G_OBJECT(row.first), "dither", "none");
   } else {
-    // Only where it is needed: it does not know every format.
-    row = add_row(pipeline, {"videoconvert", "videoflip", "videoconvert", "appsink"});
-    const ElementPtr flip = find_by_factory(pipeline, "videoflip");
-    gst_util_set_object_arg(G_OBJECT(flip.get()), "video-direction",
-                            std::to_string(orientation).c_str());
+    row = add_pictures(wish);
   }
   g_signal_connect(decode_, "pad-added", G_CALLBACK(link_to), row.first);
   if (kind_ == StreamKind::kAudio) {
@@ -342,6 +410,25 @@ bool ReadingPipeline::seek(GstClockTime time) {
 
 void ReadingPipeline::convert_to(const GstCaps* caps) {
   g_object_set(sink_, "caps", caps, nullptr);
+}
+
+std::vector<AudioTrack> ReadingPipeline::audio_tracks() const {
+  std::vector<AudioTrack> tracks;
+  for (const ElementPtr& demuxer : demuxers(pipeline_.get())) {
+    for (const PadPtr& pad : source_pads(demuxer.get())) {
+      const TextPtr stream(gst_pad_get_stream_id(pad.get()));
+      if (stream && g_str_has_prefix(GST_PAD_NAME(pad.get()), "audio")) {
+        tracks.push_back({stream.get(), language_of(pad.get())});
+      }
+    }
+  }
+  return tracks;
+}
+
+std::string ReadingPipeline::stream() const {
+  const PadPtr pad(gst_element_get_static_pad(decode_, "sink"));
+  const TextPtr name(gst_pad_get_stream_id(pad.get()));
+  return name ? name.get() : "";
 }
 
 CapsPtr ReadingPipeline::caps() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "examples/transcode/audio_track.h"
 #include "examples/transcode/container_colour.h"
 #include "examples/transcode/handles.h"
 #include "examples/transcode/problem.h"
@@ -10,14 +11,20 @@
 #include <gst/video/video.h>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace latentsync::transcode {
+
+/// Which of a frame's two fields was recorded first; none: it has no fields.
+enum class FirstField { kNone, kTop, kBottom };
 
 /// The pipeline behind a reader, from its file's beginning:
 ///
 ///   source ! parsebin ! decodebin ! convert ! appsink
 ///
-/// It decodes the first stream of its kind, wherever in the file that begins.
+/// It decodes the first stream of its kind, or the one that is named, wherever in the file that
+/// begins.
 class ReadingPipeline {
  public:
   struct Wish {
@@ -27,6 +34,8 @@ class ReadingPipeline {
     const char* caps = nullptr;  ///< raw formats; others are converted
     GstVideoOrientationMethod orientation = GST_VIDEO_ORIENTATION_IDENTITY;  ///< is turned so
     bool decode = true;  ///< else packets come out as they are, and the two above do not matter
+    std::string stream;  ///< GStreamer's name of it; empty: the first of its kind
+    FirstField deinterlace = FirstField::kNone;  ///< one picture is made of each frame's two fields
   };
 
   /// Returns when the first buffer is decoded. Throws Problem: no stream of that kind, not to be
@@ -42,6 +51,10 @@ class ReadingPipeline {
   /// From here on sound of another rate or number of channels is converted to CAPS.
   void convert_to(const GstCaps* caps);
 
+  /// Those of the file whose beginning has been read, in its order; none without a container.
+  std::vector<AudioTrack> audio_tracks() const;
+  /// GStreamer's name of the one that is read.
+  std::string stream() const;
   /// What buffers are like now; null before the first.
   CapsPtr caps() const;
   /// Of the video as it was decoded first; none where that is not in system memory.
@@ -61,6 +74,7 @@ class ReadingPipeline {
   const ContainerColour& colour() const { return colour_; }
 
  private:
+  std::pair<GstElement*, GstElement*> add_pictures(const Wish& wish);
   GstElement* add_decoding(const Wish& wish);
   void watch(GstElement* source);
   void wait_for_first_buffer();

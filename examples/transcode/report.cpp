@@ -76,6 +76,7 @@ void write_report(const Clip& clip, const Measured& measured) {
   Json report;
   report["input"] = clip.input;
   report["audio"] = clip.audio.empty() ? clip.input : clip.audio;
+  report["sound"] = clip.sound.empty() ? report["audio"] : Json(clip.sound);
   report["output"] = clip.output;
   report["whole"] = measured.whole;
   report["frames"] = measured.frames;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace latentsync::transcode {
@@ -58,15 +59,19 @@ SoundFeed::SoundFeed(MediaReader& reader, const SoundLimits& limits) : reader_(r
   }
 }
 
-void SoundFeed::choose(GstClockTime begin, GstClockTime end) {
+void SoundFeed::choose(GstClockTime begin, GstClockTime end, GstClockTimeDiff offset) {
+  const auto samples = gint64(sample_at(GstClockTime(std::abs(offset))));
+  offset_ = offset < 0 ? -samples : samples;
   first_ = sample_at(begin);
   last_ = std::max(sample_at(end), first_ + kFewest);
   next_ = first_;
-  if (begin > 0) {
+  if (const GstClockTimeDiff wanted = GstClockTimeDiff(begin) - offset; wanted > 0) {
     pending_ = {};
-    reader_.seek(begin);
+    reader_.seek(GstClockTime(wanted));
   }
 }
+
+gint64 SoundFeed::begin_of_pending() const { return gint64(sample_at(pending_.time)) + offset_; }
 
 guint64 SoundFeed::sample_at(GstClockTime time) const {
   return gst_util_uint64_scale_round(time, guint64(GST_AUDIO_INFO_RATE(&input_)), GST_SECOND);
@@ -100,12 +105,13 @@ Unit SoundFeed::next() {
       }
       return silence(last_ - next_);
     }
-    const guint64 begin = sample_at(pending_.time);
-    const guint64 slack = heard_ ? sample_at(kJitter) : 0;
-    if (begin > next_ + slack) {
-      return silence(std::min(begin, last_) - next_);
+    const gint64 begin = begin_of_pending();
+    const auto next = gint64(next_);
+    const gint64 slack = heard_ ? gint64(sample_at(kJitter)) : 0;
+    if (begin > next + slack) {
+      return silence(guint64(std::min(begin, gint64(last_)) - next));
     }
-    const guint64 skip = begin + slack < next_ ? next_ - begin : 0;
+    const auto skip = guint64(begin + slack < next ? next - begin : 0);
     if (Unit unit = place(std::exchange(pending_, {}), skip)) {
       return unit;
     }

@@ -21,8 +21,9 @@ class SoundFeed {
   /// READER's next buffer is its first. Throws Problem: it has none.
   SoundFeed(MediaReader& reader, const SoundLimits& limits);
 
-  /// What comes is what is in [BEGIN, END) of the reader's timeline. Before the first next() only.
-  void choose(GstClockTime begin, GstClockTime end);
+  /// What comes is what is in [BEGIN, END) of the reader's timeline, moved to be later by OFFSET.
+  /// Before the first next() only.
+  void choose(GstClockTime begin, GstClockTime end, GstClockTimeDiff offset);
   /// Gets what the user should know, from the thread that calls next(), each thing once.
   void set_warn(Warn warn) { warn_ = std::move(warn); }
   /// Where the reader's sound begins.
@@ -38,6 +39,7 @@ class SoundFeed {
 
  private:
   guint64 sample_at(GstClockTime time) const;
+  gint64 begin_of_pending() const;
   GstClockTime time_of(guint64 samples) const;
   Unit silence(guint64 samples);
   Unit place(Unit unit, guint64 skip);
@@ -56,7 +58,8 @@ class SoundFeed {
   std::string rate_remark_;
   GstClockTime first_time_ = 0;
   Unit pending_;       ///< read ahead
-  guint64 first_ = 0;  ///< samples of the reader's timeline
+  gint64 offset_ = 0;  ///< samples by which the output is later than the reader
+  guint64 first_ = 0;  ///< samples of the output's timeline
   guint64 last_ = 0;
   guint64 next_ = 0;  ///< all before were given
   bool began_ = false;

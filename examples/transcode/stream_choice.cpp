@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace latentsync::transcode {
 namespace {
@@ -40,8 +41,8 @@ GstStreamType type_of(GstPad* pad) {
 }  // namespace
 
 StreamChoice::StreamChoice(GstElement* pipeline, GstElement* parse, GstElement* decode,
-                           StreamKind kind)
-    : pipeline_(pipeline), decode_(decode), kind_(kind) {
+                           StreamKind kind, std::string stream)
+    : pipeline_(pipeline), decode_(decode), kind_(kind), stream_(std::move(stream)) {
   g_signal_connect(parse, "pad-added", G_CALLBACK(on_stream), this);
 }
 
@@ -53,7 +54,13 @@ void StreamChoice::watch_element(GstElement* element) {
   }
 }
 
-bool StreamChoice::is_wanted(GstPad* pad) const { return (type_of(pad) & stream_type(kind_)) != 0; }
+bool StreamChoice::is_wanted(GstPad* pad) const {
+  if ((type_of(pad) & stream_type(kind_)) == 0) {
+    return false;
+  }
+  const TextPtr name(stream_.empty() ? nullptr : gst_pad_get_stream_id(pad));
+  return stream_.empty() || (name && stream_ == name.get());
+}
 
 void StreamChoice::on_stream(GstElement*, GstPad* pad, gpointer data) {
   auto* self = static_cast<StreamChoice*>(data);

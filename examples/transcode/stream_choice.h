@@ -4,19 +4,23 @@
 
 #include <atomic>
 #include <mutex>
+#include <string>
 #include <vector>
 
 namespace latentsync::transcode {
 
 enum class StreamKind { kVideo, kAudio };
 
-/// Gives the first stream of a kind, wherever in the file it begins, to a decoder. The others are
-/// thrown away until it has come, and not even read from then on. That there is none is known when
-/// a header that names all streams has been read, or at the end of the file.
+/// Gives the first stream of a kind, or the one that is named, wherever in the file it begins, to a
+/// decoder. The others are thrown away until it has come, and not even read from then on. That
+/// there is none is known when a header that names all streams has been read, or at the end of the
+/// file.
 class StreamChoice {
  public:
-  /// PARSE: a parsebin in PIPELINE. DECODE gets the stream.
-  StreamChoice(GstElement* pipeline, GstElement* parse, GstElement* decode, StreamKind kind);
+  /// PARSE: a parsebin in PIPELINE. DECODE gets the stream. STREAM: GStreamer's name of it, which
+  /// is in the file; empty: the first of its kind.
+  StreamChoice(GstElement* pipeline, GstElement* parse, GstElement* decode, StreamKind kind,
+               std::string stream);
   StreamChoice(const StreamChoice&) = delete;
   StreamChoice& operator=(const StreamChoice&) = delete;
 
@@ -44,6 +48,7 @@ class StreamChoice {
   GstElement* pipeline_;
   GstElement* decode_;
   StreamKind kind_;
+  const std::string stream_;
   std::atomic<bool> found_ = false;
   std::mutex mutex_;
   std::vector<ThrownAway> thrown_away_;  ///< under mutex_

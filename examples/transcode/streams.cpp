@@ -22,8 +22,35 @@ const std::string& speech_file(const Clip& clip) {
   return clip.audio.empty() ? clip.input : clip.audio;
 }
 
-GstClockTime end_of_all(GstClockTime video_end, MediaReader& sound, VideoEnd mode) {
-  return mode == VideoEnd::kStop ? video_end : std::max(video_end, sound.find_end());
+const std::string& sound_file(const Clip& clip) {
+  return clip.sound.empty() ? speech_file(clip) : clip.sound;
+}
+
+GstClockTime moved(GstClockTime time, GstClockTimeDiff offset) {
+  return GstClockTime(std::max<GstClockTimeDiff>(GstClockTimeDiff(time) + offset, 0));
+}
+
+GstClockTime end_of_all(GstClockTime video_end, MediaReader& speech, MediaReader& sound,
+                        VideoEnd mode, GstClockTimeDiff offset) {
+  if (mode == VideoEnd::kStop) {
+    return video_end;
+  }
+  GstClockTime end = sound.find_end();
+  if (speech.file() != sound.file()) {
+    end = std::max(end, speech.find_end());
+  }
+  return std::max(video_end, moved(end, offset));
+}
+
+/// A picture that was not to end otherwise is held.
+VideoEnd mode_for(const MediaReader& video, std::optional<VideoEnd> wish) {
+  const VideoEnd mode = wish.value_or(video.is_picture() ? VideoEnd::kHold : VideoEnd::kStop);
+  if (video.is_picture() && mode != VideoEnd::kHold) {
+    throw Problem(video.file() +
+                  ": this is a picture; with --video-end hold, the default for pictures, it is "
+                  "shown as long as the speech lasts");
+  }
+  return mode;
 }
 
 /// Of a file that ends before its own header says so.
@@ -70,18 +97,13 @@ GstClockTime origin_of(MediaReader& reader, StreamKind other) {
 }
 
 /// Has the three count from where their files begin, and finds the end of the video.
-GstClockTime begin_and_end(MediaReader& video, MediaReader& speech, MediaReader& sound,
-                           VideoEnd mode) {
-  if (video.is_picture() && mode != VideoEnd::kHold) {
-    throw Problem(video.file() +
-                  ": this is a picture; with --video-end hold it is shown as long as the speech "
-                  "lasts");
-  }
+GstClockTime begin_and_end(MediaReader& video, MediaReader& speech, MediaReader& sound) {
   video.count_from(origin_of(video, StreamKind::kAudio));
-  const GstClockTime origin =
-      speech.file() == video.file() ? video.origin() : origin_of(speech, StreamKind::kVideo);
-  speech.count_from(origin);
-  sound.count_from(origin);
+  speech.count_from(speech.file() == video.file() ? video.origin()
+                                                  : origin_of(speech, StreamKind::kVideo));
+  const MediaReader& known = sound.file() == video.file() ? video : speech;
+  sound.count_from(sound.file() == known.file() ? known.origin()
+                                                : origin_of(sound, StreamKind::kVideo));
   const GstClockTime end = video.find_end();
   if (end == 0) {
     throw Problem(video.file() + ": no frame of its video can be decoded");
@@ -108,26 +130,32 @@ std::string lost_delay(const std::string& file, GstClockTimeDiff found) {
 }  // namespace
 
 Streams::Streams(const Clip& clip, const Options& options, int window_frames)
-    : video_(clip.input, StreamKind::kVideo, kVideoCaps, warnings_),
-      speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_),
-      sound_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_),
-      video_end_(begin_and_end(video_, speech_, sound_, options.video_end)),
+    : video_(clip.input, StreamKind::kVideo, kVideoCaps, warnings_,
+             {.deinterlace = options.deinterlace}),
+      speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_,
+              {.track = options.audio_track}),
+      sound_(sound_file(clip), StreamKind::kAudio, kAudioCaps, warnings_,
+             {.track = clip.sound.empty() ? options.audio_track : ""}),
+      mode_(mode_for(video_, options.video_end)),
+      video_end_(begin_and_end(video_, speech_, sound_)),
       first_frame_(video_.first_time()),
-      total_(end_of_all(video_end_, sound_, options.video_end)),
+      total_(end_of_all(video_end_, speech_, sound_, mode_, options.audio_offset)),
       part_(choose_part({.total = total_,
                          .frame_rate = video_.frame_rate(),
                          .frame_duration = video_.frame_duration(),
                          .window_frames = window_frames},
                         options.start, options.duration, options.shard)),
-      feed_(video_, options.video_end, video_end_, total_),
-      speech_feed_(speech_),
+      feed_(video_, mode_, video_end_, total_),
+      speech_feed_(speech_, options.audio_offset, options.audio_channel),
       sound_feed_(sound_, sound_limits(clip.output)) {
   if (const std::string warning = cut_off(video_, video_end_); !warning.empty()) {
     warnings_.add(warning);
   }
   if (const std::string warning =
           clip.audio.empty()
-              ? lost_delay(clip.input, GST_CLOCK_DIFF(sound_feed_.first_time(), first_frame_))
+              ? lost_delay(clip.input, GST_CLOCK_DIFF(clip.sound.empty() ? sound_feed_.first_time()
+                                                                         : speech_.first_time(),
+                                                      first_frame_))
               : "";
       !warning.empty()) {
     warnings_.add(warning);
@@ -136,7 +164,18 @@ Streams::Streams(const Clip& clip, const Options& options, int window_frames)
   speech_feed_.set_warn(warn);
   sound_feed_.set_warn(warn);
   feed_.skip_to(part_.feed_begin);
-  sound_feed_.choose(part_.begin, std::min(part_.end, total_));
+  sound_feed_.choose(part_.begin, std::min(part_.end, total_), options.audio_offset);
+}
+
+std::vector<std::string> Streams::remarks() const {
+  std::vector<std::string> all;
+  for (const std::string& remark :
+       {speech_.taken_track(), sound_.taken_track(), speech_feed_.taken_channel()}) {
+    if (!remark.empty() && std::find(all.begin(), all.end(), remark) == all.end()) {
+      all.push_back(remark);
+    }
+  }
+  return all;
 }
 
 guint64 Streams::expected_frames() const {

@@ -7,10 +7,14 @@
 #include "examples/transcode/timeline.h"
 #include "examples/transcode/video_feed.h"
 
+#include <string>
+#include <vector>
+
 namespace latentsync::transcode {
 
 /// What a clip is made of, each with its file open for itself: the frames, the speech that the
-/// mouth follows (from its beginning, whatever part is made), and the sound of the output.
+/// mouth follows (from its beginning, whatever part is made), and the sound of the output, which is
+/// the speech's or a file's of its own.
 class Streams {
  public:
   /// WINDOW_FRAMES: the element's. Throws Problem: a file that is not there, cannot be read or
@@ -27,6 +31,8 @@ class Streams {
   /// What the user should know about the files: one is cut off, a stream changes in the middle,
   /// the sound cannot be kept as it is.
   Warnings& warnings() { return warnings_; }
+  /// Which of several audio tracks and channels is taken, for the user.
+  std::vector<std::string> remarks() const;
   /// Of the output: 0 where the rate varies and nobody knows.
   guint64 expected_frames() const;
   /// The number of the part's first frame in the whole; 0 where the rate varies.
@@ -50,6 +56,7 @@ class Streams {
   MediaReader video_;
   MediaReader speech_;
   MediaReader sound_;
+  VideoEnd mode_;
   GstClockTime video_end_;
   GstClockTime first_frame_;
   GstClockTime total_;

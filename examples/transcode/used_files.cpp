@@ -120,6 +120,7 @@ void check_used_files(const Arguments& arguments, const std::string& model_folde
   for (const Clip& clip : arguments.clips) {
     files.read(path_of(clip.input), "the input itself");
     files.read(path_of(clip.audio), "the speech itself");
+    files.read(path_of(clip.sound), "the sound itself");
   }
   files.read(arguments.list, "the list itself");
   read_model(files, model_folder);
