@@ -7,6 +7,10 @@ TORCH_LIBRARY(latentsync, m) {
       "group_norm(Tensor x, Tensor? shift, Tensor weight, Tensor bias, int groups, int frames, "
       "float eps, bool silu)"
       " -> Tensor");
+  m.def(
+      "group_norm_(Tensor(a!) x, Tensor? shift, Tensor weight, Tensor bias, int groups, "
+      "int frames, float eps, bool silu)"
+      " -> Tensor(a!)");
   m.def("temporal_attention(Tensor q, Tensor k, Tensor v, int heads, int frames) -> Tensor");
   m.def("geglu(Tensor x) -> Tensor");
 }

@@ -1,5 +1,6 @@
 #include "core/nn/layers.h"
 
+#include "core/nn/in_place.h"
 #include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "kernels/conv3x3/conv3x3.h"
@@ -8,7 +9,6 @@
 #include <optional>
 #include <utility>
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
@@ -18,7 +18,7 @@ namespace latentsync::nn {
 namespace {
 
 at::Tensor activated(at::Tensor x, Conv2d::Activation activation) {
-  return activation == Conv2d::Activation::kRelu ? at::relu(x) : x;
+  return activation == Conv2d::Activation::kRelu ? relu_into(std::move(x)) : x;
 }
 
 // What a convolution of x needs (core/nn/interruption.h). Without a bias nothing tells how many
@@ -58,7 +58,7 @@ at::Tensor Linear::forward(const at::Tensor& x) {
 at::Tensor Linear::forward_add(const at::Tensor& x, const at::Tensor& residual) {
   check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
-                           : at::linear(x, weight, bias) + residual;
+                           : add_into(at::linear(x, weight, bias), residual);
 }
 
 void Linear::pack() {
@@ -126,10 +126,8 @@ at::Tensor Conv2d::forward_add(const at::Tensor& x, const at::Tensor& residual,
                                               activation == Activation::kRelu);
                     });
   }
-  // The packed result is nobody else's yet, and oneDNN's convolution with a binary post-operation
-  // fails on some shapes.
-  if (packed_.defined()) return activated(forward(x).add_(residual), activation);
-  return activated(forward(x) + residual, activation);
+  // Not in oneDNN's convolution: with a binary post-operation it fails on some shapes.
+  return activated(add_into(forward(x), residual), activation);
 }
 
 at::Tensor Conv2d::forward_tokens(const at::Tensor& x) {
@@ -141,7 +139,7 @@ at::Tensor Conv2d::forward_tokens(const at::Tensor& x) {
 at::Tensor Conv2d::forward_tokens_add(const at::Tensor& x, const at::Tensor& residual) {
   check_interruption();
   return packed_.defined() ? packed::linear(x, packed_, bias, packed::Binary::kAdd, residual)
-                           : at::linear(x, weight.flatten(1), bias) + residual;
+                           : add_into(at::linear(x, weight.flatten(1), bias), residual);
 }
 
 void Conv2d::pack() {
@@ -165,10 +163,12 @@ GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(gro
   bias = register_parameter("bias", at::empty({channels}));
 }
 
-at::Tensor GroupNorm::forward(const at::Tensor& x, int64_t frames, bool silu,
-                              const at::Tensor& shift) {
-  return kernels::group_norm(x, shift.defined() ? std::optional(shift) : std::nullopt, weight, bias,
-                             groups_, frames, eps_, silu);
+at::Tensor GroupNorm::forward(at::Tensor x, int64_t frames, bool silu, const at::Tensor& shift) {
+  const auto shifts = shift.defined() ? std::optional(shift) : std::nullopt;
+  if (may_overwrite(x) && x.is_contiguous(at::MemoryFormat::ChannelsLast)) {
+    return kernels::group_norm_(x, shifts, weight, bias, groups_, frames, eps_, silu);
+  }
+  return kernels::group_norm(x, shifts, weight, bias, groups_, frames, eps_, silu);
 }
 
 LayerNorm::LayerNorm(int64_t features) {

@@ -15,7 +15,9 @@
 /// Parameters are allocated uninitialised: load them (core/model/state_dict.h) or initialise them
 /// (core/nn/prepare.h). Activations are [N, C, H, W] in channels-last memory, or [N, tokens, C];
 /// both are views of the same storage. Every forward() is differentiable until the weights are
-/// packed.
+/// packed. One that takes an activation by value lets go of it as soon as it has been read: callers
+/// move in what they do not need again, and where nobody else has it and gradients are off, the
+/// result may lie in its memory.
 namespace latentsync::nn {
 
 /// A layer whose weights can be re-laid for inference: packed for oneDNN on a CPU, channels-last on
@@ -92,7 +94,7 @@ class GroupNorm : public torch::nn::Module {
   /// x [B*F, C, H, W], b-major. frames: F, the consecutive entries that share their statistics; 1:
   /// each its own. shift [B, C]: added to x before the statistics are taken; may be undefined. The
   /// result is channels-last.
-  at::Tensor forward(const at::Tensor& x, int64_t frames = 1, bool silu = false,
+  at::Tensor forward(at::Tensor x, int64_t frames = 1, bool silu = false,
                      const at::Tensor& shift = {});
 
   at::Tensor weight;

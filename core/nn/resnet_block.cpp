@@ -1,5 +1,7 @@
 #include "core/nn/resnet_block.h"
 
+#include <utility>
+
 namespace latentsync::nn {
 
 ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
@@ -18,15 +20,18 @@ ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
   }
 }
 
-at::Tensor ResnetBlock::forward(const at::Tensor& x, const at::Tensor& activated_time_embedding,
+at::Tensor ResnetBlock::forward(at::Tensor x, const at::Tensor& activated_time_embedding,
                                 int64_t frames) {
   at::Tensor shift;  // [B, out]
   if (time_emb_proj_ && activated_time_embedding.defined()) {
     shift = time_emb_proj_->forward(activated_time_embedding);
   }
-  auto h = conv1_->forward(norm1_->forward(x, frames, /*silu=*/true));
-  h = norm2_->forward(h, frames, /*silu=*/true, shift);
-  return conv2_->forward_add(h, conv_shortcut_ ? conv_shortcut_->forward(x) : x);
+  // The shortcut first: behind it x is read by norm1 alone.
+  const auto shortcut = conv_shortcut_ ? conv_shortcut_->forward(x) : x;
+  auto h = norm1_->forward(std::move(x), frames, /*silu=*/true);
+  h = conv1_->forward(h);
+  h = norm2_->forward(std::move(h), frames, /*silu=*/true, shift);
+  return conv2_->forward_add(h, shortcut);
 }
 
 }  // namespace latentsync::nn

@@ -26,7 +26,7 @@ class ResnetBlock : public torch::nn::Module {
   /// entry's F frames. activated_time_embedding [B, time_embedding_channels]: SiLU of the time
   /// embedding (it is the same for all blocks); undefined without one. Returns [B*F, out, H, W]
   /// channels-last.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& activated_time_embedding = {},
+  at::Tensor forward(at::Tensor x, const at::Tensor& activated_time_embedding = {},
                      int64_t frames = 1);
 
  private:

@@ -35,6 +35,14 @@ void check_group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shif
   }
 }
 
+void check_group_norm_(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                       const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                       int64_t frames) {
+  check_group_norm(x, shift, weight, bias, groups, frames);
+  TORCH_CHECK(x.is_contiguous(at::MemoryFormat::ChannelsLast),
+              "group_norm_: x is channels-last contiguous");
+}
+
 // The same with ATen's differentiable operators; also what devices and dtypes without a kernel of
 // ours run.
 at::Tensor group_norm_composite(const at::Tensor& x, const std::optional<at::Tensor>& shift,
@@ -109,7 +117,46 @@ at::Tensor autograd(const at::Tensor& x, const std::optional<at::Tensor>& shift,
   return op().call(x, shift, weight, bias, groups, frames, eps, silu);
 }
 
+using InPlace = at::Tensor&(at::Tensor&, const std::optional<at::Tensor>&, const at::Tensor&,
+                            const at::Tensor&, int64_t, int64_t, double, bool);
+
+const auto& in_place_op() {
+  static const auto handle = c10::Dispatcher::singleton()
+                                 .findSchemaOrThrow("latentsync::group_norm_", "")
+                                 .typed<InPlace>();
+  return handle;
+}
+
+at::Tensor& in_place_composite(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                               const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                               int64_t frames, double eps, bool silu) {
+  check_group_norm_(x, shift, weight, bias, groups, frames);
+  return x.copy_(group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu));
+}
+
+at::Tensor& in_place_autograd(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                              const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                              int64_t frames, double eps, bool silu) {
+  TORCH_CHECK(!wants_gradient(x, shift, weight, bias), "group_norm_: has no gradient");
+  const at::AutoDispatchBelowAutograd below;
+  return in_place_op().call(x, shift, weight, bias, groups, frames, eps, silu);
+}
+
+// Tensors without memory.
+at::Tensor& in_place_meta(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                          const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                          int64_t frames, double eps, bool silu) {
+  check_group_norm_(x, shift, weight, bias, groups, frames);
+  return x;
+}
+
 }  // namespace
+
+at::Tensor& group_norm_(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                        const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                        int64_t frames, double eps, bool silu) {
+  return in_place_op().call(x, shift, weight, bias, groups, frames, eps, silu);
+}
 
 at::Tensor group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shift,
                       const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
@@ -119,7 +166,12 @@ at::Tensor group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shif
 
 TORCH_LIBRARY_IMPL(latentsync, CompositeExplicitAutograd, m) {
   m.impl("group_norm", group_norm_composite);
+  m.impl("group_norm_", in_place_composite);
 }
-TORCH_LIBRARY_IMPL(latentsync, Autograd, m) { m.impl("group_norm", autograd); }
+TORCH_LIBRARY_IMPL(latentsync, Autograd, m) {
+  m.impl("group_norm", autograd);
+  m.impl("group_norm_", in_place_autograd);
+}
+TORCH_LIBRARY_IMPL(latentsync, Meta, m) { m.impl("group_norm_", in_place_meta); }
 
 }  // namespace latentsync::kernels

@@ -25,7 +25,16 @@ at::Tensor group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shif
                       const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
                       int64_t frames, double eps, bool silu);
 
-/// The same through ATen's operators alone, on any device.
+/// group_norm() in x's own memory, with the same result: x is channels-last contiguous, and neither
+/// shift nor weight nor bias is a view of it. Returns x. Not differentiable. Errors: c10::Error,
+/// also where a gradient is wanted; x is then as it was.
+///
+/// Also registered as torch.ops.latentsync.group_norm_.
+at::Tensor& group_norm_(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                        const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                        int64_t frames, double eps, bool silu);
+
+/// group_norm() through ATen's operators alone, on any device.
 at::Tensor group_norm_composite(const at::Tensor& x, const std::optional<at::Tensor>& shift,
                                 const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
                                 int64_t frames, double eps, bool silu);
@@ -34,5 +43,10 @@ at::Tensor group_norm_composite(const at::Tensor& x, const std::optional<at::Ten
 void check_group_norm(const at::Tensor& x, const std::optional<at::Tensor>& shift,
                       const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
                       int64_t frames);
+
+/// The same for group_norm_().
+void check_group_norm_(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                       const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                       int64_t frames);
 
 }  // namespace latentsync::kernels

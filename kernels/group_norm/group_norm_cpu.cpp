@@ -183,15 +183,14 @@ Problem problem_of(const at::Tensor& input, int64_t groups, int64_t frames, doub
 
 at::Tensor as_float(const at::Tensor& t) { return t.to(at::kFloat).contiguous(); }
 
-at::Tensor group_norm_cpu(const at::Tensor& x, const std::optional<at::Tensor>& shift,
-                          const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
-                          int64_t frames, double eps, bool silu) {
-  if (x.numel() == 0 || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kBFloat16)) {
-    return group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu);
-  }
-  check_group_norm(x, shift, weight, bias, groups, frames);
-  const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
-  const auto output = at::empty_like(input, at::MemoryFormat::ChannelsLast);
+bool has_loops(const at::Tensor& x) {
+  return x.numel() > 0 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+// Both channels-last contiguous; they may be the same.
+void normalise(const at::Tensor& input, const std::optional<at::Tensor>& shift,
+               const at::Tensor& weight, const at::Tensor& bias, int64_t groups, int64_t frames,
+               double eps, bool silu, const at::Tensor& output) {
   const auto problem = problem_of(input, groups, frames, eps);
   const auto scale = as_float(weight);
   const auto offset = as_float(bias);
@@ -203,7 +202,30 @@ at::Tensor group_norm_cpu(const at::Tensor& x, const std::optional<at::Tensor>& 
                                   offset.const_data_ptr<float>());
     apply(problem, b, entry, silu, static_cast<char*>(output.mutable_data_ptr()));
   }
+}
+
+at::Tensor group_norm_cpu(const at::Tensor& x, const std::optional<at::Tensor>& shift,
+                          const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                          int64_t frames, double eps, bool silu) {
+  if (!has_loops(x)) {
+    return group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu);
+  }
+  check_group_norm(x, shift, weight, bias, groups, frames);
+  const auto input = x.contiguous(at::MemoryFormat::ChannelsLast);
+  auto output = at::empty_like(input, at::MemoryFormat::ChannelsLast);
+  normalise(input, shift, weight, bias, groups, frames, eps, silu, output);
   return output;
+}
+
+at::Tensor& group_norm_cpu_(at::Tensor& x, const std::optional<at::Tensor>& shift,
+                            const at::Tensor& weight, const at::Tensor& bias, int64_t groups,
+                            int64_t frames, double eps, bool silu) {
+  check_group_norm_(x, shift, weight, bias, groups, frames);
+  if (!has_loops(x)) {
+    return x.copy_(group_norm_composite(x, shift, weight, bias, groups, frames, eps, silu));
+  }
+  normalise(x, shift, weight, bias, groups, frames, eps, silu, x);
+  return x;
 }
 
 }  // namespace
@@ -259,6 +281,9 @@ GroupNormGradients group_norm_gradients_cpu(const at::Tensor& dy, const at::Tens
   return result;
 }
 
-TORCH_LIBRARY_IMPL(latentsync, CPU, m) { m.impl("group_norm", group_norm_cpu); }
+TORCH_LIBRARY_IMPL(latentsync, CPU, m) {
+  m.impl("group_norm", group_norm_cpu);
+  m.impl("group_norm_", group_norm_cpu_);
+}
 
 }  // namespace latentsync::kernels

@@ -107,11 +107,11 @@ __global__ void statistics_kernel(const T* __restrict__ x, const T* __restrict__
   }
 }
 
-// Pass 3: every element once.
+// Pass 3: every element once, by the thread that writes it: y may be x.
 template <typename T, bool kSilu>
-__global__ void apply_kernel(const T* __restrict__ x, const T* __restrict__ shift,
+__global__ void apply_kernel(const T* x, const T* __restrict__ shift,
                              const float* __restrict__ coefficients, int64_t rows, int64_t channels,
-                             T* __restrict__ y) {
+                             T* y) {
   const int64_t entry = blockIdx.y;
   const int64_t base = entry * rows * channels;
   const float* __restrict__ mine = coefficients + entry * 4 * channels;

@@ -13,7 +13,7 @@ struct CudaGroupNorm {
   const void* shift;   ///< [entries, channels], or null
   const void* weight;  ///< [channels]
   const void* bias;    ///< [channels]
-  void* y;             ///< [entries, rows, channels], not x
+  void* y;             ///< [entries, rows, channels]; may be x
   int64_t entries;     ///< B
   int64_t rows;        ///< F*H*W
   int64_t channels;

@@ -31,13 +31,15 @@ void sums(const T* __restrict x, const float* __restrict shift, const float* __r
   }
 }
 
+// y is x, or does not overlap it.
 template <typename T, bool kSilu>
-void apply(const T* __restrict x, const float* __restrict shift, const float* __restrict mean_high,
+void apply(const T* x, const float* __restrict shift, const float* __restrict mean_high,
            const float* __restrict mean_low, const float* __restrict scale,
-           const float* __restrict offset, int64_t rows, int64_t channels, T* __restrict y) {
+           const float* __restrict offset, int64_t rows, int64_t channels, T* y) {
   for (int64_t row = 0; row < rows; ++row) {
-    const T* __restrict in = x + row * channels;
-    T* __restrict out = y + row * channels;
+    const T* in = x + row * channels;
+    T* out = y + row * channels;
+#pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c) {
       const float centred = ((to_float(in[c]) + shift[c]) - mean_high[c]) - mean_low[c];
       const float value = centred * scale[c] + offset[c];

@@ -17,7 +17,7 @@ LATENTSYNC_CPU_DECLARE(void group_norm_sums(Element element, const void* x, cons
                                             float* scratch, double* sum, double* sum_of_squares))
 
 /// y = act(((x + shift - mean_high) - mean_low) * scale + offset); shift, mean_*, scale, offset
-/// [C].
+/// [C]. y may be x; else they do not overlap.
 LATENTSYNC_CPU_DECLARE(void group_norm_apply(Element element, const void* x, const float* shift,
                                              const float* mean_high, const float* mean_low,
                                              const float* scale, const float* offset, bool silu,

@@ -82,6 +82,27 @@ TEST_P(GroupNorm, EqualsTheDefinition) {
   }
 }
 
+// In x's own memory the result is the same to the bit.
+TEST_P(GroupNorm, InPlaceIsTheSame) {
+  const at::NoGradGuard no_grad;
+  const auto& s = GetParam();
+  const auto x = (make({s.batch * s.frames, s.channels, s.height, s.width}) * 2 + 1)
+                     .contiguous(at::MemoryFormat::ChannelsLast);
+  const auto weight = make({s.channels});
+  const auto bias = make({s.channels});
+  const std::optional<at::Tensor> shifts[] = {std::nullopt, make({s.batch, s.channels})};
+  for (const bool silu : {false, true}) {
+    for (const auto& shift : shifts) {
+      auto y = x.clone();
+      const auto* memory = y.const_data_ptr();
+      const auto& result = group_norm_(y, shift, weight, bias, s.groups, s.frames, 1e-5, silu);
+      EXPECT_EQ(result.const_data_ptr(), memory);
+      EXPECT_TRUE(y.equal(group_norm(x, shift, weight, bias, s.groups, s.frames, 1e-5, silu)))
+          << silu << shift.has_value();
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, GroupNorm,
                          testing::Values(Shape{1, 1, 32, 8, 8, 32}, Shape{2, 16, 64, 4, 4, 16},
                                          Shape{2, 3, 96, 5, 7, 32}, Shape{1, 1, 320, 1, 1, 32},
@@ -159,6 +180,19 @@ TEST(GroupNormGradient, WithoutAShift) {
   y.square().sum().backward({}, /*retain_graph=*/true);
   EXPECT_GT(x.grad().abs().sum().item<float>(), 0);
   EXPECT_THROW(y.square().sum().backward({}, std::nullopt, /*create_graph=*/true), c10::Error);
+}
+
+// In place nothing can be differentiated and nothing be laid out anew: x is refused as it was.
+TEST(GroupNorm_Negative, InPlaceRefusesGradientsAndOtherLayouts) {
+  const auto weight = at::randn({8}), bias = at::randn({8});
+  auto planar = at::randn({2, 8, 3, 4});
+  const auto before = planar.clone();
+  EXPECT_THROW(group_norm_(planar, {}, weight, bias, 4, 1, 1e-5, false), c10::Error);
+  auto last = planar.contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_THROW(group_norm_(last, {}, weight.clone().requires_grad_(), bias, 4, 1, 1e-5, false),
+               c10::Error);
+  EXPECT_TRUE(planar.equal(before));
+  EXPECT_TRUE(last.equal(before));
 }
 
 // An empty tensor comes back empty.
