@@ -121,35 +121,37 @@ const GEnumValue kFaceSelects[] = {
 
 /**
  * GstLatentsyncMemoryMode:
- * @conservative: leaves more memory free
- * @balanced: between the two
- * @aggressive: leaves less memory free
+ * @conservative: 60 % of the free memory, few frames of the VAE at once
+ * @balanced: 80 %, more frames
+ * @aggressive: 90 %, as many frames as a window has
  *
- * How much of the free memory is the budget where neither #GstLatentsync:vram-budget nor
- * #GstLatentsync:vram-fraction says it.
+ * How much of a GPU's free memory is the budget where neither #GstLatentsync:vram-budget nor
+ * #GstLatentsync:vram-fraction says it, and how many frames the VAE takes at once where
+ * #GstLatentsync:batch-size does not.
  *
  * Since: 0.1
  */
 const GEnumValue kMemoryModes[] = {
-    {number(MemoryMode::kConservative), "Leaves more memory free", "conservative"},
-    {number(MemoryMode::kBalanced), "Between the two", "balanced"},
-    {number(MemoryMode::kAggressive), "Leaves less memory free", "aggressive"},
+    {number(MemoryMode::kConservative), "60 % of the free memory", "conservative"},
+    {number(MemoryMode::kBalanced), "80 % of the free memory", "balanced"},
+    {number(MemoryMode::kAggressive), "90 % of the free memory", "aggressive"},
     {0, nullptr, nullptr}};
 
 /**
  * GstLatentsyncOptimizationLevel:
- * @conservative: memory before speed: every measure may be taken
- * @balanced: between the two
- * @aggressive: speed before memory: measures that cost much time are not taken
+ * @conservative: only measures that change the result by no more than rounding
+ * @balanced: every measure, where it is needed
+ * @aggressive: every measure, and feed-forward layers always in parts
  *
  * Which measures a window may be fitted into the memory with.
  *
  * Since: 0.1
  */
 const GEnumValue kOptimizationLevels[] = {
-    {number(OptimizationLevel::kConservative), "Memory before speed", "conservative"},
-    {number(OptimizationLevel::kBalanced), "Between the two", "balanced"},
-    {number(OptimizationLevel::kAggressive), "Speed before memory", "aggressive"},
+    {number(OptimizationLevel::kConservative), "Measures that change no result", "conservative"},
+    {number(OptimizationLevel::kBalanced), "Every measure, where it is needed", "balanced"},
+    {number(OptimizationLevel::kAggressive), "Every measure, feed-forward layers always in parts",
+     "aggressive"},
     {0, nullptr, nullptr}};
 
 }  // namespace

@@ -132,15 +132,16 @@ void install_memory_properties(GObjectClass* klass, const MemorySettings& defaul
   /**
    * GstLatentsync:memory-mode:
    *
-   * How much of the free memory is used where neither #GstLatentsync:vram-budget nor
-   * #GstLatentsync:vram-fraction says it.
+   * How much of a GPU's free memory is used where neither #GstLatentsync:vram-budget nor
+   * #GstLatentsync:vram-fraction says it, and how many frames the VAE takes at once where
+   * #GstLatentsync:batch-size does not.
    *
    * Since: 0.1
    */
   install(klass, kMemoryMode,
           g_param_spec_enum("memory-mode", "Memory mode",
                             "How much of the free memory is used where vram-budget and "
-                            "vram-fraction are 0",
+                            "vram-fraction are 0, and of the VAE's frames at once",
                             memory_mode_type(), number(defaults.memory_mode), kWhenReady));
   /**
    * GstLatentsync:optimization-level:
