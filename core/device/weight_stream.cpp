@@ -14,7 +14,6 @@ WeightStream::WeightStream(std::vector<std::vector<at::Tensor>> blocks, c10::Dev
     : device_(device) {
   for (auto& weights : blocks) blocks_.emplace_back(std::move(weights));
   move_to_host();
-  make_slots();
 }
 
 void WeightStream::move_to_host() {
@@ -25,24 +24,31 @@ void WeightStream::move_to_host() {
   }
 }
 
+void WeightStream::place_in_host() {
+  for (auto& block : blocks_) block.layout.place_in(block.host);
+}
+
 void WeightStream::make_slots() {
   std::array<int64_t, 2> bytes = {0, 0};
   for (size_t i = 0; i < blocks_.size(); ++i) {
     auto& most = bytes[i % bytes.size()];
     most = std::max(most, blocks_[i].layout.bytes());
   }
-  for (size_t k = 0; k < slots_.size(); ++k) {
-    slots_[k].memory = device_memory(bytes[k], device_);
+  std::array<Slot, 2> made;
+  for (size_t k = 0; k < made.size(); ++k) {
+    made[k].memory = device_memory(bytes[k], device_);
     if (device_.is_cpu()) continue;
     // It is freed for the stream that tasks work on; copies may still be on their way then.
-    slots_[k].memory.record_stream(Executor::of(device_).copy_stream());
-    slots_[k].copied.emplace(device_.type());
+    made[k].memory.record_stream(Executor::of(device_).copy_stream());
+    made[k].copied.emplace(device_.type());
   }
+  slots_ = std::move(made);
   for (size_t i = 0; i < blocks_.size(); ++i) blocks_[i].layout.place_in(slot_of(i).memory);
 }
 
 void WeightStream::before(size_t block) {
   if (block >= blocks_.size()) return;
+  if (!slots_.front().memory.defined()) make_slots();
   if (slot_of(block).block != block) load(block);
   wait_for(slot_of(block));
   // With an odd number of blocks the first one has the place of the last.
@@ -86,6 +92,11 @@ WeightStream::~WeightStream() {
   } catch (...) {
     // A device that fails copies nothing any more.
   }
+}
+
+void WeightStream::park() {
+  place_in_host();
+  slots_ = {};
 }
 
 void WeightStream::end() {

@@ -33,8 +33,12 @@ class WeightStream {
 
   /// To be called right before the kernels of block number BLOCK are launched: its weights are
   /// there for them, and the next block's are on their way. A number behind the last is no
-  /// block of this stream and ignored.
+  /// block of this stream and ignored. Errors: c10::Error where the device has no memory for two
+  /// blocks; all weights lie in host memory then.
   void before(size_t block);
+
+  /// Gives the device's memory back until before() is called again.
+  void park();
 
   /// Puts all weights back onto the device, each block into memory of its own; the stream is not to
   /// be used any more. Errors: c10::Error where the device's memory runs out; nothing is changed
@@ -62,6 +66,7 @@ class WeightStream {
   void load(size_t block);
   void wait_for(const Slot& slot) const;
   void finish_copies() const;
+  void place_in_host();
 
   c10::Device device_;
   std::vector<Block> blocks_;

@@ -93,6 +93,7 @@ stage_goldens() {
   local precision
   if [ "$device" = cpu ]; then
     run_suite unit-tests cpu float32
+    run_suite device-tests cpu float32
     run_suite kernel-tests cpu float32
     run_suite golden-tests cpu float32
     return
@@ -101,6 +102,7 @@ stage_goldens() {
     run_suite kernel-tests cuda "$precision"
     run_suite golden-tests cuda "$precision"
   done
+  run_suite device-tests cuda float32
   run_suite unit-tests cuda float32
   run_suite real-size-tests cuda float32
 }
