@@ -3,6 +3,8 @@
 #include "core/error.h"
 
 #include <array>
+#include <functional>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -128,12 +130,27 @@ Denoiser::Denoiser(NoisePredictor& predictor, DdimScheduler scheduler,
 }
 
 at::Tensor Denoiser::run(const at::Tensor& noise, const Conditioning& conditioning,
-                         const ProgressCallback& progress, std::stop_token stop) {
+                         const ProgressCallback& progress, std::stop_token stop,
+                         const PartRunner& run_part) {
   check_shapes(noise, conditioning);
-  const c10::InferenceMode inference;
-  GuidedPrediction predicted_noise(predictor_, conditioning, options_);
-  auto latents = noise.to(conditioning.masked_latents.device(), at::kFloat)
-                     .expand(conditioning.masked_latents.sizes());
+  const auto run = [&](const std::function<void()>& part) {
+    const auto in_inference_mode = [&] {
+      const c10::InferenceMode inference;
+      part();
+    };
+    if (run_part) {
+      run_part(in_inference_mode);
+    } else {
+      in_inference_mode();
+    }
+  };
+  std::optional<GuidedPrediction> predicted_noise;
+  at::Tensor latents;
+  run([&] {
+    predicted_noise.emplace(predictor_, conditioning, options_);
+    latents = noise.to(conditioning.masked_latents.device(), at::kFloat)
+                  .expand(conditioning.masked_latents.sizes());
+  });
   const auto interval = options_.cache_interval;
   for (int64_t index = 0; index < scheduler_.steps(); ++index) {
     if (stop.stop_requested()) {
@@ -144,8 +161,10 @@ at::Tensor Denoiser::run(const at::Tensor& noise, const Conditioning& conditioni
     const auto use = interval <= 1           ? nn::CacheUse::kNone
                      : index % interval == 0 ? nn::CacheUse::kStore
                                              : nn::CacheUse::kReuse;
-    latents = scheduler_.step(predicted_noise(latents, scheduler_.timesteps()[index], use), index,
-                              latents);
+    run([&] {
+      const auto timestep = scheduler_.timesteps()[index];
+      latents = scheduler_.step((*predicted_noise)(latents, timestep, use), index, latents);
+    });
     if (progress) progress(index + 1, scheduler_.steps(), latents);
   }
   return latents;

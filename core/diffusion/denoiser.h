@@ -2,6 +2,7 @@
 
 #include "core/diffusion/ddim.h"
 #include "core/diffusion/noise_predictor.h"
+#include "core/part_runner.h"
 
 #include <cstdint>
 #include <functional>
@@ -48,10 +49,13 @@ class Denoiser {
 
   /// noise: [1, C, 1 or F, h, w] on any device (one frame is repeated) -> latents [1, C, F, h, w]
   /// float32, on the device of masked_latents.
-  /// STOP is looked at before every step.
-  /// Errors: kInvalidArgument (shapes), kCancelled; whatever the predictor and PROGRESS throw.
+  /// STOP is looked at before every step. RUN_PART, where there is one, is given the preparation
+  /// and then each step; PROGRESS is called in between, by the calling thread.
+  /// Errors: kInvalidArgument (shapes), kCancelled; whatever the predictor, PROGRESS and RUN_PART
+  /// throw.
   at::Tensor run(const at::Tensor& noise, const Conditioning& conditioning,
-                 const ProgressCallback& progress = {}, std::stop_token stop = {});
+                 const ProgressCallback& progress = {}, std::stop_token stop = {},
+                 const PartRunner& run_part = {});
 
   const DdimScheduler& scheduler() const { return scheduler_; }
 

@@ -5,6 +5,7 @@
 #include "tests/support/compare.h"
 
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -213,6 +214,32 @@ TEST(Denoiser, StopsBetweenSteps) {
     }
     EXPECT_EQ(static_cast<int64_t>(predictor.calls.size()), allowed);
   }
+}
+
+// All work lies in the parts: one step each, behind a part that prepares them; progress is told in
+// between, and the result is the same.
+TEST(Denoiser, GivesEachStepToTheRunner) {
+  FakePredictor predictor;
+  int parts = 0;
+  bool running = false;
+  const auto latents = Denoiser(predictor, DdimScheduler(5))
+                           .run(
+                               one_frame_of_noise(), conditioning(),
+                               [&](int64_t step, int64_t, const at::Tensor&) {
+                                 EXPECT_FALSE(running);
+                                 EXPECT_EQ(parts, step + 1);
+                               },
+                               {},
+                               [&](const std::function<void()>& part) {
+                                 const auto before = predictor.calls.size();
+                                 running = true;
+                                 part();
+                                 running = false;
+                                 EXPECT_EQ(predictor.calls.size() - before, parts++ == 0 ? 0u : 1u);
+                               });
+  EXPECT_EQ(parts, 6);
+  EXPECT_TRUE(latents.equal(
+      Denoiser(predictor, DdimScheduler(5)).run(one_frame_of_noise(), conditioning())));
 }
 
 // In half precision the network gets half tensors while the latents stay float32.
