@@ -11,7 +11,6 @@
 #include <system_error>
 
 #include <ATen/Context.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 #ifdef LATENTSYNC_HAVE_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
 #endif
@@ -122,12 +121,6 @@ c10::ScalarType find_precision(Precision precision, c10::Device device,
 
 std::string precision_name(c10::ScalarType dtype) {
   return dtype == c10::kHalf ? "float16" : dtype == c10::kBFloat16 ? "bfloat16" : "float32";
-}
-
-void synchronize(c10::Device device) {
-  if (device.is_cpu()) return;
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  guard.synchronizeStream(guard.getStream(device));
 }
 
 int64_t memory_shortages() noexcept { return shortages; }

@@ -26,9 +26,6 @@ c10::ScalarType find_precision(Precision precision, c10::Device device,
 /// float32, bfloat16, float16.
 std::string precision_name(c10::ScalarType dtype);
 
-/// Waits until the device has done what this thread has asked of it.
-void synchronize(c10::Device device);
-
 /// How often a CUDA device of this process has had no memory left for a tensor or a library's
 /// workspace; each is counted, though LibTorch may have gone on without it. 0 without CUDA.
 int64_t memory_shortages() noexcept;
@@ -36,8 +33,8 @@ int64_t memory_shortages() noexcept;
 /// Begins to count them, once; a CUDA device must be there.
 void count_memory_shortages();
 
-/// Results do not depend on what DEVICE rounds away: for CUDA, TensorFloat-32 is switched off in the
-/// whole process, once. A CPU has none, and nothing is changed.
+/// Results do not depend on what DEVICE rounds away: for CUDA, TensorFloat-32 is switched off in
+/// the whole process, once. A CPU has none, and nothing is changed.
 void use_exact_arithmetic(c10::Device device);
 
 }  // namespace latentsync::lipsync

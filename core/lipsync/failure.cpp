@@ -1,12 +1,35 @@
 #include "core/lipsync/failure.h"
 
+#include "core/lipsync/device.h"
+
+#include <new>
 #include <string>
+#include <string_view>
+
+#include <c10/util/Exception.h>
 
 namespace latentsync::lipsync {
 namespace {
 
 // In the text of the c10::Error that LibTorch's allocator of system memory throws.
 constexpr char kSystemAllocator[] = "DefaultCPUAllocator";
+
+// In the text of an account that has reached its limit (core/memory/account.h).
+constexpr char kBudget[] = "of a budget of";
+
+// Whether the exception that is being handled tells that the machine's own memory ran out.
+bool is_of_the_machine() {
+  try {
+    throw;
+  } catch (const c10::Error& error) {
+    const std::string_view text = error.what_without_backtrace();
+    return text.find(kSystemAllocator) != text.npos && text.find(kBudget) == text.npos;
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
 
 }  // namespace
 
@@ -21,6 +44,16 @@ Failure current_failure() noexcept {
   } catch (...) {
     return {ErrorCode::kOutOfMemory, {}, {}};  // not even the message could be made
   }
+}
+
+DeviceFailure current_device_failure(int64_t shortages) noexcept {
+  DeviceFailure result{current_failure()};
+  auto& failure = result.failure;
+  if (memory_shortages() > shortages && may_hide_memory(failure.detail)) {
+    failure.code = ErrorCode::kOutOfMemory;
+  }
+  result.out_of_device_memory = failure.code == ErrorCode::kOutOfMemory && !is_of_the_machine();
+  return result;
 }
 
 bool may_hide_memory(std::string_view detail) {
@@ -51,16 +84,23 @@ Failure loading_failure(Failure failure, int64_t file_bytes, const std::string& 
   return failure;
 }
 
-Failure rendering_failure(Failure failure, const RenderSettings& settings) noexcept {
+Failure rendering_failure(Failure failure, const RenderSettings& settings,
+                          const MemoryPlan& plan) noexcept {
   if (failure.code != ErrorCode::kOutOfMemory) return failure;
   try {
+    std::string what = "Memory ran out while a window was rendered";
+    if (!plan.ladder.empty() && plan.rung().peak > 0) {
+      const auto& rung = plan.rung();
+      what += ", though all that saves memory was tried: \"" + rung.rung.name + "\" needs about " +
+              std::to_string(rung.peak >> 20) + " MiB";
+      if (plan.budget > 0) what += " of " + std::to_string(plan.budget >> 20) + " MiB";
+    }
     failure.message =
-        settings.attention == Attention::kStandard
-            ? "Memory ran out while a window was rendered. attention-mode=standard takes the most: "
-              "set it to flex or flash; then lower batch-size to 1, resolution, window-frames, or "
-              "free memory."
-            : "Memory ran out while a window was rendered. Lower batch-size to 1, then resolution, "
-              "then window-frames, or free memory.";
+        what + (settings.attention == Attention::kStandard
+                    ? ". attention-mode=standard takes the most: set it to flex or flash; then "
+                      "lower batch-size to 1, resolution, window-frames, or free memory."
+                    : ". Lower batch-size to 1, then resolution, then window-frames, or free "
+                      "memory.");
   } catch (...) {
     failure.message.clear();
   }

@@ -5,12 +5,28 @@
 #include "core/lipsync/render_settings.h"
 #include "core/lipsync/session.h"
 
+#include <limits>
 #include <malloc.h>
 #include <utility>
 
 #include <ATen/DeviceAccelerator.h>
 
 namespace latentsync::lipsync {
+namespace {
+
+// One rung, that of the settings, whatever it needs.
+MemoryPlan unlimited(const ModelInfo& info) {
+  Rung whole{.name = "whole",
+             .vae_batch = std::numeric_limits<int64_t>::max(),
+             .window_frames = info.most_window_frames};
+  return {.device = info.device,
+          .precision = info.precision,
+          .resolution = info.resolution,
+          .ladder = {{.rung = std::move(whole)}},
+          .chosen = 0};
+}
+
+}  // namespace
 
 LoadedModel::LoadedModel(Networks networks) : networks_(std::move(networks)) {}
 
@@ -39,7 +55,8 @@ Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) cons
 Result<std::unique_ptr<Session>> LoadedModel::open(AudioContext context, int64_t lookahead_ns,
                                                    const PlanRequest& /*request*/) noexcept {
   return guarded([&]() -> std::unique_ptr<Session> {
-    return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns);
+    return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns,
+                                            SessionMemory{.plan = unlimited(networks_.info)});
   });
 }
 

@@ -2,7 +2,6 @@
 
 #include "core/engine.h"
 #include "core/lipsync/networks.h"
-#include "core/lipsync/turn.h"
 
 #include <memory>
 
@@ -23,12 +22,9 @@ class LoadedModel : public Model, public std::enable_shared_from_this<LoadedMode
                                         const PlanRequest& request) noexcept override;
 
   const Networks& networks() const { return networks_; }
-  /// Held while a window is rendered.
-  Turn& turn() { return turn_; }
 
  private:
   Networks networks_;
-  Turn turn_;
 };
 
 }  // namespace latentsync::lipsync

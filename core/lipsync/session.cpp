@@ -1,34 +1,17 @@
 #include "core/lipsync/session.h"
 
-#include "core/face/image_sampler.h"
-#include "core/lipsync/device.h"
+#include "core/lipsync/denoise.h"
 #include "core/lipsync/failure.h"
+#include "core/lipsync/frame_views.h"
 #include "core/lipsync/render_settings.h"
-#include "core/lipsync/stage_timer.h"
-#include "core/lipsync/window_editor.h"
-#include "core/nn/interruption.h"
 
-#include <algorithm>
-#include <limits>
+#include <string>
 #include <utility>
 
 #include <c10/core/InferenceMode.h>
 
 namespace latentsync::lipsync {
 namespace {
-
-// Of a window's work, roughly.
-constexpr double kFacePart = 0.03;
-constexpr double kPasteBegins = 0.99;
-constexpr int64_t kLoneFieldNs = 20'000'000;
-
-using Audio = std::variant<audio::SlidingAudio, audio::WholeAudio>;
-
-Audio make_audio(const std::shared_ptr<audio::WhisperEncoder>& encoder, AudioContext context,
-                 int64_t lookahead_ns) {
-  if (context == AudioContext::kWhole) return audio::WholeAudio(encoder);
-  return audio::SlidingAudio(encoder, lookahead_ns);
-}
 
 template <typename T>
 T value_of(Result<T> result) {
@@ -46,182 +29,187 @@ void check_window(const Window& window, const ModelInfo& info) {
                                                std::to_string(most) + ".");
 }
 
-std::vector<int64_t> times_of(const WindowFrames& frames) {
-  std::vector<int64_t> times(frames.count());
-  for (size_t i = 0; i < times.size(); ++i) times[i] = frames.time_ns(i);
-  return times;
-}
-
-// When the second fields of frames are shown: half-way to the next frame, but no more than MOST
-// after the first ones.
-std::vector<int64_t> later_times(std::span<const int64_t> times, int64_t most) {
-  int64_t half = kLoneFieldNs;
-  std::vector<int64_t> later;
-  for (size_t i = 0; i < times.size(); ++i) {
-    if (i + 1 < times.size()) half = (times[i + 1] - times[i]) / 2;
-    later.push_back(times[i] + std::min(half, most));
+template <typename Work>
+std::optional<Failure> failure_of(Work&& work) noexcept {
+  try {
+    std::forward<Work>(work)();
+    return std::nullopt;
+  } catch (...) {
+    return current_failure();
   }
-  return later;
 }
 
 }  // namespace
 
+/// A window as it came, looked at once.
+struct LipsyncSession::Input {
+  RenderSettings settings;  ///< resolved
+  std::vector<kernels::ImageView> views;
+  std::vector<int64_t> times;
+  WindowKey key;
+};
+
 LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context,
-                               int64_t lookahead_ns)
+                               int64_t lookahead_ns, SessionMemory memory)
     : model_(std::move(model)),
-      lookahead_ns_(lookahead_ns),
-      audio_(make_audio(model_->networks().whisper, context, lookahead_ns)) {}
+      share_(model_->networks().device, std::move(memory)),
+      audio_(model_->networks().whisper, context, lookahead_ns) {}
 
 AudioRange LipsyncSession::needed_audio(std::span<const int64_t> times_ns) const noexcept {
-  const auto* sliding = std::get_if<audio::SlidingAudio>(&audio_);
-  if (sliding == nullptr || times_ns.empty()) return {};
   try {
-    const auto range = sliding->needed(times_ns);
-    return {range.begin, range.end};
+    return audio_.needed(times_ns);
   } catch (...) {
     return {};
   }
 }
 
-audio::WholeAudio& LipsyncSession::whole_audio() {
-  auto* whole = std::get_if<audio::WholeAudio>(&audio_);
-  if (whole == nullptr) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "Audio is appended to sessions of audio-context=whole only; this one takes it with "
-                "each window.");
-  }
-  return *whole;
-}
-
 std::optional<Failure> LipsyncSession::append_audio(std::span<const float> samples) noexcept {
-  try {
+  return failure_of([&] {
     const c10::InferenceMode inference;
-    whole_audio().append(samples);
-    return std::nullopt;
-  } catch (...) {
-    return current_failure();
-  }
+    const memory::AccountScope scope(share_.account());
+    audio_.append(samples);
+  });
 }
 
 std::optional<Failure> LipsyncSession::finish_audio() noexcept {
-  try {
+  return failure_of([&] {
     const c10::InferenceMode inference;
-    whole_audio().finish();
-    return std::nullopt;
-  } catch (...) {
-    return current_failure();
-  }
+    const memory::AccountScope scope(share_.account());
+    audio_.finish();
+  });
 }
 
 Result<WindowResult> LipsyncSession::render(const Window& window, const RenderSettings& settings,
                                             std::stop_token stop,
                                             const RenderProgressCallback& progress) noexcept {
-  const auto shortages = memory_shortages();
   auto result = guarded([&] { return render_window(window, settings, stop, progress); });
   if (result) return result;
-  Failure failure = result.failure();
-  if (memory_shortages() > shortages && may_hide_memory(failure.detail)) {
-    failure.code = ErrorCode::kOutOfMemory;
-  }
-  return rendering_failure(std::move(failure), settings);
+  return rendering_failure(result.failure(), settings, memory_plan());
+}
+
+std::optional<Failure> LipsyncSession::prepare(const Window& window, const RenderSettings& settings,
+                                               std::stop_token stop) noexcept {
+  auto failure = failure_of([&] { prepare_ahead(window, settings, stop); });
+  if (failure) failure = rendering_failure(std::move(*failure), settings, memory_plan());
+  return failure;
 }
 
 WindowResult LipsyncSession::render_window(const Window& window, const RenderSettings& settings,
                                            const std::stop_token& stop,
                                            const RenderProgressCallback& progress) {
   const auto& networks = model_->networks();
-  check_window(window, networks.info);
-  const auto resolved = resolve_settings(settings, networks.info);
-  const auto turn = model_->turn().take(stop);
+  const auto input = read(window, settings);
   check_stop(stop);
-  const c10::InferenceMode inference;
-
-  std::vector<kernels::ImageView> views;
-  for (size_t i = 0; i < window.frames->count(); ++i) {
-    views.push_back(value_of(window.frames->readable(i)));
-  }
+  const DeviceShare::WindowScope scope(share_, /*may_change_rung=*/true);
+  share_.reset_memory_peak();
+  const DeviceWork device(share_, window.deadline_ns, stop);
+  const auto mask = mask_of(device, input.settings.resolution);
   WindowResult result;
-  auto follow = window.discontinuity ? face::FollowState{} : follow_;
-  const auto faces = timed(result.seconds.face, networks.device,
-                           [&] { return find_faces(views, resolved, follow, stop); });
-  for (const auto& frame : faces) result.frames.push_back(frame_result(frame));
-  const auto sequences = split_fields(make_sequences(faces, resolved.resolution), views);
-  if (progress) progress({.part = kFacePart, .stage = "face"});
-
-  if (!sequences.empty()) {
-    const auto& mask = mask_of(resolved.resolution);
-    check_stop(stop);
-    const auto audio = timed(result.seconds.audio, networks.device, [&] {
-      const nn::Interruptible interruptible(stop);
-      return audio_features(window, has_fields(views));
-    });
-    const EditContext context{.networks = networks,
-                              .settings = resolved,
+  WindowProgress window_progress(networks.info.vae, input.settings, progress);
+  const WindowContext context{.networks = networks,
+                              .settings = input.settings,
                               .mask = mask,
+                              .device = device,
                               .stop = stop,
-                              .progress =
-                                  [&](RenderProgress done) {
-                                    if (!progress) return;
-                                    done.part = kFacePart + (kPasteBegins - kFacePart) * done.part;
-                                    progress(done);
-                                  },
+                              .progress = window_progress,
                               .seconds = result.seconds};
-    const auto edited = edit_faces(context, sequences, views, audio);
-    // Frames are the last that changes: what can fail comes before the first one is written to.
-    auto pasting = timed(result.seconds.paste, c10::kCPU,
-                         [&] { return Pasting(sequences, edited, mask, views); });
-    check_stop(stop);
-    timed(result.seconds.paste, c10::kCPU, [&] {
-      pasting.write(*window.frames);
+
+  WindowChain::Rendering rendering(chain_, input.key);
+  auto prepared = rendering.take(stop);
+  if (prepared) {
+    result.seconds = prepared->seconds;
+    window_progress.faces_found(prepared->sequences);
+  } else {
+    prepared = prepare_input(context, window, input, rendering.entering());
+  }
+  rendering.leave(prepared->follow);
+  std::optional<Pasting> pasting;
+  if (!prepared->sequences.empty()) pasting = denoise(context, input, *prepared);
+  result.frames = std::move(prepared->frames);
+  result.rung = share_.rungs().current().rung.name;
+  result.memory_peak = share_.memory_peak();
+  if (networks.device.is_cpu()) result.memory_peak += networks.info.weight_bytes;
+  // Frames are the last that changes: what can fail comes before the first one is written to.
+  check_stop(stop);
+  if (pasting) {
+    device.beside(result.seconds.paste, [&] {
+      pasting->write(*window.frames);
       return true;
     });
   }
-  if (progress) progress({.part = 1, .stage = "paste"});
-  follow_ = std::move(follow);
+  window_progress.pasted();
+  rendering.commit();
   return result;
 }
 
-std::vector<face::FrameFaces> LipsyncSession::find_faces(std::span<const kernels::ImageView> views,
-                                                         const RenderSettings& settings,
-                                                         face::FollowState& state,
-                                                         const std::stop_token& stop) const {
+void LipsyncSession::prepare_ahead(const Window& window, const RenderSettings& settings,
+                                   const std::stop_token& stop) {
   const auto& networks = model_->networks();
-  std::vector<face::ImageSampler> samplers;
-  samplers.reserve(views.size());
-  for (const auto& view : views) samplers.emplace_back(view, networks.device);
-  std::vector<const face::FrameSampler*> frames;
-  for (const auto& sampler : samplers) frames.push_back(&sampler);
-  return networks.faces->follow(frames,
-                                {.select = settings.face_select,
-                                 .nearest_x = settings.nearest_x,
-                                 .nearest_y = settings.nearest_y,
-                                 .resolution = settings.resolution},
-                                state, stop);
+  const auto input = read(window, settings);
+  const DeviceWork device(share_, window.deadline_ns, stop);
+  const auto mask = mask_of(device, input.settings.resolution);
+  const auto entering = chain_.begin_preparing(input.key, stop);
+  if (!entering) return;
+  const DeviceShare::WindowScope scope(share_, /*may_change_rung=*/false);
+  std::optional<Prepared> prepared;
+  const auto end = [&] { chain_.end_preparing(entering->number, std::move(prepared)); };
+  try {
+    StageSeconds seconds;
+    WindowProgress unreported(networks.info.vae, input.settings, {});
+    const WindowContext context{.networks = networks,
+                                .settings = input.settings,
+                                .mask = mask,
+                                .device = device,
+                                .stop = stop,
+                                .progress = unreported,
+                                .seconds = seconds};
+    prepared = prepare_input(context, window, input, entering->follow);
+    prepared->seconds = seconds;
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
 }
 
-at::Tensor LipsyncSession::audio_features(const Window& window, bool fields) {
-  auto times = times_of(*window.frames);
-  auto* whole = std::get_if<audio::WholeAudio>(&audio_);
-  int64_t beyond = 0;  // the last frame
-  if (fields) {
-    // The window has the audio that its frames look ahead at: fields after them look less far.
-    const auto most = whole != nullptr ? std::numeric_limits<int64_t>::max()
-                                       : lookahead_ns_ - audio::kShortestLookaheadNs;
-    const auto later = later_times(times, most);
-    beyond = later.back() - times.back();
-    times.insert(times.end(), later.begin(), later.end());
+LipsyncSession::Input LipsyncSession::read(const Window& window,
+                                           const RenderSettings& settings) const {
+  const auto& info = model_->networks().info;
+  check_window(window, info);
+  Input input{.settings = resolve_settings(settings, info)};
+  for (size_t i = 0; i < window.frames->count(); ++i) {
+    input.views.push_back(value_of(window.frames->readable(i)));
+    input.times.push_back(window.frames->time_ns(i));
   }
-  if (whole != nullptr) return whole->features(times);
-  if (beyond == 0) {
-    return std::get<audio::SlidingAudio>(audio_).features(window.audio, window.audio_start, times);
-  }
-  audio::SlidingAudio sliding(model_->networks().whisper, lookahead_ns_ - beyond);
-  return sliding.features(window.audio, window.audio_start, times);
+  input.key = key_of(window, input.times, input.views, input.settings);
+  return input;
 }
 
-const FaceMask& LipsyncSession::mask_of(int64_t resolution) {
+Prepared LipsyncSession::prepare_input(const WindowContext& context, const Window& window,
+                                       const Input& input, const face::FollowState& follow) {
+  return prepare_window(context, input.views, follow, [&](bool fields) {
+    return audio_.features(input.times, window.audio, window.audio_start, fields);
+  });
+}
+
+Pasting LipsyncSession::denoise(const WindowContext& context, const Input& input,
+                                Prepared& prepared) {
+  const auto images = denoise_faces(context, prepared.sequences, prepared.conditioning,
+                                    input.views.size(), device_of(input.views.front()));
+  prepared.conditioning.clear();
+  return context.device.at_rung([&](const Rung&) {
+    return context.device.beside(context.seconds.paste, [&] {
+      return Pasting(prepared.sequences, images, context.mask, input.views);
+    });
+  });
+}
+
+FaceMask LipsyncSession::mask_of(const DeviceWork& device, int64_t resolution) {
+  const std::lock_guard lock(mask_mutex_);
   if (mask_.resolution != resolution) {
-    mask_ = FaceMask::make(resolution, model_->networks().device);
+    double seconds = 0;
+    mask_ =
+        device.task(seconds, [&] { return FaceMask::make(resolution, model_->networks().device); });
   }
   return mask_;
 }

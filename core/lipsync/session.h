@@ -1,19 +1,28 @@
 #pragma once
 
-#include "core/audio/whole_audio.h"
+#include "core/lipsync/commit.h"
+#include "core/lipsync/device_share.h"
 #include "core/lipsync/model.h"
 #include "core/lipsync/renderer.h"
+#include "core/lipsync/session_audio.h"
+#include "core/lipsync/window_chain.h"
+#include "core/lipsync/window_context.h"
 
 #include <memory>
-#include <variant>
-#include <vector>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
 
 namespace latentsync::lipsync {
 
-/// A stream of a model (core/engine.h).
+/// A stream of a model (core/engine.h). A window goes through three values: what is prepared of it,
+/// what is denoised from that, and the commit, which only writes and is the first thing that
+/// changes a frame or the session.
 class LipsyncSession : public Session {
  public:
-  LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context, int64_t lookahead_ns);
+  LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context, int64_t lookahead_ns,
+                 SessionMemory memory);
 
   AudioRange needed_audio(std::span<const int64_t> times_ns) const noexcept override;
   std::optional<Failure> append_audio(std::span<const float> samples) noexcept override;
@@ -21,23 +30,35 @@ class LipsyncSession : public Session {
   Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                               std::stop_token stop,
                               const RenderProgressCallback& progress) noexcept override;
-  MemoryPlan memory_plan() const override { return {}; }
+  /// Does ahead of time what of a window does not depend on how the one before looks: faces, crops,
+  /// audio features, the autoencoder's encoding. May be called by a second thread while render()
+  /// runs, for the window that follows; render() of that window then takes the result, if its
+  /// frames (object, times, places in memory), audio, discontinuity and settings are the same. The
+  /// result is dropped by the render() of another window, by another prepare(), and where the
+  /// window before fails: a failure here, too, costs time only. Frames are only read.
+  std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
+                                 std::stop_token stop = {}) noexcept;
+  MemoryPlan memory_plan() const override { return share_.rungs().plan(); }
+  const DeviceShare& share() const { return share_; }
 
  private:
+  struct Input;
+
+  Input read(const Window& window, const RenderSettings& settings) const;
   WindowResult render_window(const Window& window, const RenderSettings& settings,
                              const std::stop_token& stop, const RenderProgressCallback& progress);
-  std::vector<face::FrameFaces> find_faces(std::span<const kernels::ImageView> views,
-                                           const RenderSettings& settings, face::FollowState& state,
-                                           const std::stop_token& stop) const;
-  /// For the frames, and with FIELDS behind them for the fields that are shown second.
-  at::Tensor audio_features(const Window& window, bool fields);
-  const FaceMask& mask_of(int64_t resolution);
-  audio::WholeAudio& whole_audio();
+  void prepare_ahead(const Window& window, const RenderSettings& settings,
+                     const std::stop_token& stop);
+  Prepared prepare_input(const WindowContext& context, const Window& window, const Input& input,
+                         const face::FollowState& follow);
+  static Pasting denoise(const WindowContext& context, const Input& input, Prepared& prepared);
+  FaceMask mask_of(const DeviceWork& device, int64_t resolution);
 
   std::shared_ptr<LoadedModel> model_;
-  int64_t lookahead_ns_;
-  std::variant<audio::SlidingAudio, audio::WholeAudio> audio_;
-  face::FollowState follow_;
+  DeviceShare share_;
+  SessionAudio audio_;
+  WindowChain chain_;
+  std::mutex mask_mutex_;
   FaceMask mask_;
 };
 

@@ -1,5 +1,7 @@
 #include "core/diffusion/noise.h"
-#include "core/lipsync/window_editor.h"
+#include "core/lipsync/commit.h"
+#include "core/lipsync/denoise.h"
+#include "core/lipsync/prepare.h"
 #include "kernels/reference/face_mask.h"
 #include "tests/golden/parity_path.h"
 #include "tests/support/compare.h"
@@ -254,12 +256,21 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
       views.push_back(picture.view);
     }
     StageSeconds seconds;
-    const lipsync::EditContext context{.networks = networks,
-                                       .settings = settings,
-                                       .mask = mask,
-                                       .seconds = seconds,
-                                       .posterior_noise = path_->posterior_noise(0)};
-    const auto edited = lipsync::edit_faces(context, {&sequence, 1}, views, path_->features(range));
+    lipsync::DeviceShare share(networks.device, {.plan = {.ladder = {{}}, .chosen = 0}});
+    const lipsync::DeviceWork device(share, {}, {});
+    lipsync::WindowProgress progress(networks.info.vae, settings, {});
+    const lipsync::WindowContext context{.networks = networks,
+                                         .settings = settings,
+                                         .mask = mask,
+                                         .device = device,
+                                         .progress = progress,
+                                         .seconds = seconds,
+                                         .posterior_noise = path_->posterior_noise(0)};
+    progress.faces_found({&sequence, 1});
+    const auto conditioning =
+        lipsync::encode_faces(context, {&sequence, 1}, views, path_->features(range));
+    const auto edited = lipsync::denoise_faces(context, {&sequence, 1}, conditioning, views.size(),
+                                               networks.device);
     const auto crops = lipsync::take_crops(sequence, views, data().resolution(), networks.device);
     const auto combined = kernels::combine(edited[0], crops, mask.keep);
     lipsync::Pasting({&sequence, 1}, edited, mask, views).write(frames);

@@ -1,4 +1,4 @@
-#include "core/lipsync/window_editor.h"
+#include "core/lipsync/commit.h"
 #include "tests/support/failing_allocations.h"
 #include "tests/support/pictures.h"
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/lipsync/prepare.h"
+#include "core/lipsync/window_context.h"
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+/// The second of a window's three stages: the mouths.
+namespace latentsync::lipsync {
+
+/// Elements [begin, end) of a sequence.
+struct FaceRange {
+  size_t begin = 0;
+  size_t end = 0;
+
+  bool operator==(const FaceRange&) const = default;
+};
+
+/// What of SEQUENCE, in a window of FRAMES frames, is denoised together where that are MOST frames
+/// of the window, 1 and more: the window's equal parts, without those that the face is not in.
+std::vector<FaceRange> parts_of(const FaceSequence& sequence, size_t frames, size_t most);
+
+/// The generated images of each sequence [F, 3, R, R] around [-1, 1] in the networks' precision,
+/// on the device WHERE. FRAMES is the number of frames of the window. Errors: kCancelled, those of
+/// the networks; kForeignModel and kUnsupported for values that are no numbers.
+std::vector<at::Tensor> denoise_faces(const WindowContext& context,
+                                      std::span<const FaceSequence> sequences,
+                                      std::span<const diffusion::Conditioning> conditioning,
+                                      size_t frames, c10::Device where);
+
+}  // namespace latentsync::lipsync

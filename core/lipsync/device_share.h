@@ -1,0 +1,70 @@
+#pragma once
+
+#include "core/device/executor.h"
+#include "core/lipsync/device_sessions.h"
+#include "core/lipsync/rungs.h"
+#include "core/memory/account.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include <c10/core/Device.h>
+
+namespace latentsync::lipsync {
+
+/// What a session is given by its plan.
+struct SessionMemory {
+  MemoryPlan plan;            ///< at least one rung
+  int64_t account_limit = 0;  ///< on a CPU: bytes of the session's tensors, without the weights;
+                              ///< 0: none
+  /// Bytes that the session may take now, weights included; empty where that does not change by
+  /// itself. Asked before each window.
+  std::function<int64_t()> available = {};
+};
+
+/// What a session has of its device: turns, memory, and the rung that its windows are rendered at.
+class DeviceShare {
+ public:
+  DeviceShare(c10::Device device, SessionMemory memory);
+
+  /// A window's time on the device, begun by render() or prepare().
+  class WindowScope {
+   public:
+    /// A window that is rendered may change the rung; one that is prepared takes it as it is.
+    WindowScope(DeviceShare& share, bool may_change_rung);
+    WindowScope(const WindowScope&) = delete;
+    WindowScope& operator=(const WindowScope&) = delete;
+    ~WindowScope();
+
+   private:
+    DeviceShare& share_;
+  };
+
+  device::Executor& executor() { return executor_; }
+  device::Client& client() { return client_; }
+  const device::Client& client() const { return client_; }
+  Rungs& rungs() { return rungs_; }
+  const Rungs& rungs() const { return rungs_; }
+  /// Tensors in system memory.
+  const std::shared_ptr<memory::Account>& account() const { return account_; }
+  /// The session among others of an accelerator. On a CPU each keeps to its own account, and nobody
+  /// makes room by going lower.
+  DeviceSessions::Member* among_others() { return member_ ? &*member_ : nullptr; }
+
+  /// Bytes that the device held at most since the last reset: on a CPU the session's tensors
+  /// without the weights, else all that this process has on it.
+  int64_t memory_peak() const;
+  void reset_memory_peak();
+
+ private:
+  device::Executor& executor_;
+  device::Client client_;
+  Rungs rungs_;
+  std::shared_ptr<memory::Account> account_;
+  std::function<int64_t()> available_;
+  std::optional<DeviceSessions::Member> member_;
+};
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,127 @@
+#include "core/lipsync/prepare.h"
+
+#include "core/face/image_sampler.h"
+#include "core/lipsync/frame_views.h"
+#include "core/nn/interruption.h"
+#include "kernels/warp_crop/warp_crop.h"
+
+#include <cstddef>
+#include <utility>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
+
+namespace latentsync::lipsync {
+namespace {
+
+// The faces of the frames, and the state that they leave.
+struct FoundFaces {
+  std::vector<face::FrameFaces> frames;
+  face::FollowState follow;
+};
+
+FoundFaces find_faces(const WindowContext& context, std::span<const kernels::ImageView> views,
+                      face::FollowState follow) {
+  const auto& settings = context.settings;
+  std::vector<face::ImageSampler> samplers;
+  samplers.reserve(views.size());
+  for (const auto& view : views) samplers.emplace_back(view, context.networks.device);
+  std::vector<const face::FrameSampler*> frames;
+  for (const auto& sampler : samplers) frames.push_back(&sampler);
+  auto found = context.networks.faces->follow(frames,
+                                              {.select = settings.face_select,
+                                               .nearest_x = settings.nearest_x,
+                                               .nearest_y = settings.nearest_y,
+                                               .resolution = settings.resolution},
+                                              follow, context.stop);
+  return {std::move(found), std::move(follow)};
+}
+
+at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio, size_t frame_count) {
+  std::vector<int64_t> rows;
+  for (const auto& face : sequence.faces) {
+    rows.push_back(static_cast<int64_t>(face.frame + (face.later ? frame_count : 0)));
+  }
+  return audio.index_select(0, at::tensor(rows, at::kLong).to(audio.device()));
+}
+
+// The crops are made where the frames lie; in system memory that is nobody's turn.
+at::Tensor crops_of(const WindowContext& context, const FaceSequence& sequence,
+                    std::span<const kernels::ImageView> views) {
+  const auto where = device_of(views[sequence.faces.front().frame]);
+  const auto crop = [&] { return take_crops(sequence, views, context.settings.resolution, where); };
+  return context.device.at_rung([&](const Rung&) {
+    return where.is_cpu() ? context.device.beside(context.seconds.face, crop)
+                          : context.device.task(context.seconds.face, crop);
+  });
+}
+
+}  // namespace
+
+at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::ImageView> views,
+                      int64_t resolution, c10::Device device) {
+  const auto count = static_cast<int64_t>(sequence.faces.size());
+  const auto crops =
+      at::empty({count, 3, resolution, resolution}, at::TensorOptions(at::kFloat).device(device));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& face = sequence.faces[i];
+    const auto view = field_view(views[face.frame], face.field);
+    const auto where = device_of(view);
+    const auto crop = where == device ? crops[i]
+                                      : at::empty({3, resolution, resolution},
+                                                  at::TensorOptions(at::kFloat).device(where));
+    kernels::warp_crop(view, face.crop_to_frame, kernels::ValueRange::kSigned, crop);
+    if (where != device) crops[i].copy_(crop);
+  }
+  return crops;
+}
+
+std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
+                                                  std::span<const FaceSequence> sequences,
+                                                  std::span<const kernels::ImageView> views,
+                                                  const at::Tensor& audio) {
+  const auto& networks = context.networks;
+  std::vector<diffusion::Conditioning> conditioning;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    check_stop(context.stop);
+    const auto crops = crops_of(context, sequences[i], views);
+    const auto report = [&](int64_t done, int64_t batches) {
+      context.progress.encoded(i, done, batches);
+    };
+    conditioning.push_back(context.device.at_rung([&](const Rung& rung) {
+      return context.device.task(context.seconds.encode, [&] {
+        return make_renderer(context, rung)
+            .encode(crops.to(networks.device), context.mask,
+                    audio_of(sequences[i], audio, views.size()), context.posterior_noise, report);
+      });
+    }));
+  }
+  return conditioning;
+}
+
+Prepared prepare_window(const WindowContext& context, std::span<const kernels::ImageView> views,
+                        face::FollowState follow, const AudioFeatures& audio) {
+  const auto& device = context.device;
+  auto found = device.at_rung([&](const Rung&) {
+    return device.task(context.seconds.face, [&] { return find_faces(context, views, follow); });
+  });
+  Prepared prepared{.follow = std::move(found.follow)};
+  for (const auto& frame : found.frames) prepared.frames.push_back(frame_result(frame));
+  prepared.sequences =
+      split_fields(make_sequences(found.frames, context.settings.resolution), views);
+  context.progress.faces_found(prepared.sequences);
+  if (!prepared.sequences.empty()) {
+    check_stop(context.stop);
+    const auto features = device.at_rung([&](const Rung&) {
+      return device.task(context.seconds.audio, [&] {
+        const nn::Interruptible interruptible(context.stop);
+        return audio(has_fields(views));
+      });
+    });
+    prepared.conditioning = encode_faces(context, prepared.sequences, views, features);
+  }
+  return prepared;
+}
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "core/lipsync/rung_choice.h"
+#include "core/memory_plan.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace latentsync::lipsync {
+
+/// A rung and its place in the plan's ladder.
+struct RungInForce {
+  size_t index = 0;
+  Rung rung;
+};
+
+/// The plan of a session, whose rung follows the memory that there is. For several threads.
+class Rungs {
+ public:
+  /// PLAN has at least one rung; where none of them fits, the last is in force.
+  explicit Rungs(MemoryPlan plan);
+
+  RungInForce current() const;
+  /// The plan with the rung in force as the chosen one.
+  MemoryPlan plan() const;
+  bool is_last() const;
+
+  /// Memory ran out on the rung of number INDEX: the next one is in force from now on, or a lower
+  /// one that already is. False where there is none below it.
+  bool go_below(size_t index);
+  /// For another session that has no memory: the next window is one rung lower, if there is one.
+  void ask_to_go_lower();
+
+  /// Before each window, with the bytes that the session may take now, weights included, where
+  /// that changes by itself (next_choice()). A rung on which memory has run out needs more than
+  /// there was, whatever the plan says.
+  void begin_window(std::optional<int64_t> available);
+
+ private:
+  void go_lower();
+
+  mutable std::mutex mutex_;
+  MemoryPlan plan_;
+  RungChoice choice_;
+  std::vector<int64_t> needs_;     // of the rungs
+  std::optional<size_t> ran_out_;  // the lowest rung that it happened on since the last window
+  bool asked_ = false;
+};
+
+}  // namespace latentsync::lipsync

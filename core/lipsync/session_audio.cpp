@@ -1,0 +1,90 @@
+#include "core/lipsync/session_audio.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace latentsync::lipsync {
+namespace {
+
+constexpr int64_t kLoneFieldNs = 20'000'000;
+
+using Audio = std::variant<audio::SlidingAudio, audio::WholeAudio>;
+
+Audio make_audio(const std::shared_ptr<audio::WhisperEncoder>& encoder, AudioContext context,
+                 int64_t lookahead_ns) {
+  if (context == AudioContext::kWhole) return audio::WholeAudio(encoder);
+  return audio::SlidingAudio(encoder, lookahead_ns);
+}
+
+// When the second fields of frames are shown: half-way to the next frame, but no more than MOST
+// after the first ones.
+std::vector<int64_t> later_times(std::span<const int64_t> times, int64_t most) {
+  int64_t half = kLoneFieldNs;
+  std::vector<int64_t> later;
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (i + 1 < times.size()) half = (times[i + 1] - times[i]) / 2;
+    later.push_back(times[i] + std::min(half, most));
+  }
+  return later;
+}
+
+}  // namespace
+
+SessionAudio::SessionAudio(std::shared_ptr<audio::WhisperEncoder> encoder, AudioContext context,
+                           int64_t lookahead_ns)
+    : encoder_(std::move(encoder)),
+      lookahead_ns_(lookahead_ns),
+      audio_(make_audio(encoder_, context, lookahead_ns)) {}
+
+AudioRange SessionAudio::needed(std::span<const int64_t> times_ns) const {
+  const auto* sliding = std::get_if<audio::SlidingAudio>(&audio_);
+  if (sliding == nullptr || times_ns.empty()) return {};
+  const auto range = sliding->needed(times_ns);
+  return {range.begin, range.end};
+}
+
+audio::WholeAudio& SessionAudio::whole() {
+  auto* whole = std::get_if<audio::WholeAudio>(&audio_);
+  if (whole == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "Audio is appended to sessions of audio-context=whole only; this one takes it with "
+                "each window.");
+  }
+  return *whole;
+}
+
+void SessionAudio::append(std::span<const float> samples) {
+  const std::lock_guard lock(mutex_);
+  whole().append(samples);
+}
+
+void SessionAudio::finish() {
+  const std::lock_guard lock(mutex_);
+  whole().finish();
+}
+
+at::Tensor SessionAudio::features(std::span<const int64_t> times_ns, std::span<const float> samples,
+                                  int64_t start, bool fields) {
+  const std::lock_guard lock(mutex_);
+  std::vector<int64_t> times(times_ns.begin(), times_ns.end());
+  auto* whole = std::get_if<audio::WholeAudio>(&audio_);
+  int64_t beyond = 0;  // the last frame
+  if (fields) {
+    // The window has the audio that its frames look ahead at: fields after them look less far.
+    const auto most = whole != nullptr ? std::numeric_limits<int64_t>::max()
+                                       : lookahead_ns_ - audio::kShortestLookaheadNs;
+    const auto later = later_times(times_ns, most);
+    beyond = later.back() - times.back();
+    times.insert(times.end(), later.begin(), later.end());
+  }
+  if (whole != nullptr) return whole->features(times);
+  if (beyond == 0) return std::get<audio::SlidingAudio>(audio_).features(samples, start, times);
+  audio::SlidingAudio sliding(encoder_, lookahead_ns_ - beyond);
+  return sliding.features(samples, start, times);
+}
+
+}  // namespace latentsync::lipsync

@@ -1,0 +1,170 @@
+#include "tests/unit/lipsync_session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace latentsync::test {
+namespace {
+
+// The cheapest window that goes through all stages.
+constexpr RenderSettings kQuick{.guidance_scale = 1, .inference_steps = 2, .feature_cache = 0};
+
+std::vector<Rung> three_rungs() {
+  return {{.name = "whole", .window_frames = 24},
+          {.name = "vae-batch-1", .vae_batch = 1, .window_frames = 24},
+          {.name = "two-passes", .vae_batch = 1, .two_passes = true, .window_frames = 24}};
+}
+
+// The largest difference of two samples.
+int most_difference(const TestFrames& a, const TestFrames& b) {
+  int most = 0;
+  for (size_t i = 0; i < a.pictures.size(); ++i) {
+    const auto first = a.pictures[i].bytes.to(at::kInt), second = b.pictures[i].bytes.to(at::kInt);
+    most = std::max(most, (first - second).abs().max().item<int>());
+  }
+  return most;
+}
+
+using LipsyncShortage = LipsyncSessionTest;
+
+// Whichever allocation of a window fails, the window is rendered one rung lower, or there is one
+// error and no frame has changed; the next window of the session is rendered in any case.
+TEST_F(LipsyncShortage, AnyAllocationMayFail) {
+  const auto model = load();
+  auto expected = window_of(0, 1), untouched = window_of(0, 1);
+  int64_t allocations = 0;
+  {
+    const auto session = open_with(*model, three_rungs());
+    const auto result = session->render(window(expected), kQuick, {}, {});
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->rung, "whole");
+    allocations = session->share().account()->allocations();
+  }
+  ASSERT_GT(allocations, 200);
+  // All of them take minutes: LATENTSYNC_EVERY_ALLOCATION=1.
+  const int64_t stride =
+      std::getenv("LATENTSYNC_EVERY_ALLOCATION") != nullptr ? 1 : allocations / 40;
+  int lower = 0, failed = 0;
+  for (int64_t n = 1; n <= allocations; n += stride) {
+    const auto session = open_with(*model, three_rungs());
+    session->share().account()->refuse_allocation(n);
+    auto frames = window_of(0, 1);
+    const auto result = session->render(window(frames), kQuick, {}, {});
+    session->share().account()->refuse_allocation(0);
+    if (result) {
+      EXPECT_EQ(result->rung, "vae-batch-1") << "allocation " << n;
+      EXPECT_LE(most_difference(frames, expected), 1) << "allocation " << n;
+      ++lower;
+    } else {
+      EXPECT_EQ(result.failure().code, ErrorCode::kOutOfMemory) << result.failure().message;
+      EXPECT_TRUE(frames.written.empty()) << "allocation " << n;
+      EXPECT_TRUE(frames.equals(untouched)) << "allocation " << n;
+      ++failed;
+    }
+    auto next = window_of(1, 1);
+    EXPECT_TRUE(session->render(window(next), kQuick, {}, {})) << "allocation " << n;
+  }
+  EXPECT_GT(lower, 10 * failed) << "only pasting fails for good";
+}
+
+// A session keeps to its own limit, on the rung that it needs for that, beside one with more; both
+// share the weights and have the same pictures but for rounding.
+TEST_F(LipsyncShortage, TwoBudgetsOnOneModel) {
+  const auto model = load();
+  auto expected = window_of(0, 4);
+  int64_t peak = 0;
+  {
+    const auto session = open_with(*model, three_rungs());
+    ASSERT_TRUE(session->render(window(expected), {}, {}, {}));
+    peak = session->share().memory_peak();
+  }
+  const int64_t limits[] = {peak * 2, peak * 9 / 10};
+  std::string rungs[2];
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 2; ++i) {
+      threads.emplace_back([&, i] {
+        const auto session = open_with(*model, three_rungs(), AudioContext::kSliding, limits[i]);
+        for (int number = 0; number < 2; ++number) {
+          auto frames = window_of(0, 4);
+          auto cut = window(frames);
+          cut.discontinuity = true;
+          const auto result = session->render(cut, {}, {}, {});
+          ASSERT_TRUE(result) << result.failure().message << result.failure().detail;
+          EXPECT_LE(most_difference(frames, expected), 1);
+          EXPECT_LE(session->share().memory_peak(), limits[i]);
+          EXPECT_GT(result->memory_peak, model->info().weight_bytes);
+          rungs[i] = result->rung;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(rungs[0], "whole");
+  EXPECT_NE(rungs[1], "whole");
+}
+
+// Where no rung is small enough there is one error that says what is needed and what to set.
+TEST_F(LipsyncShortage, TellsWhatIsNeededWhereNothingFits) {
+  const auto model = load();
+  const auto session = open_with(*model, three_rungs(), AudioContext::kSliding, 1 << 20);
+  auto frames = window_of(0, 2), untouched = window_of(0, 2);
+  const auto result = session->render(window(frames), {}, {}, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.failure().code, ErrorCode::kOutOfMemory);
+  EXPECT_NE(result.failure().message.find("resolution"), std::string::npos)
+      << result.failure().message;
+  EXPECT_TRUE(frames.equals(untouched));
+}
+
+// A window with a deadline waits for one denoising step of another session at most, however long
+// that one's windows are.
+TEST_F(LipsyncShortage, LiveWindowsWaitForOneStepAtMost) {
+  const auto model = load();
+  const auto slow = open_with(*model), live = open_with(*model);
+  std::stop_source stop;
+  std::jthread working([&] {
+    while (!stop.stop_requested()) {
+      auto frames = window_of(0, 4);
+      slow->render(window(frames), {.inference_steps = 20}, stop.get_token(), {});
+    }
+  });
+  while (slow->share().client().counts().tasks < 4) std::this_thread::yield();
+  for (int number = 0; number < 2; ++number) {
+    auto frames = window_of(0, 1);
+    auto urgent = window(frames);
+    urgent.deadline_ns = std::chrono::steady_clock::now().time_since_epoch().count();
+    EXPECT_TRUE(live->render(urgent, kQuick, {}, {}));
+  }
+  stop.request_stop();
+  const auto counts = live->share().client().counts();
+  EXPECT_GT(counts.tasks, 8);
+  EXPECT_LE(counts.most_turns_waited, 1);
+}
+
+// What a session has allocated goes with it; tables that the first window makes are the model's.
+TEST_F(LipsyncShortage, SessionsLeaveNothingBehind) {
+  const auto model = load();
+  auto first = window_of(0, 1);
+  ASSERT_TRUE(open_with(*model)->render(window(first), kQuick, {}, {}));
+  for (int number = 0; number < 200; ++number) {
+    auto session = open_with(*model);
+    const auto account = session->share().account();
+    const bool has_face = number % 50 == 0;
+    TestFrames frames = make_frames({has_face});
+    ASSERT_TRUE(session->render(window(frames), kQuick, {}, {}));
+    EXPECT_GT(account->peak(), 0);
+    session.reset();
+    ASSERT_EQ(account->live(), 0) << number;
+  }
+}
+
+}  // namespace
+}  // namespace latentsync::test
