@@ -18,8 +18,8 @@ constexpr char kSummary[] =
 constexpr char kDescription[] =
     R"(Times are seconds (12.5) or [h:]mm:ss[.fff]. gst-inspect-1.0 latentsync lists the element's
 properties (if it is not installed, with GST_PLUGIN_PATH=build/gst). Exit status: 0 the output is
-complete; 1 there is no output; 2 the command line is wrong; 4 it does not fit into the memory; 130 Ctrl-C: the output can be played,
-but ends early (after a second Ctrl-C: no output).)";
+complete; 1 there is no output; 2 the command line is wrong; 4 it does not fit into the memory;
+130 Ctrl-C: the output can be played, but ends early (after a second Ctrl-C: no output).)";
 
 /// What GOption fills in.
 struct Raw {
