@@ -203,14 +203,29 @@ bool Worker::load() {
 
 std::optional<Failure> Worker::open(AudioContext context) {
   session_.reset();
-  auto session = model_->open(context, options_.lookahead_ns, request());
+  const PlanRequest request = this->request();
+  auto session = model_->open(context, options_.lookahead_ns, request);
   if (!session) return session.failure();
   session_ = std::move(*session);
+  planned_pixels_ = request.width * request.height;
   tell(session_->memory_plan());
   return std::nullopt;
 }
 
+/// Its frames are larger than those that the memory is planned for. Where nothing of the windows
+/// before counts, a new session plans anew and loses nothing but tracks that end there anyway.
+bool Worker::outgrows(const Job& job) const {
+  const GstVideoInfo& info = *job.group.frame(0).format;
+  return job.context == AudioContext::kSliding && job.group.discontinuity &&
+         int64_t{GST_VIDEO_INFO_WIDTH(&info)} * GST_VIDEO_INFO_HEIGHT(&info) > planned_pixels_;
+}
+
 Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
+  if (outgrows(job)) {
+    const GstVideoInfo& info = *job.group.frame(0).format;
+    set_frame_size(GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info));
+    if (const auto failure = open(job.context)) return *failure;
+  }
   if (job.new_session) {
     if (const auto failure = open(job.context)) return *failure;
     if (job.context == AudioContext::kWhole) {

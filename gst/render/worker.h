@@ -102,6 +102,7 @@ class Worker {
   std::optional<Failure> plan();
   Result<std::shared_ptr<Model>> load_model();
   std::optional<Failure> open(AudioContext context);
+  bool outgrows(const Job& job) const;
   PlanRequest request() const;
   void tell(const MemoryPlan& plan);
   void render();
@@ -123,6 +124,7 @@ class Worker {
 
   std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
   std::optional<Rung> rung_;          ///< of the thread; of the plan that was told last
+  int64_t planned_pixels_ = 0;        ///< of the thread; of a frame that the session is for
   std::jthread thread_;
 };
 

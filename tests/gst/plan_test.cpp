@@ -55,6 +55,28 @@ TEST_P(Plan, IsMadeForTheProperties) {
   EXPECT_EQ(opened.height, Picture{}.height);
 }
 
+// Frames that become larger in mid-stream are planned for anew.
+TEST_P(Plan, IsMadeAnewForLargerFrames) {
+  const Clip small{.frames = 16};
+  const Clip large{.picture = {.width = 2560, .height = 1440}, .first = 16, .frames = 4};
+  Rig rig(GetParam());
+  rig.start();
+  begin(rig, small);
+  feed_frames(rig.video, small);
+  feed_samples(rig.audio, Clip{.frames = 40});
+  ASSERT_TRUE(rig.wait_buffers(16));
+  rig.video.caps(large.picture.caps());
+  feed_frames(rig.video, large);
+  rig.video.eos();
+  rig.audio.eos();
+  ASSERT_TRUE(rig.wait_eos());
+  EXPECT_EQ(rig.buffers(), 20u);
+  EXPECT_EQ(window_sizes(fake::windows()), (std::vector<size_t>{16, 4}));
+  EXPECT_EQ(fake::opened().size(), 2u);
+  EXPECT_EQ(fake::opened().back().width, 2560);
+  EXPECT_EQ(fake::opened().back().height, 1440);
+}
+
 // The bus is told the plan once, before the model is loaded: the rung that fits, what it needs, and
 // all rungs.
 TEST_P(Plan, IsTold) {
