@@ -56,6 +56,7 @@
 
 #include "gst/debug.h"
 #include "gst/element.h"
+#include "gst/plan_structure.h"
 #include "gst/render/engine_loader.h"
 
 #include <algorithm>
@@ -100,7 +101,7 @@ void Element::fail(const Failure& failure) {
 
 void Element::plan_made(const MemoryPlan& plan) {
   reporter.post_plan(plan);
-  const auto frames = static_cast<int>(plan.rung().rung.window_frames);
+  const int frames = window_frames_of(plan);
   bool latency_changed;
   {
     const std::lock_guard lock(monitor->mutex);

@@ -1,5 +1,7 @@
 #include "gst/plan_structure.h"
 
+#include <algorithm>
+
 namespace latentsync {
 namespace {
 
@@ -47,6 +49,13 @@ void set_ladder(GstStructure* structure, const MemoryPlan& plan) {
 
 }  // namespace
 
+int window_frames_of(const MemoryPlan& plan) {
+  const int64_t whole = plan.ladder.front().rung.window_frames;
+  const int64_t most = std::max<int64_t>(plan.rung().rung.window_frames, 1);
+  const int64_t parts = (whole + most - 1) / most;
+  return static_cast<int>((whole + parts - 1) / std::max<int64_t>(parts, 1));
+}
+
 GstStructure* plan_structure(const MemoryPlan& plan) {
   GstStructure* structure = gst_structure_new(
       "latentsync-plan", "device", G_TYPE_STRING, plan.device.c_str(), "precision", G_TYPE_STRING,
@@ -54,7 +63,7 @@ GstStructure* plan_structure(const MemoryPlan& plan) {
       plan.total, "free", G_TYPE_INT64, plan.free, "budget", G_TYPE_INT64, plan.budget, "fits",
       G_TYPE_BOOLEAN, plan.fits(), "advice", G_TYPE_STRING, plan.advice.c_str(), "rung",
       G_TYPE_STRING, plan.rung().rung.name.c_str(), "window-frames", G_TYPE_INT64,
-      plan.rung().rung.window_frames, nullptr);
+      static_cast<gint64>(window_frames_of(plan)), nullptr);
   set_needs(structure, plan.rung());
   set_ladder(structure, plan);
   return structure;

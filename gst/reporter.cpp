@@ -195,9 +195,9 @@ void Reporter::post_plan(const MemoryPlan& plan) {
   const PlannedRung& planned = plan.rung();
   GST_INFO_OBJECT(element_,
                   "memory plan on %s: rung %s, %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
-                  " bytes, windows of at most %" G_GINT64_FORMAT " frames",
+                  " bytes, windows of at most %d frames",
                   plan.device.c_str(), planned.rung.name.c_str(), planned.peak, plan.budget,
-                  planned.rung.window_frames);
+                  window_frames_of(plan));
   {
     std::lock_guard lock(mutex_);
     statistics_.memory_planned = planned.peak;

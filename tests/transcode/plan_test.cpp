@@ -23,7 +23,7 @@ TEST(MemoryPlan, IsPrinted) {
         "  MiB        weights  workspaces  frames  face  audio  encode  denoise  decode  paste  "
         "peak",
         "\n  whole          500         100      32 ", "  4000\n", "\n* window-12 ", "  2000\n",
-        "\n* window-12 is used: windows of at most 12 frames\n"}) {
+        "\n* window-12 is used: windows of at most 8 frames\n"}) {
     EXPECT_TRUE(says(finished, words)) << words << "\n" << finished.output;
   }
 }
