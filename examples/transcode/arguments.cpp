@@ -1,6 +1,7 @@
 #include "examples/transcode/arguments.h"
 
 #include "examples/transcode/batch.h"
+#include "examples/transcode/output_name.h"
 
 #include <charconv>
 #include <cmath>
@@ -29,6 +30,9 @@ struct Raw {
   gchar* audio_track = nullptr;
   gint audio_channel = 0;
   gboolean deinterlace = FALSE;
+  gboolean clean_audio = FALSE;
+  gchar* profile = nullptr;
+  gchar* jobs_report = nullptr;
   gchar* output = nullptr;
   gchar* preset = nullptr;
   gchar* presets = nullptr;
@@ -47,7 +51,7 @@ struct Raw {
 
   ~Raw() {
     for (gchar* text : {audio, sound, audio_offset, audio_track, output, preset, presets, start,
-                        duration, shard, frames, video_end, stats, batch}) {
+                        duration, shard, frames, video_end, stats, batch, profile, jobs_report}) {
       g_free(text);
     }
     g_strfreev(settings);
@@ -71,8 +75,14 @@ void parse_options(int argc, char** argv, Raw& raw) {
        "The channel that the mouth follows, from 1 (default: a mix of all)", "N"},
       {"deinterlace", 0, 0, G_OPTION_ARG_NONE, &raw.deinterlace,
        "Make one whole picture of the two fields of a frame", nullptr},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output, "Output file; with --batch a folder",
-       "OUT"},
+      {"clean-audio", 0, 0, G_OPTION_ARG_NONE, &raw.clean_audio,
+       "Filter noise out of the speech and level it, for the mouth only", nullptr},
+      {"profile", 0, 0, G_OPTION_ARG_STRING, &raw.profile,
+       "The video's codec where the extension has several: h264, h264-10bit, hevc-10bit, prores, "
+       "prores-4444, vp9, vp9-10bit, ffv1",
+       "NAME"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &raw.output,
+       "Output file; with --batch a folder. May hold {stem}, {folder}, {preset}, {seed}", "OUT"},
       {"preset", 0, 0, G_OPTION_ARG_STRING, &raw.preset,
        "Load a preset of the element, or of --presets", "NAME"},
       {"presets", 0, 0, G_OPTION_ARG_FILENAME, &raw.presets,
@@ -96,6 +106,8 @@ void parse_options(int argc, char** argv, Raw& raw) {
        "Render many clips, loading the model once: a folder, or a list of "
        "INPUT[<tab>AUDIO[<tab>SOUND]]",
        "LIST|DIR"},
+      {"jobs-report", 0, 0, G_OPTION_ARG_FILENAME, &raw.jobs_report,
+       "With --batch: write what became of each clip", "FILE.json"},
       {"plan", 0, 0, G_OPTION_ARG_NONE, &raw.plan,
        "Print how the settings fit into the memory, for INPUT or 1920x1080, and end", nullptr},
       {"version", 0, 0, G_OPTION_ARG_NONE, &raw.version, "Print the version", nullptr},
@@ -197,6 +209,8 @@ Options parse_common(const Raw& raw) {
     throw Problem("--audio-channel counts from 1", kUsage);
   }
   options.deinterlace = raw.deinterlace != FALSE;
+  options.clean_audio = raw.clean_audio != FALSE;
+  options.profile = text(raw.profile);
   for (gchar** setting = raw.settings; setting != nullptr && *setting != nullptr; ++setting) {
     const std::string pair = *setting;
     const size_t equals = pair.find('=');
@@ -225,7 +239,7 @@ std::vector<Clip> parse_batch(const Raw& raw) {
   if (raw.output == nullptr) {
     throw Problem("--batch needs -o FOLDER", kUsage);
   }
-  return batch_clips(raw.batch, raw.output);
+  return batch_clips(raw.batch, root_of_outputs(raw.output));
 }
 
 Clip parse_clip(const Raw& raw) {
@@ -246,7 +260,6 @@ Clip parse_clip(const Raw& raw) {
   return {.input = raw.inputs[0],
           .audio = text(raw.audio),
           .sound = text(raw.sound),
-          .output = text(raw.output),
           .frames = text(raw.frames),
           .stats = text(raw.stats)};
 }
@@ -271,10 +284,14 @@ Arguments parse_arguments(int argc, char** argv) {
   if (arguments.batch) {
     arguments.clips = parse_batch(raw);
     arguments.list = std::filesystem::is_directory(raw.batch) ? "" : raw.batch;
-    arguments.folder = raw.output;
   } else {
     arguments.clips = {parse_clip(raw)};
   }
+  if (raw.jobs_report != nullptr && !arguments.batch) {
+    throw Problem("--jobs-report is for --batch; for a single clip use --stats", kUsage);
+  }
+  arguments.output = text(raw.output);
+  arguments.jobs_report = text(raw.jobs_report);
   return arguments;
 }
 

@@ -13,9 +13,10 @@ namespace latentsync::transcode {
 /// One clip: what is read and what is written.
 struct Clip {
   std::string input;
-  std::string audio;  ///< the speech; empty: the input's own
-  std::string sound;  ///< what is heard; empty: the speech
-  std::string output;
+  std::string folder;  ///< where INPUT is below the batch's folder; empty: in it, or no batch
+  std::string audio;   ///< the speech; empty: the input's own
+  std::string sound;   ///< what is heard; empty: the speech
+  std::string output;  ///< empty until name_outputs()
   std::string frames;  ///< folder for PNGs; empty: none
   std::string stats;   ///< file for the report; empty: none
 };
@@ -33,6 +34,8 @@ struct Options {
   std::string audio_track;            ///< of the speech's file, as find_track() takes it; or empty
   int audio_channel = 0;              ///< that the mouth follows, from 1; 0: a mix of all
   bool deinterlace = false;
+  bool clean_audio = false;  ///< the speech is filtered and made as loud as usual for the mouth
+  std::string profile;       ///< of the video's codec; empty: by the output's extension
 };
 
 struct Arguments {
@@ -42,7 +45,8 @@ struct Arguments {
   bool list_presets = false;  ///< print them; there is no clip
   bool plan = false;          ///< print the memory plan; the clip may be without input and output
   std::string list;           ///< of --batch; empty: none, or a folder
-  std::string folder;         ///< of --batch's outputs
+  std::string output;         ///< the pattern of all outputs' names (output_name.h)
+  std::string jobs_report;    ///< file for what became of the clips; empty: none
 };
 
 /// Throws Problem with kUsage. Prints and ends the process for --help and --version.

@@ -1,13 +1,16 @@
 #include "examples/transcode/batch.h"
 
+#include "examples/transcode/file_identity.h"
 #include "examples/transcode/input_file.h"
 #include "examples/transcode/list_file.h"
+#include "examples/transcode/output_name.h"
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
 #include <sstream>
+#include <string>
 #include <string_view>
 
 namespace latentsync::transcode {
@@ -27,12 +30,30 @@ bool is_video(const fs::path& path) {
          kVideoExtensions.end();
 }
 
-std::vector<Clip> from_folder(const fs::path& folder) {
+bool is_hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+/// Videos in FOLDER and the folders below it, but not in hidden ones or in OUTPUTS.
+std::vector<Clip> from_folder(const fs::path& folder, const std::string& outputs) {
+  const auto root = identify(outputs);
+  const bool same = root == identify(folder.string());
   std::vector<Clip> clips;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && is_video(entry.path())) {
-      clips.push_back({.input = entry.path().string()});
+  std::error_code failure;
+  std::error_code ignored;
+  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied,
+                                         failure);
+  for (const fs::recursive_directory_iterator end; !failure && entry != end;
+       entry.increment(failure)) {
+    const fs::path& path = entry->path();
+    if (entry->is_directory(ignored) &&
+        (is_hidden(path) || (!same && root && identify(path.string()) == root))) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file(ignored) && is_video(path) && !is_hidden(path)) {
+      clips.push_back({.input = path.string(),
+                       .folder = path.parent_path().lexically_relative(folder).string()});
     }
+  }
+  if (failure) {
+    throw Problem("--batch " + folder.string() + ": cannot be read: " + failure.message());
   }
   std::sort(clips.begin(), clips.end(),
             [](const Clip& one, const Clip& other) { return one.input < other.input; });
@@ -52,6 +73,14 @@ std::string beside(const fs::path& folder, const std::string& name) {
   return name.empty() || (!there && is_uri(name)) ? name : path.string();
 }
 
+/// The folder of NAME as far as it is below FOLDER; else none.
+std::string folder_below(const fs::path& folder, const std::string& name) {
+  const fs::path below = fs::path(name).parent_path().lexically_proximate(folder);
+  const bool is_below = !is_uri(name) && below.is_relative() && below.begin() != below.end() &&
+                        *below.begin() != "..";
+  return is_below ? below.string() : "";
+}
+
 std::vector<Clip> from_list(const fs::path& list) {
   const fs::path folder = folder_of(list);
   std::vector<Clip> clips;
@@ -62,31 +91,42 @@ std::vector<Clip> from_list(const fs::path& list) {
       names.push_back(beside(folder, name));
     }
     names.resize(3);
-    clips.push_back({.input = names[0], .audio = names[1], .sound = names[2]});
+    clips.push_back({.input = names[0],
+                     .folder = folder_below(folder, names[0]),
+                     .audio = names[1],
+                     .sound = names[2]});
   }
   return clips;
 }
 
 }  // namespace
 
-std::vector<Clip> batch_clips(const std::string& from, const std::string& output_folder) {
+std::vector<Clip> batch_clips(const std::string& from, const std::string& outputs) {
   std::error_code failure;
-  std::vector<Clip> clips = fs::is_directory(from, failure) ? from_folder(from) : from_list(from);
+  std::vector<Clip> clips =
+      fs::is_directory(from, failure) ? from_folder(from, outputs) : from_list(from);
   if (clips.empty()) {
     throw Problem("--batch " + from + ": there is no video in it");
   }
+  return clips;
+}
+
+void name_outputs(Arguments& arguments, const std::string& seed) {
+  const std::string pattern =
+      arguments.batch ? pattern_of_batch(arguments.output) : arguments.output;
   std::map<std::string, std::string> inputs;
-  for (Clip& clip : clips) {
-    const std::string name = fs::path(clip.input).stem().string() + ".mp4";
-    const auto [other, first] = inputs.emplace(name, clip.input);
+  for (Clip& clip : arguments.clips) {
+    clip.output = output_name(pattern, {.stem = stem_of(clip.input),
+                                        .folder = clip.folder,
+                                        .preset = arguments.options.preset,
+                                        .seed = seed});
+    const auto [other, first] = inputs.emplace(clip.output, clip.input);
     if (!first) {
       throw Problem("--batch: " + other->second + " and " + clip.input +
-                    " would both be written to " + name +
-                    "; rename one, or put them in batches with different -o folders");
+                    " would both be written to " + clip.output +
+                    "; rename one, or put {folder} into -o, or make two batches of them");
     }
-    clip.output = (fs::path(output_folder) / name).string();
   }
-  return clips;
 }
 
 }  // namespace latentsync::transcode

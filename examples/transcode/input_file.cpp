@@ -38,11 +38,13 @@ std::optional<std::string> local_path(const std::string& uri, const std::string&
 
 /// What a file is that can be read only once; null for one that can be read again.
 const char* readable_once(mode_t mode) {
-  return S_ISFIFO(mode)   ? "a pipe"
-         : S_ISSOCK(mode) ? "a socket"
+  return S_ISSOCK(mode)   ? "a socket"
          : S_ISCHR(mode)  ? "a device"
+         : S_ISFIFO(mode) ? "a pipe"
                           : nullptr;
 }
+
+constexpr char kStandardInput[] = "/dev/stdin";
 
 Problem read_once(const std::string& name, const char* kind) {
   return Problem(name + " is " + kind + "; the file is read several times: save it first");
@@ -51,9 +53,6 @@ Problem read_once(const std::string& name, const char* kind) {
 void check_readable(const std::string& name, const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) {
-    if (name == "-") {
-      throw read_once(name, "standard input");
-    }
     throw Problem(name + (errno == ENOENT || errno == ENOTDIR
                               ? ": no such file"
                               : std::string(": cannot be read: ") + std::strerror(errno)));
@@ -81,7 +80,17 @@ bool is_uri(const std::string& name) {
 }
 
 std::string path_of(const std::string& name) {
+  if (name == "-" && !exists(name)) {
+    return kStandardInput;
+  }
   return is_uri(name) ? local_path(name, protocol_of(name)).value_or("") : name;
+}
+
+std::string pipe_of(const std::string& name) {
+  const std::string path = path_of(name);
+  struct stat status = {};
+  return !path.empty() && ::stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode) ? path
+                                                                                         : "";
 }
 
 std::string uri_of(const std::string& name) {

@@ -43,7 +43,8 @@ std::string in_range_of(const GstVideoInfo& info, const std::string& colorimetry
 MediaReader::MediaReader(const std::string& file, StreamKind kind, const char* caps,
                          Warnings& warnings, const Choice& choice)
     : file_(file),
-      uri_(uri_of(file)),
+      place_(choice.place),
+      uri_(uri_of(place_.empty() ? file : place_)),
       kind_(kind),
       caps_(caps),
       warnings_(warnings),

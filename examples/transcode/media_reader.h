@@ -36,6 +36,7 @@ class MediaReader {
   struct Choice {
     std::string track;  ///< which audio of several, as find_track() takes it; empty: the first
     bool deinterlace = false;  ///< frames of two fields become one picture each
+    std::string place;         ///< where FILE can be read; empty: at its own name
   };
 
   /// FILE: a path or a URI. CAPS: raw formats that are wanted, others are converted. Returns when
@@ -48,6 +49,8 @@ class MediaReader {
       : MediaReader(file, kind, caps, warnings, Choice{}) {}
 
   const std::string& file() const { return file_; }
+  /// Where that can be read; empty: at its own name.
+  const std::string& place() const { return place_; }
   /// Of a frame, by what the first frames' times and the headers say; 40 ms where neither does.
   GstClockTime frame_duration() const { return rate_.duration; }
   /// Frames a second, 0 for a variable or unknown rate.
@@ -107,6 +110,7 @@ class MediaReader {
   GstClockTime end_of_packets();
 
   std::string file_;
+  std::string place_;
   std::string uri_;
   std::string stream_;  ///< GStreamer's name of it; empty: the first
   std::string taken_track_;

@@ -144,11 +144,11 @@ Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
   return *this;
 }
 
-std::string lock_of(const std::string& path) {
-  std::string name = ".";
-  name += name_for_additions(path);
-  return (fs::path(path).parent_path() / (name + kLock)).string();
+std::string hidden_beside(const std::string& path, const std::string& ending) {
+  return (fs::path(path).parent_path() / ("." + name_for_additions(path) + ending)).string();
 }
+
+std::string lock_of(const std::string& path) { return hidden_beside(path, kLock); }
 
 OutputFile::OutputFile(const std::string& path, const std::vector<std::string>& inputs)
     : path_(path), lock_path_(lock_of(path)) {

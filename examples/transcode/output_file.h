@@ -23,6 +23,9 @@ class Descriptor {
   int number_;
 };
 
+/// The file .NAMEENDING in the folder of PATH, whose name is NAME, or is too long for an addition.
+std::string hidden_beside(const std::string& path, const std::string& ending);
+
 /// The file beside PATH that the one job that writes PATH holds locked.
 std::string lock_of(const std::string& path);
 

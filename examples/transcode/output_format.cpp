@@ -52,6 +52,13 @@ constexpr Part kProRes422 = {"video/x-prores", nullptr, "avenc_prores_ks", "prof
                              "gstreamer1.0-libav"};
 constexpr Part kProRes4444 = {"video/x-prores", nullptr, "avenc_prores_ks", "profile=4",
                               "gstreamer1.0-libav"};
+constexpr Part kH264Deep = {"video/x-h264,profile=high-10", "video/x-raw,format=I420_10LE",
+                            kH264.factory, kH264.properties, kH264.package};
+constexpr Part kHevcDeep = {"video/x-h265,profile=main-10", "video/x-raw,format=I420_10LE",
+                            "x265enc", "option-string=\"crf=14:bframes=0:log-level=0\"",
+                            "gstreamer1.0-plugins-bad"};
+constexpr Part kVp9Deep = {"video/x-vp9,profile=(string)2", "video/x-raw,format=I420_10LE",
+                           kVp9.factory, kVp9.properties, kVp9.package};
 constexpr Part kFlac = {"audio/x-flac", nullptr, "flacenc", "quality=5",
                         "gstreamer1.0-plugins-good"};
 
@@ -93,6 +100,29 @@ constexpr std::array<Format, 4> kFormats = {{
      0},
 }};
 
+/// What --profile can name.
+struct Profile {
+  const char* name;
+  const char* extensions;  ///< of files that can hold it, with blanks between
+  Part video;
+};
+
+constexpr std::array<Profile, 8> kProfiles = {{
+    {"h264", "mp4 mov mkv", kH264},
+    {"h264-10bit", "mp4 mov mkv", kH264Deep},
+    {"hevc-10bit", "mp4 mov mkv", kHevcDeep},
+    {"prores", "mov", kProRes422},
+    {"prores-4444", "mov", kProRes4444},
+    {"vp9", "webm", kVp9},
+    {"vp9-10bit", "webm", kVp9Deep},
+    {"ffv1", "mkv", kFfv1},
+}};
+
+bool holds(const Profile& profile, const char* extension) {
+  const std::string all = std::string(" ") + profile.extensions + " ";
+  return all.find(std::string(" ") + extension + " ") != std::string::npos;
+}
+
 const Format& format_for(const std::string& path) {
   std::string extension = std::filesystem::path(path).extension().string();
   extension.erase(0, 1);
@@ -106,13 +136,34 @@ const Format& format_for(const std::string& path) {
   throw Problem(path + ": the output's name must end in .mp4, .mov, .webm or .mkv", kUsage);
 }
 
-GstVideoFormat prores_format(const Format& format, GstVideoFormat given) {
-  return std::string_view(format.extension) == "mov" ? format_for_prores(given)
-                                                     : GST_VIDEO_FORMAT_UNKNOWN;
+/// The one that TARGET names, or null.
+const Profile* profile_of(const Target& target) {
+  if (target.profile.empty()) {
+    return nullptr;
+  }
+  const char* extension = format_for(target.path).extension;
+  std::string fitting;
+  for (const Profile& profile : kProfiles) {
+    if (!holds(profile, extension)) {
+      continue;
+    }
+    if (target.profile == profile.name) {
+      return &profile;
+    }
+    fitting += (fitting.empty() ? "" : ", ") + std::string(profile.name);
+  }
+  throw Problem(
+      "--profile " + target.profile + ": ." + extension + " has no such profile; it has " + fitting,
+      kUsage);
 }
 
-const Part& video_part(const Format& format, GstVideoFormat given) {
-  switch (prores_format(format, given)) {
+const Part& video_part(const Target& target, GstVideoFormat given) {
+  if (const Profile* profile = profile_of(target)) {
+    return profile->video;
+  }
+  const Format& format = format_for(target.path);
+  const bool editing = std::string_view(format.extension) == "mov";
+  switch (editing ? format_for_prores(given) : GST_VIDEO_FORMAT_UNKNOWN) {
     case GST_VIDEO_FORMAT_UNKNOWN:
       return format.video;
     case GST_VIDEO_FORMAT_I422_10LE:
@@ -120,6 +171,11 @@ const Part& video_part(const Format& format, GstVideoFormat given) {
     default:
       return kProRes4444;
   }
+}
+
+bool is(const Part& one, const Part& other) {
+  return std::string_view(one.caps) == other.caps &&
+         std::string_view(one.properties) == other.properties;
 }
 
 void require(const Part& part) {
@@ -146,17 +202,17 @@ void finish(GstEncodingProfile* profile, const Part& part) {
 
 }  // namespace
 
-void check_output_format(const std::string& path) {
-  const Format& format = format_for(path);
+void check_output_format(const Target& target) {
+  const Format& format = format_for(target.path);
   require(format.container);
-  require(format.video);
+  require(video_part(target, GST_VIDEO_FORMAT_UNKNOWN));
   require(format.audio);
 }
 
-ProfilePtr profile_for(const std::string& path, GstVideoFormat given) {
-  check_output_format(path);
-  const Format& format = format_for(path);
-  const Part& pictures_part = video_part(format, given);
+ProfilePtr profile_for(const Target& target, GstVideoFormat given) {
+  check_output_format(target);
+  const Format& format = format_for(target.path);
+  const Part& pictures_part = video_part(target, given);
   require(pictures_part);
   const CapsPtr container = caps_of(format.container.caps);
   const CapsPtr video = caps_of(pictures_part.caps);
@@ -177,13 +233,21 @@ ProfilePtr profile_for(const std::string& path, GstVideoFormat given) {
   return owner;
 }
 
-GstVideoFormat encoded_format(const std::string& path, GstVideoFormat given) {
-  const Format& format = format_for(path);
-  if (format.video.factory == kFfv1.factory) {
+GstVideoFormat encoded_format(const Target& target, GstVideoFormat given) {
+  const Part& video = video_part(target, given);
+  if (is(video, kFfv1)) {
     return format_for_ffv1(given);
   }
-  const GstVideoFormat prores = prores_format(format, given);
-  return prores == GST_VIDEO_FORMAT_UNKNOWN ? GST_VIDEO_FORMAT_I420 : prores;
+  if (is(video, kProRes422)) {
+    return GST_VIDEO_FORMAT_I422_10LE;
+  }
+  if (is(video, kProRes4444)) {
+    const GstVideoFormat exact = format_for_prores(given);
+    return exact == GST_VIDEO_FORMAT_A444_10LE || has_alpha(given) ? GST_VIDEO_FORMAT_A444_10LE
+                                                                   : GST_VIDEO_FORMAT_Y444_10LE;
+  }
+  const bool deep = std::string_view(video.restriction).ends_with("_10LE");
+  return deep ? GST_VIDEO_FORMAT_I420_10LE : GST_VIDEO_FORMAT_I420;
 }
 
 SoundLimits sound_limits(const std::string& path) { return format_for(path).sound; }
@@ -207,32 +271,37 @@ void complete(const std::string& file, const std::string& path, GstClockTime sou
   }
 }
 
-std::string exact_caps(const std::string& path, GstVideoFormat given) {
-  const Part& video = video_part(format_for(path), given);
+std::string exact_caps(const Target& target, GstVideoFormat given) {
+  const Part& video = video_part(target, given);
   if (video.restriction != nullptr) {
     return "";
   }
   return std::string("video/x-raw,format=") +
-         gst_video_format_to_string(encoded_format(path, given));
+         gst_video_format_to_string(encoded_format(target, given));
 }
 
-std::string lost_pixels(const std::string& path, GstVideoFormat decoded, GstVideoFormat given) {
-  const std::string before = describe(decoded);
-  const std::string after = describe(encoded_format(path, given));
-  if (before == after) {
+std::string lost_pixels(const Target& target, GstVideoFormat decoded, GstVideoFormat given) {
+  const GstVideoFormat encoded = encoded_format(target, given);
+  // More than a wish asks for is no loss; by itself no format is changed without a word.
+  if (describe(encoded) == describe(decoded) ||
+      (!target.profile.empty() && keeps(encoded, decoded))) {
     return "";
   }
+  const std::string before = describe(decoded);
   const bool matroska_keeps = describe(format_for_ffv1(given)) == before;
-  return "the video is " + before + " and becomes " + after + " in " + path +
-         (matroska_keeps ? "; .mkv keeps it" : "");
+  return "the video is " + before + " and becomes " + describe(encoded) + " in " + target.path +
+         (!matroska_keeps                                          ? ""
+          : format_for(target.path).video.factory == kFfv1.factory ? "; --profile ffv1 keeps it"
+                                                                   : "; .mkv keeps it");
 }
 
-bool takes_even_sizes_only(const std::string& path, GstVideoFormat given) {
-  return video_part(format_for(path), given).factory == kH264.factory;
+bool takes_even_sizes_only(const Target& target, GstVideoFormat given) {
+  const std::string_view factory = video_part(target, given).factory;
+  return factory == kH264.factory || factory == kHevcDeep.factory;
 }
 
-bool marks_fields(const std::string& path) {
-  return format_for(path).video.factory != kVp9.factory;
+bool marks_fields(const Target& target) {
+  return format_for(target.path).video.factory != kVp9.factory;
 }
 
 }  // namespace latentsync::transcode

@@ -14,24 +14,30 @@ struct UnrefProfile {
 };
 using ProfilePtr = std::unique_ptr<GstEncodingProfile, UnrefProfile>;
 
-/// Throws Problem: an extension that is not known, an encoder that is not installed.
-void check_output_format(const std::string& path);
+/// What is to be written: the extension of PATH chooses the container, and it or PROFILE the codec.
+struct Target {
+  std::string path;
+  std::string profile;  ///< empty: the extension's own
+};
 
-/// How a file with PATH's extension is written (docs/transcode.md has the table) whose frames have
-/// the pixel format GIVEN. The frame rate is left as it is, variable or not. Throws Problem: as
-/// above.
-ProfilePtr profile_for(const std::string& path, GstVideoFormat given);
+/// Throws Problem: an extension or profile that is not known, or one without the other; an encoder
+/// that is not installed.
+void check_output_format(const Target& target);
+
+/// How TARGET is written (docs/transcode.md has the table) whose frames have the pixel format
+/// GIVEN. The frame rate is left as it is, variable or not. Throws Problem: as above.
+ProfilePtr profile_for(const Target& target, GstVideoFormat given);
 
 /// The pixel format that the encoder gets.
-GstVideoFormat encoded_format(const std::string& path, GstVideoFormat given);
+GstVideoFormat encoded_format(const Target& target, GstVideoFormat given);
 
-/// What an encoder of PATH that keeps depth and chroma is to be given, as caps; empty for others.
+/// What an encoder of TARGET that keeps depth and chroma is to be given, as caps; empty for others.
 /// Encodebin's own conversion would dither.
-std::string exact_caps(const std::string& path, GstVideoFormat given);
+std::string exact_caps(const Target& target, GstVideoFormat given);
 
 /// What becomes of the pixels of a video that was decoded to DECODED, reaches the encoder from
 /// GIVEN and is not as it was; else empty.
-std::string lost_pixels(const std::string& path, GstVideoFormat decoded, GstVideoFormat given);
+std::string lost_pixels(const Target& target, GstVideoFormat decoded, GstVideoFormat given);
 
 /// What a sound codec can take.
 struct SoundLimits {
@@ -49,9 +55,9 @@ void complete(const std::string& file, const std::string& path, GstClockTime sou
 void adapt_encoder(GstElement* encoder, guint64 samples);
 
 /// Whether its pictures have an even width and height only.
-bool takes_even_sizes_only(const std::string& path, GstVideoFormat given);
+bool takes_even_sizes_only(const Target& target, GstVideoFormat given);
 
 /// Whether its pictures can be marked as two fields each.
-bool marks_fields(const std::string& path);
+bool marks_fields(const Target& target);
 
 }  // namespace latentsync::transcode

@@ -62,6 +62,16 @@ std::string describe(GstVideoFormat format) {
          (kind.alpha ? " with alpha" : "");
 }
 
+bool keeps(GstVideoFormat encoded, GstVideoFormat format) {
+  const Kind has = kind_of(encoded);
+  const Kind wanted = kind_of(format);
+  return has.rgb == wanted.rgb && has.gray == wanted.gray && has.bits >= wanted.bits &&
+         has.shift_x <= wanted.shift_x && has.shift_y <= wanted.shift_y &&
+         (has.alpha || !wanted.alpha);
+}
+
+bool has_alpha(GstVideoFormat format) { return kind_of(format).alpha; }
+
 GstVideoFormat format_for_ffv1(GstVideoFormat format) {
   const Kind kind = kind_of(format);
   const bool deep = kind.bits > 8;

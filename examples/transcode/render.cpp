@@ -1,5 +1,6 @@
 #include "examples/transcode/render.h"
 
+#include "examples/transcode/clean_speech.h"
 #include "examples/transcode/interrupt.h"
 #include "examples/transcode/memory_plan.h"
 
@@ -49,11 +50,7 @@ Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
   g_object_set(encoder, "profile", plan.profile, nullptr);
 
   link_pads(video_source_, "src", element_, "video_sink");
-  GstElement* convert = add("audioconvert");
-  GstElement* resample = add("audioresample");
-  link_pads(speech_source_, "src", convert, "sink");
-  link_pads(convert, "src", resample, "sink");
-  link_pads(resample, "src", element_, "audio_sink");
+  link_speech(plan.speech_gain);
   link_sound(encoder);
   link_video(encoder, plan);
 
@@ -119,6 +116,20 @@ GstElement* Render::add_source(guint64 most_buffers, guint64 most_time) {
                "max-buffers", most_buffers, "max-time", most_time, "handle-segment-change", TRUE,
                nullptr);
   return source;
+}
+
+void Render::link_speech(const std::optional<double>& gain) {
+  GstElement* convert = add("audioconvert");
+  GstElement* resample = add("audioresample");
+  link_pads(speech_source_, "src", convert, "sink");
+  link_pads(convert, "src", resample, "sink");
+  GstElement* last = resample;
+  if (gain) {
+    last = make_cleaning(*gain);
+    gst_bin_add(GST_BIN(pipeline_.get()), last);
+    link_pads(resample, "src", last, "sink");
+  }
+  link_pads(last, "src", element_, "audio_sink");
 }
 
 void Render::link_sound(GstElement* encoder) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,15 +21,16 @@ struct RenderPlan {
   std::string file;                       ///< that is written
   std::string frames;                     ///< a folder for PNGs, or empty
   std::string name;                       ///< of the output, in messages
-  std::string caps;    ///< of frames that are to reach the encoder undithered, or empty
-  int crop_right = 0;  ///< pixels that the encoder cannot take
+  std::string caps;  ///< of frames that are to reach the encoder undithered, or empty
+  std::optional<double> speech_gain;  ///< dB, of speech that is cleaned; none: it stays as it is
+  int crop_right = 0;                 ///< pixels that the encoder cannot take
   int crop_bottom = 0;
 };
 
 /// The pipeline that makes the output:
 ///
 ///   frames ! latentsync.video_sink            latentsync ! encodebin2 ! filesink
-///   speech ! audioconvert ! audioresample ! latentsync.audio_sink
+///   speech ! audioconvert ! audioresample [! clean_speech.h] ! latentsync.audio_sink
 ///   sound ! encodebin2
 ///
 /// Three threads feed it from the streams. What was rendered only for its neighbours' sake is
@@ -57,6 +59,7 @@ class Render {
   GstElement* add_source(guint64 most_buffers, guint64 most_time);
   void link_video(GstElement* encoder, const RenderPlan& plan);
   void link_frames(GstElement* tee, const std::string& frames);
+  void link_speech(const std::optional<double>& gain);
   void link_sound(GstElement* encoder);
 
   static GstPadProbeReturn on_frame(GstPad* pad, GstPadProbeInfo* info, gpointer self);

@@ -56,7 +56,7 @@ Json to_json(const GValue* value) {
 
 }  // namespace
 
-void check_report(const std::string& file) {
+void check_writable(const std::string& option, const std::string& file) {
   namespace fs = std::filesystem;
   std::error_code ignored;
   // Who reads a pipe would take the check for the whole report.
@@ -65,7 +65,7 @@ void check_report(const std::string& file) {
   }
   const bool there = fs::exists(file, ignored);
   if (!std::ofstream(file, std::ios::app)) {
-    throw Problem("--stats " + file + ": cannot be written; name a file in an existing folder");
+    throw Problem(option + " " + file + ": cannot be written; name a file in an existing folder");
   }
   if (!there) {
     fs::remove(file, ignored);

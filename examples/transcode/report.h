@@ -16,8 +16,8 @@ struct Measured {
   StructurePtr element;  ///< its `stats`; may be null
 };
 
-/// Whether --stats can be written to FILE; leaves it as it is. Throws Problem: it cannot.
-void check_report(const std::string& file);
+/// Whether FILE, named by OPTION, can be written; leaves it as it is. Throws Problem: it cannot.
+void check_writable(const std::string& option, const std::string& file);
 
 /// Writes --stats: what was measured. Throws Problem: it cannot be written.
 void write_report(const Clip& clip, const Measured& measured);

@@ -1,5 +1,6 @@
 #include "examples/transcode/streams.h"
 
+#include "examples/transcode/clean_speech.h"
 #include "examples/transcode/transport_stream.h"
 
 #include <algorithm>
@@ -64,7 +65,8 @@ std::string cut_off(MediaReader& video, GstClockTime video_end) {
   if (claimed > end + kTolerance) {
     try {
       Warnings ignored;
-      MediaReader sound(video.file(), StreamKind::kAudio, kAudioCaps, ignored);
+      MediaReader sound(video.file(), StreamKind::kAudio, kAudioCaps, ignored,
+                        {.place = video.place()});
       sound.count_from(video.origin());
       end = std::max(end, sound.find_end());
     } catch (const Problem&) {
@@ -88,7 +90,7 @@ GstClockTime origin_of(MediaReader& reader, StreamKind other) {
   try {
     Warnings ignored;
     MediaReader beside(reader.file(), other, other == StreamKind::kVideo ? kVideoCaps : kAudioCaps,
-                       ignored);
+                       ignored, {.place = reader.place()});
     origin = std::min(origin, beside.first_time());
   } catch (const Problem&) {
     // It has no other stream.
@@ -129,13 +131,18 @@ std::string lost_delay(const std::string& file, GstClockTimeDiff found) {
 
 }  // namespace
 
-Streams::Streams(const Clip& clip, const Options& options, int window_frames)
+Streams::Streams(const Clip& clip, const Options& options, const Copies& copies, int window_frames)
     : video_(clip.input, StreamKind::kVideo, kVideoCaps, warnings_,
-             {.deinterlace = options.deinterlace}),
+             {.deinterlace = options.deinterlace, .place = copies.input}),
       speech_(speech_file(clip), StreamKind::kAudio, kAudioCaps, warnings_,
-              {.track = options.audio_track}),
+              {.track = options.audio_track,
+               .place = clip.audio.empty() ? copies.input : copies.audio}),
       sound_(sound_file(clip), StreamKind::kAudio, kAudioCaps, warnings_,
-             {.track = clip.sound.empty() ? options.audio_track : ""}),
+             {.track = clip.sound.empty() ? options.audio_track : "",
+              .place = !clip.sound.empty()   ? copies.sound
+                       : !clip.audio.empty() ? copies.audio
+                                             : copies.input}),
+      options_(options),
       mode_(mode_for(video_, options.video_end)),
       video_end_(begin_and_end(video_, speech_, sound_)),
       first_frame_(video_.first_time()),
@@ -153,9 +160,10 @@ Streams::Streams(const Clip& clip, const Options& options, int window_frames)
   }
   if (const std::string warning =
           clip.audio.empty()
-              ? lost_delay(clip.input, GST_CLOCK_DIFF(clip.sound.empty() ? sound_feed_.first_time()
-                                                                         : speech_.first_time(),
-                                                      first_frame_))
+              ? lost_delay(copies.input.empty() ? clip.input : copies.input,
+                           GST_CLOCK_DIFF(
+                               clip.sound.empty() ? sound_feed_.first_time() : speech_.first_time(),
+                               first_frame_))
               : "";
       !warning.empty()) {
     warnings_.add(warning);
@@ -176,6 +184,14 @@ std::vector<std::string> Streams::remarks() const {
     }
   }
   return all;
+}
+
+double Streams::cleaning_gain() const {
+  Warnings ignored;
+  MediaReader reader(speech_.file(), StreamKind::kAudio, kAudioCaps, ignored,
+                     {.track = options_.audio_track, .place = speech_.place()});
+  SpeechFeed speech(reader, 0, options_.audio_channel);
+  return measure_gain(speech);
 }
 
 guint64 Streams::expected_frames() const {

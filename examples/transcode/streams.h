@@ -12,14 +12,21 @@
 
 namespace latentsync::transcode {
 
+/// Where a clip's files can be read; empty: at their own names.
+struct Copies {
+  std::string input;
+  std::string audio;
+  std::string sound;
+};
+
 /// What a clip is made of, each with its file open for itself: the frames, the speech that the
 /// mouth follows (from its beginning, whatever part is made), and the sound of the output, which is
 /// the speech's or a file's of its own.
 class Streams {
  public:
-  /// WINDOW_FRAMES: the element's. Throws Problem: a file that is not there, cannot be read or
-  /// lacks the stream; an empty part.
-  Streams(const Clip& clip, const Options& options, int window_frames);
+  /// WINDOW_FRAMES: the element's. COPIES: of inputs that can be read only once. Throws Problem: a
+  /// file that is not there, cannot be read or lacks the stream; an empty part.
+  Streams(const Clip& clip, const Options& options, const Copies& copies, int window_frames);
 
   const Part& part() const { return part_; }
   GstClockTime total() const { return total_; }
@@ -33,6 +40,9 @@ class Streams {
   Warnings& warnings() { return warnings_; }
   /// Which of several audio tracks and channels is taken, for the user.
   std::vector<std::string> remarks() const;
+  /// What the speech is to be made louder by once it is cleaned, in dB. Reads all of it once more.
+  /// Throws Problem.
+  double cleaning_gain() const;
   /// Of the output: 0 where the rate varies and nobody knows.
   guint64 expected_frames() const;
   /// The number of the part's first frame in the whole; 0 where the rate varies.
@@ -56,6 +66,7 @@ class Streams {
   MediaReader video_;
   MediaReader speech_;
   MediaReader sound_;
+  const Options options_;
   VideoEnd mode_;
   GstClockTime video_end_;
   GstClockTime first_frame_;

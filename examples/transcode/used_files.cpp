@@ -4,6 +4,7 @@
 #include "examples/transcode/input_file.h"
 #include "examples/transcode/output_file.h"
 #include "examples/transcode/problem.h"
+#include "examples/transcode/whole_file.h"
 
 #include <filesystem>
 #include <map>
@@ -130,9 +131,16 @@ void check_used_files(const Arguments& arguments, const std::string& model_folde
   for (const Clip& clip : arguments.clips) {
     files.write(clip.output, clip.output, "the output itself");
     files.write(clip.output, lock_of(clip.output), "the lock of the output");
+    if (arguments.batch) {
+      files.write(clip.output, checksum_file(clip.output), "the checksum of the output");
+    }
     if (!clip.stats.empty()) {
       files.write("--stats " + clip.stats, clip.stats, "the report of --stats");
     }
+  }
+  if (!arguments.jobs_report.empty()) {
+    files.write("--jobs-report " + arguments.jobs_report, arguments.jobs_report,
+                "the report of --jobs-report");
   }
   for (const Clip& clip : arguments.clips) {
     if (!clip.frames.empty()) {

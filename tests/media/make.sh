@@ -44,6 +44,7 @@ make wide-pixels.mp4 -i "$face" -frames:v 24 -vf "scale=216:288,setsar=4/3" "${x
 make no-face.mp4 -f lavfi -i "color=gray:size=192x192:rate=25" -i "$speech" -map 0:v -map 1:a -t 2 "${x264[@]}" -c:a aac
 make face-comes-later.mp4 -f lavfi -i "color=0x20a0c0:size=288x288:rate=25:duration=2" -i "$face" -i "$speech" \
   -filter_complex "[0:v][1:v]concat=n=2,setsar=1[v]" -map "[v]" -map 2:a -frames:v 66 "${x264[@]}" -c:a aac
+make short.mp4 -i "$face" -i "$speech" -map 0:v -map 1:a -frames:v 10 "${x264[@]}" -c:a aac -shortest
 make no-audio.mp4 -i "$face" -frames:v 24 -an "${x264[@]}"
 make audio-only.m4a -i "$speech" -vn -c:a aac -t 1
 make late-video.mp4 -itsoffset 0.4 -i "$face" -i "$speech" -map 0:v -map 1:a -frames:v 24 "${x264[@]}" -c:a aac -shortest

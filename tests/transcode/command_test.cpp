@@ -74,7 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
         Complaint{"NoSuchFolder", kClip + " -o /nowhere/out.mp4", 1, "no folder /nowhere"},
         Complaint{"UnwritableFolder", kClip + " -o /proc/out.mp4", 1, "cannot be written"},
         Complaint{"OutputIsInput", kClip + " -o " + kClip, 1, "the input itself"},
-        Complaint{"UnknownPreset", kClip + " --preset turbo -o OUT.mp4", 2, "there are 6gb, final, interview, lecture, live"},
+        Complaint{"UnknownPreset", kClip + " --preset turbo -o OUT.mp4", 2,
+                  "there are 6gb, final, interview, lecture, live"},
         Complaint{"UnknownProperty", kClip + " --set sed=1 -o OUT.mp4", 2, "seed"},
         Complaint{"ReadOnlyProperty", kClip + " --set stats=1 -o OUT.mp4", 2,
                   "no such property to set"},
@@ -244,8 +245,8 @@ TEST(Command, BatchOfTwoWithOneName) {
       transcode("--batch " + (folder / "clips").string() + " -o " + (folder / "made").string());
   EXPECT_EQ(finished.status, 1) << finished.output;
   const std::string said = (folder / "clips/one.mov").string() + " and " +
-                           (folder / "clips/one.mp4").string() +
-                           " would both be written to one.mp4";
+                           (folder / "clips/one.mp4").string() + " would both be written to " +
+                           (folder / "made/one.mp4").string();
   EXPECT_NE(finished.output.find(said), std::string::npos) << finished.output;
   EXPECT_FALSE(fs::exists(folder / "made"));
 }

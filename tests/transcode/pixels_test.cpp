@@ -150,6 +150,71 @@ TEST(ProRes, IsWhatQuickTimeHasOfTenBits) {
   }
 }
 
+struct Named {
+  const char* profile;
+  const char* extension;
+  const char* codec;
+  const char* pixels;
+};
+
+void PrintTo(const Named& named, std::ostream* out) { *out << named.profile; }
+
+class Profiles : public testing::TestWithParam<Named> {};
+
+/// --profile names the codec and depth of the output; all frames are there, and look like the
+/// input's.
+TEST_P(Profiles, AreWritten) {
+  const Named& named = GetParam();
+  const auto folder = empty_folder();
+  const std::string output = folder / (std::string("out.") + named.extension);
+  for (const char* input : {"rate-25.mp4", "ten-bit.mp4"}) {
+    const Finished finished =
+        transcode(media(input) + " --profile " + named.profile + " -o " + output, kNoEdit);
+    ASSERT_EQ(finished.status, 0) << finished.output;
+    const std::string found = probe(output, "v", "codec_name,pix_fmt");
+    EXPECT_TRUE(found.starts_with(std::string(named.codec) + "," + named.pixels)) << found;
+    EXPECT_EQ(frame_times(output).size(), frame_times(media(input)).size());
+    const Finished psnr = run_process("ffmpeg -v info -i " + output + " -i " + media(input) +
+                                      " -lavfi '[0:v]format=yuv444p10le,setpts=N[a];[1:v]"
+                                      "format=yuv444p10le,setpts=N[b];[a][b]psnr' -f null -");
+    const size_t at = psnr.output.find("average:");
+    ASSERT_NE(at, std::string::npos) << psnr.output;
+    EXPECT_GT(std::stod(psnr.output.substr(at + 8)), 38) << psnr.output;
+    const bool loses = std::string(input) == "ten-bit.mp4" &&
+                       std::string(named.pixels).find("10") == std::string::npos &&
+                       std::string(named.codec) != "prores";
+    EXPECT_EQ(count_of("warning: the video", finished.output), loses ? 1u : 0u) << finished.output;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Pixels, Profiles,
+                         testing::Values(Named{"h264", "mkv", "h264", "yuv420p"},
+                                         Named{"h264-10bit", "mp4", "h264", "yuv420p10le"},
+                                         Named{"h264-10bit", "mov", "h264", "yuv420p10le"},
+                                         Named{"hevc-10bit", "mp4", "hevc", "yuv420p10le"},
+                                         Named{"hevc-10bit", "mkv", "hevc", "yuv420p10le"},
+                                         Named{"prores", "mov", "prores", "yuv422p10le"},
+                                         Named{"prores-4444", "mov", "prores", "yuv444p1"},
+                                         Named{"vp9-10bit", "webm", "vp9", "yuv420p10le"}),
+                         [](const auto& info) {
+                           std::string name =
+                               std::string(info.param.profile) + "_" + info.param.extension;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+/// A profile that the container does not have is refused with those that it has.
+TEST(Profile, ThatDoesNotFit) {
+  const auto folder = empty_folder();
+  for (const char* profile : {"prores", "dnxhd"}) {
+    const Finished finished = transcode(media("rate-25.mp4") + " --profile " + profile + " -o " +
+                                        (folder / "out.mp4").string());
+    EXPECT_EQ(finished.status, 2) << finished.output;
+    EXPECT_EQ(count_of("it has h264, h264-10bit, hevc-10bit", finished.output), 1u)
+        << finished.output;
+  }
+}
+
 /// Formats that GStreamer's decoders do not know are one line that says what to do.
 TEST(Transcode, PixelsThatGStreamerDoesNotKnowAreOneLine) {
   for (const char* pixels : {"gray10le", "yuv440p", "yuv420p16le", "yuv444p9le"}) {

@@ -239,5 +239,42 @@ TEST(Speech, Channel) {
   EXPECT_TRUE(says(refused, "there is no channel 3; its audio has 2")) << refused.output;
 }
 
+/// --clean-audio changes what the mouth does, and nothing of what is heard; noise moves the mouth
+/// less than without it, and quiet speech becomes as loud as the other.
+TEST(Speech, CleanAudioDrivesTheMouthOnly) {
+  const fs::path folder = empty_folder();
+  const std::string speech = forwards(folder);
+  const std::string quiet =
+      make(folder, "quiet.wav", "-i " + speech + " -af volume=-24dB -c:a pcm_f32le");
+  const std::string output = folder / "out.mkv";
+  const auto clean = [&](const std::string& audio) {
+    const Finished finished =
+        transcode(media("rate-25.mp4") + " --audio " + audio + " --clean-audio -o " + output);
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    EXPECT_TRUE(says(finished, "the speech is cleaned and made ")) << finished.output;
+    const double gain = std::stod(finished.output.substr(finished.output.find(" and made ") + 10));
+    return says(finished, " dB quieter") ? -gain : gain;
+  };
+  const double loud_gain = clean(speech);
+  EXPECT_EQ(sound_hash(output), sound_hash(speech, "atrim=end_sample=25600"));
+  EXPECT_NE(frame_hashes(output), frames_for(speech, folder));
+  const double quiet_gain = clean(quiet);
+  EXPECT_NEAR(quiet_gain - loud_gain, 24, 0.5);
+}
+
+/// Silence, 8 kHz and a part of a clip can be cleaned.
+TEST(Speech, CleanAudioOfOddSpeech) {
+  const fs::path folder = empty_folder();
+  const std::string output = folder / "out.mkv";
+  const std::string silence = make(folder, "silence.wav", "-f lavfi -i anullsrc=r=44100 -t 2");
+  const std::string narrow = make(folder, "narrow.wav", "-i " + forwards(folder) + " -ar 8000");
+  for (const std::string& audio : {silence, narrow}) {
+    const Finished finished = transcode(media("rate-25.mp4") + " --audio " + audio +
+                                        " --clean-audio --start 0.8 -o " + output);
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    EXPECT_EQ(frame_times(output).size(), 20u);
+  }
+}
+
 }  // namespace
 }  // namespace latentsync::test
