@@ -89,7 +89,7 @@ TEST(Limits, FailureBeforeTheStart) {
       << finished.output;
   std::vector<std::string> names;
   for (const auto& [name, content] : contents(folder / "made")) names.push_back(name);
-  EXPECT_EQ(names, std::vector<std::string>{"rate-30.mp4"});
+  EXPECT_EQ(names, (std::vector<std::string>{".rate-30.mp4.sha256", "rate-30.mp4"}));
 }
 
 }  // namespace
