@@ -6,11 +6,10 @@
 #include "kernels/reference/face_mask.h"
 
 #include <algorithm>
-#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/avg_pool2d.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/max_pool2d.h>
 
 namespace latentsync::lipsync {
@@ -53,29 +52,31 @@ void check_stop(const std::stop_token& stop) {
   }
 }
 
-at::Tensor Renderer::in_batches(const at::Tensor& input,
-                                const std::function<at::Tensor(int64_t, int64_t)>& work,
-                                const BatchCallback& progress) const {
+void Renderer::in_batches(int64_t frames, const std::function<void(int64_t, int64_t)>& work,
+                          const BatchCallback& progress) const {
   const nn::Interruptible interruptible(stop_);
-  const int64_t count = input.size(0);
-  const int64_t batch = vae_batch_ > 0 ? vae_batch_ : count;
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < count; begin += batch) {
+  const int64_t batch = options_.batch > 0 ? std::min(options_.batch, frames) : frames;
+  for (int64_t begin = 0; begin < frames; begin += batch) {
     check_stop(stop_);
-    parts.push_back(work(begin, std::min(batch, count - begin)));
-    if (progress) progress(static_cast<int64_t>(parts.size()), (count + batch - 1) / batch);
+    work(begin, std::min(batch, frames - begin));
+    if (progress) progress(begin / batch + 1, (frames + batch - 1) / batch);
   }
-  return parts.size() == 1 ? parts.front() : at::cat(parts);
 }
 
-at::Tensor Renderer::encode_images(const at::Tensor& images, const at::Tensor& noise,
-                                   const BatchCallback& progress) const {
+at::Tensor Renderer::encode_images(const at::Tensor& crops,
+                                   const std::function<at::Tensor(int64_t, int64_t)>& images,
+                                   const at::Tensor& noise, const BatchCallback& progress) const {
+  const auto downscale = vae_.downscale_factor();
+  const auto latents = at::empty(
+      {crops.size(0), vae_.latent_channels(), crops.size(2) / downscale, crops.size(3) / downscale},
+      crops.options().dtype(dtype_));
   const auto encode = [&](int64_t begin, int64_t count) {
-    return vae_.encode_images(
-        images.narrow(0, begin, count).to(dtype_),
-        noise.defined() ? noise.narrow(0, begin, count).to(images.device(), dtype_) : noise);
+    const auto of_batch =
+        noise.defined() ? noise.narrow(0, begin, count).to(crops.device(), dtype_) : noise;
+    latents.narrow(0, begin, count).copy_(vae_.encode_images(images(begin, count), of_batch));
   };
-  return in_batches(images, encode, progress);
+  in_batches(crops.size(0), encode, progress);
+  return as_video(latents);
 }
 
 diffusion::Conditioning Renderer::encode(const at::Tensor& crops, const FaceMask& mask,
@@ -88,13 +89,19 @@ diffusion::Conditioning Renderer::encode(const at::Tensor& crops, const FaceMask
       progress(second ? batches + done : done, 2 * batches);
     };
   };
-  const auto masked = encode_images(crops * mask.keep, noise.masked, half(false));
-  const auto reference = encode_images(crops, noise.reference, half(true));
+  const auto whole = [&](int64_t begin, int64_t count) { return crops.narrow(0, begin, count); };
+  const auto masked = encode_images(
+      crops,
+      [&](int64_t begin, int64_t count) { return (whole(begin, count) * mask.keep).to(dtype_); },
+      noise.masked, half(false));
+  const auto reference = encode_images(
+      crops, [&](int64_t begin, int64_t count) { return whole(begin, count).to(dtype_); },
+      noise.reference, half(true));
   const auto keep = mask.latent_keep.to(dtype_).expand(
       {1, 1, crops.size(0), mask.latent_keep.size(0), mask.latent_keep.size(1)});
   return {.mask = keep,
-          .masked_latents = as_video(masked),
-          .reference_latents = as_video(reference),
+          .masked_latents = masked,
+          .reference_latents = reference,
           .audio_embeddings = audio};
 }
 
@@ -110,11 +117,16 @@ at::Tensor Renderer::denoise(diffusion::NoisePredictor& predictor,
 
 at::Tensor Renderer::decode(const at::Tensor& latents, const BatchCallback& progress) const {
   const auto frames = latents.squeeze(0).transpose(0, 1);
+  const auto upscale = vae_.downscale_factor();
+  const auto images = at::empty(
+      {frames.size(0), vae_.image_channels(), frames.size(2) * upscale, frames.size(3) * upscale},
+      latents.options().dtype(at::kFloat));
   const auto decode = [&](int64_t begin, int64_t count) {
-    return vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_))
-        .to(at::kFloat);
+    images.narrow(0, begin, count)
+        .copy_(vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_)));
   };
-  return in_batches(frames, decode, progress);
+  in_batches(frames.size(0), decode, progress);
+  return images;
 }
 
 }  // namespace latentsync::lipsync

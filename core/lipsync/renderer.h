@@ -45,18 +45,23 @@ class UNetPredictor : public diffusion::NoisePredictor {
   nn::AttentionMode mode_;
 };
 
+/// How the VAE takes a window's frames. Both bound its memory; results differ by rounding only.
+struct VaeOptions {
+  int64_t batch = 0;  ///< frames at once; 0: all
+  int64_t tile = 0;   ///< edge of its tiles in pixels of the crop, a multiple of 64; 0: no tiles
+};
+
 /// After a batch of the VAE: how many are done, of how many.
 using BatchCallback = std::function<void(int64_t done, int64_t batches)>;
 
 /// Encodes, denoises and decodes the crops of a window, one stage a call. Crops are float32
-/// [F, 3, R, R] (R, G, B) in [-1, 1] on the VAE's device; networks run in DTYPE. The VAE takes
-/// VAE_BATCH frames at once (0: all). STOP is looked at before each layer. Errors: kCancelled, and
-/// those of the networks. To be used in inference mode.
+/// [F, 3, R, R] (R, G, B) in [-1, 1] on the VAE's device; networks run in DTYPE. STOP is looked at
+/// before each layer. Errors: kCancelled, and those of the networks. To be used in inference mode.
 class Renderer {
  public:
   /// VAE must outlive this object.
-  Renderer(nn::Vae& vae, c10::ScalarType dtype, int64_t vae_batch, std::stop_token stop = {})
-      : vae_(vae), dtype_(dtype), vae_batch_(vae_batch), stop_(std::move(stop)) {}
+  Renderer(nn::Vae& vae, c10::ScalarType dtype, VaeOptions options, std::stop_token stop = {})
+      : vae_(vae), dtype_(dtype), options_(options), stop_(std::move(stop)) {}
 
   /// audio [F, tokens, features].
   diffusion::Conditioning encode(const at::Tensor& crops, const FaceMask& mask,
@@ -74,15 +79,17 @@ class Renderer {
   at::Tensor decode(const at::Tensor& latents, const BatchCallback& progress = {}) const;
 
  private:
-  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise,
-                           const BatchCallback& progress) const;
-  at::Tensor in_batches(const at::Tensor& input,
-                        const std::function<at::Tensor(int64_t, int64_t)>& work,
-                        const BatchCallback& progress) const;
+  /// IMAGES(begin, count): those of some frames, in DTYPE -> latents [1, C, F, h, w].
+  at::Tensor encode_images(const at::Tensor& crops,
+                           const std::function<at::Tensor(int64_t, int64_t)>& images,
+                           const at::Tensor& noise, const BatchCallback& progress) const;
+  /// WORK(begin, count) for all FRAMES, a batch a call.
+  void in_batches(int64_t frames, const std::function<void(int64_t, int64_t)>& work,
+                  const BatchCallback& progress) const;
 
   nn::Vae& vae_;
   c10::ScalarType dtype_;
-  int64_t vae_batch_;
+  VaeOptions options_;
   std::stop_token stop_;
 };
 

@@ -11,9 +11,8 @@ namespace latentsync::nn {
 /// latents that the UNet works on ("scaled": already multiplied by the VAE's scaling factor), and
 /// back.
 ///
-/// Tensors come in the dtype and on the device of the weights. BATCH_SIZE is how many images go
-/// through the network at once (0: all); it bounds memory and changes results by rounding only.
-/// Nothing here stops gradients: put inference under at::InferenceMode.
+/// Tensors come in the dtype and on the device of the weights; all images of a call go through the
+/// network at once. Nothing here stops gradients: put inference under at::InferenceMode.
 class Vae : public torch::nn::Module {
  public:
   /// images [N, 3, H, W] in [-1, 1], H and W multiples of downscale_factor() -> scaled latents
@@ -21,12 +20,11 @@ class Vae : public torch::nn::Module {
   /// noise: standard normal, shaped like the latents: the posterior is sampled with it; undefined:
   /// its mean is taken. A VAE without a posterior ignores it.
   /// Errors: kInvalidArgument for other shapes.
-  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise = {},
-                           int64_t batch_size = 0);
+  at::Tensor encode_images(const at::Tensor& images, const at::Tensor& noise = {});
 
   /// Scaled latents [N, C, h, w] -> images [N, 3, h * downscale, w * downscale] around [-1, 1], not
   /// clamped. Errors: kInvalidArgument for other shapes.
-  at::Tensor decode_latents(const at::Tensor& scaled_latents, int64_t batch_size = 0);
+  at::Tensor decode_latents(const at::Tensor& scaled_latents);
 
   virtual int64_t downscale_factor() const = 0;
   virtual int64_t image_channels() const = 0;

@@ -27,8 +27,16 @@
 namespace latentsync::train {
 namespace {
 
-// Images that go through TAESD together: on a CPU what one of them takes fits into its caches.
-int64_t together(c10::Device device) { return device.is_cpu() ? 1 : 16; }
+// RUN(images) put together again: on a CPU one at a time, because what TAESD takes for one image
+// fits into its caches.
+template <typename Run>
+at::Tensor by_image(const at::Tensor& images, const Run& run) {
+  if (!images.device().is_cpu()) return run(images);
+  std::vector<at::Tensor> parts;
+  for (const auto& image : images.split(1)) parts.push_back(run(image));
+  return at::cat(parts);
+}
+
 // Of slots of spread frames, a face between two; of all others, one mixed with another's colours.
 constexpr double kMorphed = 0.5, kMixed = 0.5;
 constexpr double kLeastShare = -0.25;              // of the other one in a face between two
@@ -94,11 +102,9 @@ at::Tensor ImageCoder::encode(const at::Tensor& images) {
   std::vector<at::Tensor> parts(static_cast<size_t>(images.size(0)));
   for_parts(images.device(), images.size(0), [&](int64_t begin, int64_t length) {
     parts[static_cast<size_t>(begin)] =
-        network_
-            ->encode_images(images.narrow(0, begin, length).to(dtype_), {},
-                            together(images.device()))
-            .to(at::kFloat)
-            .contiguous();
+        by_image(images.narrow(0, begin, length), [&](const at::Tensor& some) {
+          return network_->encode_images(some.to(dtype_)).to(at::kFloat).contiguous();
+        });
   });
   std::erase_if(parts, [](const at::Tensor& part) { return !part.defined(); });
   return at::cat(parts);
@@ -106,9 +112,9 @@ at::Tensor ImageCoder::encode(const at::Tensor& images) {
 
 at::Tensor ImageCoder::decode(const at::Tensor& latents) {
   const at::NoGradGuard no_grad;
-  return network_->decode_latents(latents.to(dtype_), together(latents.device()))
-      .to(at::kFloat)
-      .contiguous();
+  return by_image(latents, [&](const at::Tensor& some) {
+    return network_->decode_latents(some.to(dtype_)).to(at::kFloat).contiguous();
+  });
 }
 
 at::Tensor ImageCoder::colour_correction(const at::Tensor& images) {

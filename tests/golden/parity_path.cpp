@@ -159,7 +159,7 @@ RenderedWindow ParityPath::render(size_t index, const std::vector<Affine>& frame
   }
   const auto crops = at::stack(faces);
   const auto mask = lipsync::FaceMask::make(data.resolution(), networks.device);
-  const lipsync::Renderer renderer(*networks.vae, networks.dtype, 0);
+  const lipsync::Renderer renderer(*networks.vae, networks.dtype, {});
   RenderedWindow window;
   window.conditioning = renderer.encode(crops, mask, features(range), posterior_noise(index));
 

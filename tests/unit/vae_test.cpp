@@ -62,27 +62,6 @@ bool refused(const Action& action) {
   return false;
 }
 
-// However many images go through at once, the result is the same within rounding.
-TEST(Vae, BatchSizeDoesNotChangeTheResult) {
-  const std::shared_ptr<Vae> networks[] = {small_autoencoder(), filled(std::make_shared<Taesd>())};
-  for (const auto& vae : networks) {
-    const auto factor = vae->downscale_factor();
-    const auto images = random({5, 3, 4 * factor, 6 * factor}, 1);
-    const auto noise = random({5, 4, 4, 6}, 2);
-    const auto latents = vae->encode_images(images, noise);
-    const auto decoded = vae->decode_latents(latents);
-    EXPECT_EQ(latents.sizes(), noise.sizes());
-    EXPECT_EQ(decoded.sizes(), images.sizes());
-    for (const int64_t batch_size : {1, 2, 3, 5, 8}) {
-      EXPECT_TRUE(
-          test::close(vae->encode_images(images, noise, batch_size), latents, {.rel_l2 = 1e-6}))
-          << batch_size;
-      EXPECT_TRUE(test::close(vae->decode_latents(latents, batch_size), decoded, {.rel_l2 = 1e-6}))
-          << batch_size;
-    }
-  }
-}
-
 // Latents are shifted, then scaled: the mean without noise, a sample of the posterior with it; and
 // decoding undoes both.
 TEST(AutoencoderKL, ScalesItsLatents) {
@@ -110,7 +89,7 @@ TEST(AutoencoderKL, ClampsTheVariance) {
   }
 }
 
-// Images, noise and latents of other shapes are refused, and so is a negative batch size.
+// Images, noise and latents of other shapes are refused.
 TEST(Vae, RefusesForeignShapes) {
   const auto vae = filled(std::make_shared<Taesd>());
   const auto images = random({2, 3, 16, 16}, 1);
@@ -123,7 +102,6 @@ TEST(Vae, RefusesForeignShapes) {
     EXPECT_TRUE(refused([&] { vae->encode_images(random(shape, 1)); })) << at::IntArrayRef(shape);
   }
   EXPECT_TRUE(refused([&] { vae->encode_images(images, random({1, 4, 2, 2}, 1)); }));
-  EXPECT_TRUE(refused([&] { vae->encode_images(images, {}, -1); }));
   for (const auto& shape :
        std::vector<std::vector<int64_t>>{{4, 2, 2}, {1, 3, 2, 2}, {1, 4, 0, 2}, {0, 4, 2, 2}}) {
     EXPECT_TRUE(refused([&] { vae->decode_latents(random(shape, 1)); })) << at::IntArrayRef(shape);
@@ -143,11 +121,11 @@ TEST(AutoencoderKL, Trains) {
   expect_gradients(*vae);
 }
 
-// One training step reaches every parameter of both halves, also in sub-batches.
+// One training step reaches every parameter of both halves.
 TEST(Taesd, Trains) {
   const auto vae = filled(std::make_shared<Taesd>());
   const auto images = random({2, 3, 16, 16}, 1);
-  const auto decoded = vae->decode_latents(vae->encode_images(images, {}, 1), 1);
+  const auto decoded = vae->decode_latents(vae->encode_images(images));
   (decoded - images).square().mean().backward();
   expect_gradients(*vae);
 }
