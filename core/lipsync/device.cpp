@@ -138,11 +138,19 @@ void count_memory_shortages() {
 
 void use_exact_arithmetic(c10::Device device) {
   if (device.is_cpu()) return;
-  static std::once_flag once;
-  std::call_once(once, [] {
-    at::globalContext().setAllowTF32CuBLAS(false);
-    at::globalContext().setAllowTF32CuDNN(false);
-  });
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  auto& context = at::globalContext();
+  // Windows of other models may be reading these: they are written only where they differ.
+  if (context.allowTF32CuBLAS()) context.setAllowTF32CuBLAS(false);
+  if (context.allowTF32CuDNN()) context.setAllowTF32CuDNN(false);
+  if (context.allowFP16AccumulationCuBLAS()) context.setAllowFP16AccumulationCuBLAS(false);
+  constexpr auto kExactSums = at::CuBLASReductionOption::DisallowReducedPrecisionAllowSplitK;
+  if (context.allowFP16ReductionCuBLAS() != kExactSums) context.setAllowFP16ReductionCuBLAS(false);
+  if (context.allowBF16ReductionCuBLAS() != kExactSums) context.setAllowBF16ReductionCuBLAS(false);
+  if (!context.deterministicCuDNN()) context.setDeterministicCuDNN(true);
+  // Else whichever algorithm was the quickest when it was tried decides the bits.
+  if (context.benchmarkCuDNN()) context.setBenchmarkCuDNN(false);
 }
 
 }  // namespace latentsync::lipsync

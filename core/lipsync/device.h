@@ -33,8 +33,12 @@ int64_t memory_shortages() noexcept;
 /// Begins to count them, once; a CUDA device must be there.
 void count_memory_shortages();
 
-/// Results do not depend on what DEVICE rounds away: for CUDA, TensorFloat-32 is switched off in
-/// the whole process, once. A CPU has none, and nothing is changed.
+/// Results do not depend on what DEVICE rounds away, on what else it does or on what was computed
+/// before: for CUDA no TensorFloat-32, sums of half precision products in float32, cuDNN's
+/// deterministic algorithms, chosen without trying which is the quickest. To be called at every
+/// load: these are settings of the whole process's LibTorch. The engine brings its own copy, so an
+/// application's PyTorch is not affected; where both use one, the engine's settings hold. A CPU
+/// needs none of it, and nothing is changed.
 void use_exact_arithmetic(c10::Device device);
 
 }  // namespace latentsync::lipsync
