@@ -73,7 +73,8 @@ at::Tensor Renderer::encode_images(const at::Tensor& crops,
   const auto encode = [&](int64_t begin, int64_t count) {
     const auto of_batch =
         noise.defined() ? noise.narrow(0, begin, count).to(crops.device(), dtype_) : noise;
-    latents.narrow(0, begin, count).copy_(vae_.encode_images(images(begin, count), of_batch));
+    latents.narrow(0, begin, count)
+        .copy_(vae_.encode_images(images(begin, count), of_batch, options_.tile));
   };
   in_batches(crops.size(0), encode, progress);
   return as_video(latents);
@@ -123,7 +124,8 @@ at::Tensor Renderer::decode(const at::Tensor& latents, const BatchCallback& prog
       latents.options().dtype(at::kFloat));
   const auto decode = [&](int64_t begin, int64_t count) {
     images.narrow(0, begin, count)
-        .copy_(vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_)));
+        .copy_(vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_),
+                                   options_.tile));
   };
   in_batches(frames.size(0), decode, progress);
   return images;

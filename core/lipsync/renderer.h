@@ -48,7 +48,8 @@ class UNetPredictor : public diffusion::NoisePredictor {
 /// How the VAE takes a window's frames. Both bound its memory; results differ by rounding only.
 struct VaeOptions {
   int64_t batch = 0;  ///< frames at once; 0: all
-  int64_t tile = 0;   ///< edge of its tiles in pixels of the crop, a multiple of 64; 0: no tiles
+  /// Edge of its tiles in pixels of the crop, a multiple of 64; 0: no tiles. TAESD ignores it.
+  int64_t tile = 0;
 };
 
 /// After a batch of the VAE: how many are done, of how many.

@@ -4,7 +4,10 @@
 #include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "core/nn/resnet_block.h"
+#include "core/nn/tiles.h"
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -33,8 +36,9 @@ class Downsampler : public torch::nn::Module {
       : conv_(register_module(
             "conv", std::make_shared<Conv2d>(channels, channels,
                                              Conv2dOptions{.stride = 2, .padding = 0}))) {}
-  at::Tensor forward(const at::Tensor& x) {
-    return conv_->forward(at::constant_pad_nd(x, {0, 1, 0, 1}));
+  at::Tensor forward(at::Tensor x) {
+    x = at::constant_pad_nd(x, {0, 1, 0, 1});
+    return conv_->forward(std::move(x));
   }
 
  private:
@@ -58,10 +62,11 @@ class Upsampler : public torch::nn::Module, public Packable {
   explicit Upsampler(int64_t channels)
       : conv_(register_module("conv", std::make_shared<Conv2d>(channels, channels))) {}
 
-  at::Tensor forward(const at::Tensor& x) {
+  at::Tensor forward(at::Tensor x) {
     const auto batch = x.size(0), height = x.size(2), width = x.size(3);
     if (packed_.empty()) {
-      return conv_->forward(at::upsample_nearest2d(x, {height * 2, width * 2}));
+      x = at::upsample_nearest2d(x, {height * 2, width * 2});
+      return conv_->forward(std::move(x));
     }
     const auto y = at::empty({batch, height * 2, width * 2, x.size(1)}, x.options(),
                              at::MemoryFormat::Contiguous)
@@ -95,7 +100,8 @@ class Upsampler : public torch::nn::Module, public Packable {
   std::vector<at::Tensor> packed_;  // by 2 * (parity of the row) + parity of the column
 };
 
-// Resnets and, in all blocks but the last, a change of resolution behind them.
+// Resnets and, in all blocks but the last, a change of resolution behind them. Blocks let go of
+// their input as soon as it has been read.
 template <typename Resampler>
 class Block : public torch::nn::Module {
  public:
@@ -115,9 +121,20 @@ class Block : public torch::nn::Module {
     resamplers_->push_back(std::make_shared<Resampler>(options.out_channels));
   }
 
-  at::Tensor forward(at::Tensor x) {
-    for (const auto& resnet : *resnets_) x = resnet->forward(x);
-    return resamplers_ ? (*resamplers_)[0]->forward(x) : x;
+  at::Tensor forward(at::Tensor x) { return resample(forward_resnets(std::move(x))); }
+  at::Tensor forward_resnets(at::Tensor x) {
+    for (const auto& resnet : *resnets_) x = resnet->forward(std::move(x));
+    return x;
+  }
+  at::Tensor resample(at::Tensor x) {
+    return resamplers_ ? (*resamplers_)[0]->forward(std::move(x)) : x;
+  }
+
+  bool resamples() const { return resamplers_ != nullptr; }
+  std::vector<ResnetBlock*> resnets() const {
+    std::vector<ResnetBlock*> list;
+    for (const auto& resnet : *resnets_) list.push_back(resnet.get());
+    return list;
   }
 
  private:
@@ -134,8 +151,10 @@ class MidBlock : public torch::nn::Module {
     for (int i = 0; i < 2; ++i) resnets_->push_back(resnet(channels, channels, groups));
   }
 
-  at::Tensor forward(const at::Tensor& x) {
-    return (*resnets_)[1]->forward((*attentions_)[0]->forward((*resnets_)[0]->forward(x)));
+  at::Tensor forward(at::Tensor x) {
+    x = (*resnets_)[0]->forward(std::move(x));
+    x = (*attentions_)[0]->forward(std::move(x));
+    return (*resnets_)[1]->forward(std::move(x));
   }
 
  private:
@@ -165,15 +184,36 @@ class AutoencoderKLEncoder : public torch::nn::Module {
         "conv_out", std::make_shared<Conv2d>(widths.back(), 2 * config.latent_channels));
   }
 
-  at::Tensor forward(const at::Tensor& images) {
-    auto x = conv_in_->forward(images);
-    for (const auto& block : *down_blocks_) x = block->forward(x);
-    x = mid_block_->forward(x);
-    return conv_out_->forward(conv_norm_out_->forward(x, /*frames=*/1, /*silu=*/true));
+  at::Tensor forward(const at::Tensor& images, int64_t tile) {
+    auto x = tile > 0 ? first_block_in_tiles(images, tile)
+                      : (*down_blocks_)[0]->forward(conv_in_->forward(images));
+    for (size_t i = 1; i < down_blocks_->size(); ++i) {
+      x = (*down_blocks_)[i]->forward(std::move(x));
+    }
+    x = mid_block_->forward(std::move(x));
+    x = conv_norm_out_->forward(std::move(x), /*frames=*/1, /*silu=*/true);
+    return conv_out_->forward(std::move(x));
   }
 
  private:
   using DownBlock = Block<Downsampler>;
+
+  // With conv_in: the only activations at the images' own resolution.
+  at::Tensor first_block_in_tiles(const at::Tensor& images, int64_t tile) {
+    auto& block = *(*down_blocks_)[0];
+    const int64_t scale = block.resamples() ? 2 : 1;
+    const auto resnets = block.resnets();
+    const TiledPart part{
+        .before = [&](const at::Tensor& x) { return conv_in_->forward(x); },
+        .resnets = resnets,
+        .after = [&](at::Tensor x) { return block.resample(std::move(x)); },
+        .input_scale = scale,
+        .inner_scale = scale,
+        .output_scale = 1,
+        // A pixel for each 3x3 convolution: conv_in, two in a resnet, the downsampler.
+        .reach = (2 * static_cast<int64_t>(resnets.size()) + 2 + scale - 1) / scale};
+    return run_in_tiles(images, part, tile / scale);
+  }
 
   std::shared_ptr<Conv2d> conv_in_, conv_out_;
   std::shared_ptr<ModuleList<DownBlock>> down_blocks_;
@@ -202,14 +242,48 @@ class AutoencoderKLDecoder : public torch::nn::Module {
         register_module("conv_out", std::make_shared<Conv2d>(widths.back(), config.out_channels));
   }
 
-  at::Tensor forward(const at::Tensor& latents) {
+  at::Tensor forward(const at::Tensor& latents, int64_t tile) {
     auto x = mid_block_->forward(conv_in_->forward(latents));
-    for (const auto& block : *up_blocks_) x = block->forward(x);
-    return conv_out_->forward(conv_norm_out_->forward(x, /*frames=*/1, /*silu=*/true));
+    const auto last = up_blocks_->size() - 1;
+    for (size_t i = 0; i < last; ++i) {
+      x = (*up_blocks_)[i]->forward_resnets(std::move(x));
+      // The last upsampler gives the largest of all activations.
+      if (tile == 0 || i + 1 < last) x = (*up_blocks_)[i]->resample(std::move(x));
+    }
+    x = tile > 0 ? last_block_in_tiles(std::move(x), tile)
+                 : (*up_blocks_)[last]->forward(std::move(x));
+    x = conv_norm_out_->forward(std::move(x), /*frames=*/1, /*silu=*/true);
+    return conv_out_->forward(std::move(x));
   }
 
  private:
   using UpBlock = Block<Upsampler>;
+
+  // With the upsampler before it: all activations at the images' own resolution. Each resnet is a
+  // part of its own: to compute a norm's input anew through one resnet is cheap, through all three
+  // it is not.
+  at::Tensor last_block_in_tiles(at::Tensor x, int64_t tile) {
+    constexpr int64_t kReach = 2;  // two convolutions; with the upsampler three pixels, two cells
+    const auto last = up_blocks_->size() - 1;
+    std::function<at::Tensor(at::Tensor)> upsample;
+    if (last > 0) {
+      upsample = [&](at::Tensor part) {
+        return (*up_blocks_)[last - 1]->resample(std::move(part));
+      };
+    }
+    int64_t scale = upsample ? 2 : 1;
+    for (auto* const resnet : (*up_blocks_)[last]->resnets()) {
+      x = run_in_tiles(x,
+                       {.before = std::exchange(upsample, nullptr),
+                        .resnets = {resnet},
+                        .inner_scale = scale,
+                        .output_scale = scale,
+                        .reach = kReach},
+                       tile / scale);
+      scale = 1;
+    }
+    return x;
+  }
 
   std::shared_ptr<Conv2d> conv_in_, conv_out_;
   std::shared_ptr<MidBlock> mid_block_;
@@ -231,11 +305,15 @@ VaeAttention::VaeAttention(int64_t channels, int64_t groups) {
 }
 
 at::Tensor VaeAttention::forward(const at::Tensor& x) {
-  const auto tokens = to_tokens(group_norm_->forward(x));
+  auto tokens = to_tokens(group_norm_->forward(x));
   const auto one_head = [](const at::Tensor& t) { return t.unsqueeze(1); };
-  const auto mixed =
-      scaled_dot_product(one_head(to_q_->forward(tokens)), one_head(to_k_->forward(tokens)),
-                         one_head(to_v_->forward(tokens)), AttentionMode::kFlash);
+  auto q = one_head(to_q_->forward(tokens)), k = one_head(to_k_->forward(tokens)),
+       v = one_head(to_v_->forward(tokens));
+  tokens.reset();
+  const auto mixed = scaled_dot_product(q, k, v, AttentionMode::kFlash);
+  q.reset();
+  k.reset();
+  v.reset();
   return from_tokens((*to_out_)[0]->forward_add(mixed.squeeze(1), to_tokens(x)), x.size(2),
                      x.size(3));
 }
@@ -250,13 +328,13 @@ AutoencoderKL::AutoencoderKL(const AutoencoderKLConfig& config) : config_(config
       register_module("post_quant_conv", std::make_shared<Conv2d>(latents, latents, kPointwise));
 }
 
-Posterior AutoencoderKL::encode(const at::Tensor& images) {
-  const auto moments = quant_conv_->forward(encoder_->forward(images)).chunk(2, 1);
+Posterior AutoencoderKL::encode(const at::Tensor& images, int64_t tile) {
+  const auto moments = quant_conv_->forward(encoder_->forward(images, tile)).chunk(2, 1);
   return {moments[0], moments[1]};
 }
 
-at::Tensor AutoencoderKL::decode(const at::Tensor& unscaled_latents) {
-  return decoder_->forward(post_quant_conv_->forward(unscaled_latents));
+at::Tensor AutoencoderKL::decode(const at::Tensor& unscaled_latents, int64_t tile) {
+  return decoder_->forward(post_quant_conv_->forward(unscaled_latents), tile);
 }
 
 at::Tensor AutoencoderKL::scale(const at::Tensor& unscaled_latents) const {
@@ -271,13 +349,14 @@ int64_t AutoencoderKL::downscale_factor() const {
   return int64_t{1} << (config_.block_out_channels.size() - 1);
 }
 
-at::Tensor AutoencoderKL::encode_batch(const at::Tensor& images, const at::Tensor& noise) {
-  const auto posterior = encode(images);
+at::Tensor AutoencoderKL::encode_batch(const at::Tensor& images, const at::Tensor& noise,
+                                       int64_t tile) {
+  const auto posterior = encode(images, tile);
   return scale(noise.defined() ? posterior.sample(noise) : posterior.mean);
 }
 
-at::Tensor AutoencoderKL::decode_batch(const at::Tensor& scaled_latents) {
-  return decode(unscale(scaled_latents));
+at::Tensor AutoencoderKL::decode_batch(const at::Tensor& scaled_latents, int64_t tile) {
+  return decode(unscale(scaled_latents), tile);
 }
 
 }  // namespace latentsync::nn

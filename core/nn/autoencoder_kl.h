@@ -42,9 +42,9 @@ class AutoencoderKL : public Vae {
   explicit AutoencoderKL(const AutoencoderKLConfig& config);
 
   /// images [N, in_channels, H, W] in [-1, 1] -> the posterior, unscaled; all images at once.
-  Posterior encode(const at::Tensor& images);
+  Posterior encode(const at::Tensor& images, int64_t tile = 0);
   /// Unscaled latents [N, C, h, w] -> images [N, out_channels, H, W]; all at once.
-  at::Tensor decode(const at::Tensor& unscaled_latents);
+  at::Tensor decode(const at::Tensor& unscaled_latents, int64_t tile = 0);
 
   /// (latents - shift_factor) * scaling_factor and back.
   at::Tensor scale(const at::Tensor& unscaled_latents) const;
@@ -56,8 +56,8 @@ class AutoencoderKL : public Vae {
   int64_t latent_channels() const override { return config_.latent_channels; }
 
  protected:
-  at::Tensor encode_batch(const at::Tensor& images, const at::Tensor& noise) override;
-  at::Tensor decode_batch(const at::Tensor& scaled_latents) override;
+  at::Tensor encode_batch(const at::Tensor& images, const at::Tensor& noise, int64_t tile) override;
+  at::Tensor decode_batch(const at::Tensor& scaled_latents, int64_t tile) override;
 
  private:
   AutoencoderKLConfig config_;

@@ -4,7 +4,8 @@
 
 namespace latentsync::nn {
 
-ResnetBlock::ResnetBlock(const ResnetBlockOptions& options) {
+ResnetBlock::ResnetBlock(const ResnetBlockOptions& options)
+    : groups_(options.groups), eps_(options.eps) {
   const auto& [in, out, time_channels, groups, eps] = options;
   norm1_ = register_module("norm1", std::make_shared<GroupNorm>(groups, in, eps));
   conv1_ = register_module("conv1", std::make_shared<Conv2d>(in, out));
@@ -32,6 +33,15 @@ at::Tensor ResnetBlock::forward(at::Tensor x, const at::Tensor& activated_time_e
   h = conv1_->forward(h);
   h = norm2_->forward(std::move(h), frames, /*silu=*/true, shift);
   return conv2_->forward_add(h, shortcut);
+}
+
+at::Tensor ResnetBlock::first_half(const at::Tensor& x, const GroupMoments& norm1) {
+  return conv1_->forward(norm1.normalise(x, norm1_->weight, norm1_->bias, eps_, /*silu=*/true));
+}
+
+at::Tensor ResnetBlock::second_half(at::Tensor h, const at::Tensor& x, const GroupMoments& norm2) {
+  h = norm2.normalise(std::move(h), norm2_->weight, norm2_->bias, eps_, /*silu=*/true);
+  return conv2_->forward_add(h, conv_shortcut_ ? conv_shortcut_->forward(x) : x);
 }
 
 }  // namespace latentsync::nn

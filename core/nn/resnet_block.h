@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/nn/group_moments.h"
 #include "core/nn/layers.h"
 
 #include <cstdint>
@@ -29,7 +30,17 @@ class ResnetBlock : public torch::nn::Module {
   at::Tensor forward(at::Tensor x, const at::Tensor& activated_time_embedding = {},
                      int64_t frames = 1);
 
+  /// The block without time embedding and with frames = 1 in two halves, for pictures that are
+  /// computed in parts (core/nn/tiles.h): up to norm2, and from there on. X and H: parts of the
+  /// input and of first_half()'s result; NORM1 and NORM2: the moments of all of x and h. Not
+  /// differentiable.
+  at::Tensor first_half(const at::Tensor& x, const GroupMoments& norm1);
+  at::Tensor second_half(at::Tensor h, const at::Tensor& x, const GroupMoments& norm2);
+  int64_t groups() const { return groups_; }
+
  private:
+  int64_t groups_;
+  double eps_;
   std::shared_ptr<GroupNorm> norm1_, norm2_;
   std::shared_ptr<Conv2d> conv1_, conv2_, conv_shortcut_;
   std::shared_ptr<Linear> time_emb_proj_;

@@ -100,11 +100,11 @@ Taesd::Taesd() {
   decoder_ = register_module("decoder", std::make_shared<TaesdDecoder>());
 }
 
-at::Tensor Taesd::encode_batch(const at::Tensor& images, const at::Tensor&) {
+at::Tensor Taesd::encode_batch(const at::Tensor& images, const at::Tensor&, int64_t) {
   return encoder_->forward(images * 0.5 + 0.5);
 }
 
-at::Tensor Taesd::decode_batch(const at::Tensor& scaled_latents) {
+at::Tensor Taesd::decode_batch(const at::Tensor& scaled_latents, int64_t) {
   return decoder_->forward(scaled_latents) * 2 - 1;
 }
 

@@ -68,8 +68,8 @@ class Taesd : public Vae {
   int64_t latent_channels() const override { return 4; }
 
  protected:
-  at::Tensor encode_batch(const at::Tensor& images, const at::Tensor& noise) override;
-  at::Tensor decode_batch(const at::Tensor& scaled_latents) override;
+  at::Tensor encode_batch(const at::Tensor& images, const at::Tensor& noise, int64_t tile) override;
+  at::Tensor decode_batch(const at::Tensor& scaled_latents, int64_t tile) override;
 
  private:
   std::shared_ptr<TaesdEncoder> encoder_;
