@@ -6,6 +6,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstdint>
+#include <malloc.h>
 #include <mutex>
 #include <string_view>
 #include <system_error>
@@ -13,6 +14,13 @@
 #include <ATen/Context.h>
 #ifdef LATENTSYNC_HAVE_CUDA
 #include <c10/cuda/CUDACachingAllocator.h>
+#endif
+
+#ifdef LATENTSYNC_HAVE_CUDA
+namespace at::cuda {
+// As ATen/cuda/CUDAContextLight.h declares it, which needs the headers of cuSOLVER and cuSPARSE.
+TORCH_CUDA_CPP_API void clearCublasWorkspaces();
+}  // namespace at::cuda
 #endif
 
 namespace latentsync::lipsync {
@@ -133,6 +141,22 @@ void count_memory_shortages() {
     c10::cuda::CUDACachingAllocator::attachOutOfMemoryObserver(
         [](int64_t, size_t, size_t, size_t) { ++shortages; });
   });
+#endif
+}
+
+void give_back_memory(c10::Device device, bool workspaces) noexcept {
+#ifdef LATENTSYNC_HAVE_CUDA
+  try {
+    if (device.is_cuda()) {
+      if (workspaces) at::cuda::clearCublasWorkspaces();
+      c10::cuda::CUDACachingAllocator::emptyCache();
+    }
+  } catch (...) {
+    // A device that fails now has said so before.
+  }
+#endif
+#ifdef __GLIBC__
+  ::malloc_trim(0);
 #endif
 }
 

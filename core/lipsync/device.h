@@ -33,6 +33,11 @@ int64_t memory_shortages() noexcept;
 /// Begins to count them, once; a CUDA device must be there.
 void count_memory_shortages();
 
+/// Gives back memory that is held for nobody: blocks that LibTorch's allocators keep to DEVICE,
+/// free pages of the heap to the system. WORKSPACES: cuBLAS's too, 32 MiB a stream; only while no
+/// model of the process computes.
+void give_back_memory(c10::Device device, bool workspaces) noexcept;
+
 /// Results do not depend on what DEVICE rounds away, on what else it does or on what was computed
 /// before: for CUDA no TensorFloat-32, sums of half precision products in float32, cuDNN's
 /// deterministic algorithms, chosen without trying which is the quickest. To be called at every

@@ -1,15 +1,15 @@
 #include "core/lipsync/model.h"
 
 #include "core/diffusion/ddim.h"
+#include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/render_settings.h"
 #include "core/lipsync/session.h"
 
+#include <atomic>
+#include <cstdint>
 #include <limits>
-#include <malloc.h>
 #include <utility>
-
-#include <ATen/DeviceAccelerator.h>
 
 namespace latentsync::lipsync {
 namespace {
@@ -26,21 +26,22 @@ MemoryPlan unlimited(const ModelInfo& info) {
           .chosen = 0};
 }
 
+
+std::atomic<int64_t> models = 0;  // in memory: LibTorch's workspaces belong to the process
+
 }  // namespace
 
-LoadedModel::LoadedModel(Networks networks) : networks_(std::move(networks)) {}
+// Loading leaves holes where tensors were laid out anew.
+LoadedModel::LoadedModel(Networks networks) : networks_(std::move(networks)) {
+  ++models;
+  give_back_memory(networks_.device, /*workspaces=*/false);
+}
 
 LoadedModel::~LoadedModel() {
   const auto device = networks_.device;
   networks_ = {};
-  try {
-    if (!device.is_cpu()) at::accelerator::emptyCache();
-  } catch (...) {
-    // A device that fails now has said so before.
-  }
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
+  const bool last = --models == 0;
+  give_back_memory(device, last);
 }
 
 Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) const noexcept {
