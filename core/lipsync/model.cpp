@@ -26,7 +26,6 @@ MemoryPlan unlimited(const ModelInfo& info) {
           .chosen = 0};
 }
 
-
 std::atomic<int64_t> models = 0;  // in memory: LibTorch's workspaces belong to the process
 
 }  // namespace

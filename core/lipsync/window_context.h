@@ -40,7 +40,8 @@ struct WindowContext {
 
 /// The networks' part of the window at RUNG.
 inline Renderer make_renderer(const WindowContext& context, const Rung& rung) {
-  return {*context.networks.vae, context.networks.dtype,
+  return {*context.networks.vae,
+          context.networks.dtype,
           {.batch = std::min(rung.vae_batch, context.settings.vae_batch), .tile = rung.vae_tile},
           context.stop};
 }

@@ -1,5 +1,7 @@
 #include "core/nn/group_moments.h"
 
+#include "core/nn/in_place.h"
+
 #include <tuple>
 
 #include <ATen/TensorOperators.h>
@@ -47,10 +49,14 @@ at::Tensor GroupMoments::normalise(at::Tensor x, const at::Tensor& weight, const
   };
   const auto scale = by_channel(at::rsqrt(deviations_ / count_ + eps)) *
                      weight.to(at::kFloat).unsqueeze(-1).unsqueeze(-1);
-  auto y = at::sub(x.to(at::kFloat), by_channel(mean_));
+  const auto dtype = x.scalar_type();
+  auto y = x.to(at::kFloat);  // x itself where it is that already
+  x.reset();
+  const auto mean = by_channel(mean_);
+  y = may_overwrite(y) ? y.sub_(mean) : at::sub(y, mean);
   y.mul_(scale).add_(bias.to(at::kFloat).unsqueeze(-1).unsqueeze(-1));
   if (silu) at::silu_(y);
-  return y.to(x.scalar_type());
+  return y.to(dtype);
 }
 
 }  // namespace latentsync::nn

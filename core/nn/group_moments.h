@@ -17,7 +17,7 @@ class GroupMoments {
 
   /// act((x - mean) / sqrt(variance + eps) * weight + bias) for x [N, C, H, W], any part of the
   /// pictures; weight, bias [C]; act = SiLU or identity. Computed in float32, returned in x's
-  /// dtype.
+  /// dtype, in its memory where nobody else has it.
   at::Tensor normalise(at::Tensor x, const at::Tensor& weight, const at::Tensor& bias, double eps,
                        bool silu) const;
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <ostream>
 #include <vector>
 
 #include <ATen/ops/equal.h>
@@ -33,6 +34,11 @@ struct Case {
   std::vector<int64_t> widths;
   int64_t layers, height, width, tile;
   bool packed;
+
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
+    return out << c.widths.size() << " blocks, " << c.height << "x" << c.width << " in tiles of "
+               << c.tile << (c.packed ? ", packed" : "");
+  }
 };
 
 // What differs from place to place: the statistics of a part are not those of the whole.
