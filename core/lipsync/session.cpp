@@ -84,14 +84,23 @@ Result<WindowResult> LipsyncSession::render(const Window& window, const RenderSe
                                             const RenderProgressCallback& progress) noexcept {
   auto result = guarded([&] { return render_window(window, settings, stop, progress); });
   if (result) return result;
-  return rendering_failure(result.failure(), settings, memory_plan());
+  return explained(result.failure(), settings);
 }
 
 std::optional<Failure> LipsyncSession::prepare(const Window& window, const RenderSettings& settings,
                                                std::stop_token stop) noexcept {
   auto failure = failure_of([&] { prepare_ahead(window, settings, stop); });
-  if (failure) failure = rendering_failure(std::move(*failure), settings, memory_plan());
+  if (failure) failure = explained(*failure, settings);
   return failure;
+}
+
+Failure LipsyncSession::explained(const Failure& failure,
+                                  const RenderSettings& settings) const noexcept {
+  try {
+    return rendering_failure(failure, settings, memory_plan());
+  } catch (...) {
+    return {failure.code, {}, {}};  // not even the message could be made
+  }
 }
 
 WindowResult LipsyncSession::render_window(const Window& window, const RenderSettings& settings,

@@ -52,6 +52,7 @@ class LipsyncSession : public Session {
   Prepared prepare_input(const WindowContext& context, const Window& window, const Input& input,
                          const face::FollowState& follow);
   static Pasting denoise(const WindowContext& context, const Input& input, Prepared& prepared);
+  Failure explained(const Failure& failure, const RenderSettings& settings) const noexcept;
   FaceMask mask_of(const DeviceWork& device, int64_t resolution);
 
   std::shared_ptr<LoadedModel> model_;

@@ -1,9 +1,11 @@
+#include "tests/support/failing_allocations.h"
 #include "tests/unit/lipsync_session.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -73,6 +75,39 @@ TEST_F(LipsyncShortage, AnyAllocationMayFail) {
     EXPECT_TRUE(session->render(window(next), kQuick, {}, {})) << "allocation " << n;
   }
   EXPECT_GT(lower, 10 * failed) << "only pasting fails for good";
+}
+
+// Where the machine's own memory runs out there is one error, no frame has changed, nothing ends
+// the process, and the next window is rendered.
+TEST_F(LipsyncShortage, TheMachinesMemoryMayRunOut) {
+  const auto model = load();
+  auto expected = window_of(0, 1), untouched = window_of(0, 1);
+  int64_t allocations = 0;
+  {
+    const auto session = open_with(*model, three_rungs());
+    const FailingAllocation counted(std::numeric_limits<int64_t>::max());
+    ASSERT_TRUE(session->render(window(expected), kQuick, {}, {}));
+    allocations = counted.seen();
+  }
+  ASSERT_GT(allocations, 40);
+  for (int64_t n = 0; n < allocations; n += 1 + allocations / 40) {
+    const auto session = open_with(*model, three_rungs());
+    auto frames = window_of(0, 1);
+    Result<WindowResult> result = WindowResult{};
+    {
+      const FailingAllocation fault(n);
+      result = session->render(window(frames), kQuick, {}, {});
+    }
+    if (result) {
+      EXPECT_EQ(result->rung, "whole") << "allocation " << n;
+      EXPECT_TRUE(frames.equals(expected)) << "allocation " << n;
+    } else {
+      EXPECT_EQ(result.failure().code, ErrorCode::kOutOfMemory) << result.failure().message;
+      EXPECT_TRUE(frames.equals(untouched)) << "allocation " << n;
+    }
+    auto next = window_of(1, 1);
+    EXPECT_TRUE(session->render(window(next), kQuick, {}, {})) << "allocation " << n;
+  }
 }
 
 // A session keeps to its own limit, on the rung that it needs for that, beside one with more; both
