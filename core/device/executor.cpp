@@ -10,6 +10,7 @@
 #endif
 #include <pthread.h>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -87,7 +88,15 @@ Executor::Executor(c10::Device device)
 
 void Executor::begin() {
   const auto name = ("lipsync-" + device_.str()).substr(0, 15);  // the system's limit
-  std::thread thread([this] { serve(); });
+  std::thread thread;
+  try {
+    thread = std::thread([this] { serve(); });
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "No more threads can be started (ulimit -u, or the limit of a container). Raise "
+                "the limit, or end other programs of this user.",
+                error.what());
+  }
   ::pthread_setname_np(thread.native_handle(), name.c_str());
   thread.detach();
 }

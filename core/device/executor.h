@@ -40,7 +40,8 @@ struct TaskOptions {
 class Executor {
  public:
   /// DEVICE's; a CUDA device without an index is the first one. It is made when it is first asked
-  /// for and lives as long as the process, its thread included. From any thread.
+  /// for and lives as long as the process, its thread included. From any thread. Errors:
+  /// kOutOfMemory where no thread can be started.
   static Executor& of(c10::Device device);
 
   /// WORK's result, when it has had its turn: called on the executor's thread, in inference mode.

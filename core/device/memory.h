@@ -11,27 +11,21 @@
 /// Memory of a device while work is done on it.
 namespace latentsync::device {
 
-/// While it lives, a budget holds for the memory of DEVICE, and the most that was taken is
-/// measured. On a CPU, tensors that this thread makes are charged to ACCOUNT, whose limit holds. On
-/// CUDA the account's limit holds for all that the process's allocator has taken from the device,
-/// other sessions' tensors and unused blocks included: unused blocks are given back before an
-/// allocation fails. One scope a device at a time, as an executor's tasks have it; inner ones of
-/// the same thread may follow each other.
-class MemoryScope {
+/// While it lives, what this thread allocates on DEVICE is limited. On a CPU, tensors are charged
+/// to ACCOUNT, whose limit holds. On CUDA the process's allocator refuses to take more than
+/// HEADROOM bytes beside the tensors that are alive on the device when the scope begins; unused
+/// blocks are given back before it does. One scope a device at a time, as an executor's tasks have
+/// it.
+class BudgetScope {
  public:
-  /// Errors: what the device reports.
-  MemoryScope(c10::Device device, std::shared_ptr<memory::Account> account);
-  MemoryScope(const MemoryScope&) = delete;
-  MemoryScope& operator=(const MemoryScope&) = delete;
-  ~MemoryScope();
-
-  /// Bytes of tensors that were alive at once since the scope began: on CUDA all of the process on
-  /// the device, on a CPU those of the account.
-  int64_t peak() const;
+  /// headroom: 0: no limit. Errors: what the device reports.
+  BudgetScope(c10::Device device, std::shared_ptr<memory::Account> account, int64_t headroom);
+  BudgetScope(const BudgetScope&) = delete;
+  BudgetScope& operator=(const BudgetScope&) = delete;
+  ~BudgetScope();
 
  private:
   c10::Device device_;
-  std::shared_ptr<memory::Account> account_;
   std::optional<memory::AccountScope> charged_;  // on a CPU
   std::optional<double> fraction_before_;        // of the device's memory, where it was changed
 };

@@ -1,23 +1,19 @@
 #include "core/device/stage_clock.h"
 
-#include <c10/core/DeviceGuard.h>
+#include "core/device/fence.h"
+
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace latentsync::device {
-namespace {
-
-// Asking and destroying an event makes its device current for a moment, and then the one that was:
-// on a thread that uses no device this would be the first one, which gets a context by it. A guard
-// of this device sets back only one that has a context already.
-std::optional<c10::Device> guarded(c10::Device device) {
-  return device.is_cpu() ? std::nullopt : std::optional(device);
-}
-
-}  // namespace
 
 StageClock::~StageClock() {
-  const c10::OptionalDeviceGuard guard(guarded(device_));
-  stages_.clear();
+  if (stages_.empty()) return;
+  try {
+    const CurrentDevice current(device_);
+    stages_.clear();
+  } catch (...) {
+    // A device that fails now has said so before.
+  }
 }
 
 // Behind all that has been launched on the current stream so far.
@@ -40,7 +36,7 @@ void StageClock::end(Stage stage) {
 }
 
 void StageClock::collect() {
-  const c10::OptionalDeviceGuard guard(guarded(device_));
+  const CurrentDevice current(device_);
   for (const auto& stage : stages_) {
     if (stage.last) {
       constexpr double kSecondsPerMillisecond = 1e-3;

@@ -88,7 +88,9 @@ void WeightStream::finish_copies() const {
 
 WeightStream::~WeightStream() {
   try {
+    const CurrentDevice current(device_);
     finish_copies();
+    slots_ = {};
   } catch (...) {
     // A device that fails copies nothing any more.
   }

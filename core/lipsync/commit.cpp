@@ -42,6 +42,7 @@ void Pasting::write(WindowFrames& frames) {
   for (auto& [frame, pastes] : frames_) {
     const auto view = frames.writable(frame);
     if (!view) raise(view.failure());
+    const device::UnwindingFence fence(device_of(*view));
     for (auto& paste : pastes) paste.write(*view);
     device::synchronize(device_of(*view));
   }

@@ -1,5 +1,6 @@
 #include "core/lipsync/denoise.h"
 
+#include "core/device/transfer.h"
 #include "core/diffusion/noise.h"
 #include "core/error.h"
 #include "core/lipsync/device.h"
@@ -90,8 +91,11 @@ class FaceDenoising {
       context_.progress.denoised(number_, static_cast<int64_t>(part) * steps + done,
                                  static_cast<int64_t>(parts) * steps);
     };
-    return denoiser.run(noise, conditioning, report, context_.stop,
-                        context_.part_runner(context_.seconds.denoise));
+    device::StageClock clock(networks.device);
+    auto denoised = denoiser.run(noise, conditioning, report, context_.stop,
+                                 context_.part_runner(clock, context_.seconds.denoise));
+    clock.collect();
+    return denoised;
   }
 
   // As the networks give them: their precision takes half of the memory and loses nothing.
@@ -102,7 +106,8 @@ class FaceDenoising {
             context_.progress.decoded(number_, done, batches);
           });
       check_finite(images, context_.networks.dtype);
-      return images.to(where, context_.networks.dtype);
+      const auto dtype = context_.networks.dtype;
+      return where.is_cpu() ? device::to_host(images, dtype) : images.to(where, dtype);
     });
   }
 

@@ -1,13 +1,24 @@
 #include "core/lipsync/device_share.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <ATen/DeviceAccelerator.h>
 
 namespace latentsync::lipsync {
+namespace {
+
+// Beside the weights; for a budget that follows the device's free memory there is no limit.
+int64_t headroom_of(const SessionMemory& memory) {
+  if (memory.available || memory.plan.budget <= 0) return 0;
+  return std::max<int64_t>(1, memory.plan.budget - memory.plan.rung().weights);
+}
+
+}  // namespace
 
 DeviceShare::DeviceShare(c10::Device device, SessionMemory memory)
     : executor_(device::Executor::of(device)),
+      headroom_(headroom_of(memory)),
       rungs_(std::move(memory.plan)),
       account_(std::make_shared<memory::Account>(memory.account_limit)),
       available_(std::move(memory.available)) {

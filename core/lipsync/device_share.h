@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/device/executor.h"
+#include "core/device/memory.h"
 #include "core/lipsync/device_sessions.h"
 #include "core/lipsync/rungs.h"
 #include "core/memory/account.h"
@@ -49,6 +50,9 @@ class DeviceShare {
   const Rungs& rungs() const { return rungs_; }
   /// Tensors in system memory.
   const std::shared_ptr<memory::Account>& account() const { return account_; }
+  /// For a task: what it allocates is the session's, and limited where the settings say how much
+  /// that may be.
+  device::BudgetScope budget() const { return {executor_.device(), account_, headroom_}; }
   /// The session among others of an accelerator. On a CPU each keeps to its own account, and nobody
   /// makes room by going lower.
   DeviceSessions::Member* among_others() { return member_ ? &*member_ : nullptr; }
@@ -61,6 +65,7 @@ class DeviceShare {
  private:
   device::Executor& executor_;
   device::Client client_;
+  int64_t headroom_;  // bytes of an accelerator for a task; 0: no limit
   Rungs rungs_;
   std::shared_ptr<memory::Account> account_;
   std::function<int64_t()> available_;

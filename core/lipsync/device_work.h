@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/device/stage_clock.h"
 #include "core/lipsync/device.h"
 #include "core/lipsync/device_share.h"
 #include "core/lipsync/failure.h"
@@ -31,12 +32,24 @@ class DeviceWork {
   auto task(double& seconds, Work&& work) const -> std::invoke_result_t<Work&> {
     Clock::time_point begin;
     auto result = share_.executor().run(options_, [&] {
-      const memory::AccountScope scope(share_.account());
+      const auto scope = share_.budget();
       begin = Clock::now();
       return work();
     });
     seconds += since(begin);
     return result;
+  }
+
+  /// WORK's turn likewise, but only until its kernels are launched: what it makes may be used by
+  /// later tasks alone. CLOCK knows its time.
+  template <typename Work>
+  void launch(device::StageClock& clock, double& seconds, Work&& work) const {
+    auto options = options_;
+    options.wait = false;
+    share_.executor().run(options, [&] {
+      const auto scope = share_.budget();
+      clock.timed(seconds, work);
+    });
   }
 
   /// The result of WORK that the device has no part in, without a turn; in inference mode.

@@ -1,5 +1,6 @@
 #include "core/lipsync/networks.h"
 
+#include "core/device/fence.h"
 #include "core/face/face_networks.h"
 #include "core/lipsync/device.h"
 #include "core/lipsync/folders.h"
@@ -287,6 +288,8 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   loading.begin("UNet");
   networks.unet = loading.fill(std::make_shared<nn::UNet3D>(unet_config), std::move(files.unet),
                                source.folder.unet, source);
+  // What this thread has launched is in no order with the stream that tasks work on.
+  device::synchronize(source.device);
   loading.finish();
   networks.info.weight_bytes = loading.weight_bytes();
   return networks;

@@ -25,14 +25,14 @@ struct WindowContext {
   StageSeconds& seconds;                ///< what is spent is added
   PosteriorNoise posterior_noise = {};  ///< for one sequence; undefined: the mean
 
-  /// Gives each part to the device as a task that can be interrupted; its time is added to
-  /// PART_SECONDS, which must outlive the runner, as this object must.
-  PartRunner part_runner(double& part_seconds) const {
-    return [this, &part_seconds](const std::function<void()>& part) {
-      device.task(part_seconds, [&] {
+  /// Gives each part to the device as a task that can be interrupted, and goes on when it is
+  /// launched; CLOCK adds its time to PART_SECONDS. Both must outlive the runner, as this object
+  /// must.
+  PartRunner part_runner(device::StageClock& clock, double& part_seconds) const {
+    return [this, &clock, &part_seconds](const std::function<void()>& part) {
+      device.launch(clock, part_seconds, [&] {
         const nn::Interruptible interruptible(stop);
         part();
-        return true;
       });
     };
   }
