@@ -28,6 +28,10 @@ at::Tensor mirrored(const at::Tensor& mel, int64_t count) {
 
 }  // namespace
 
+double padding_of(BlockFill fill, double maximum) {
+  return fill == BlockFill::kZeros ? 0 : (std::max(kSilentLogPower, maximum - 8) + 4) / 4;
+}
+
 at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double padding) {
   const at::NoGradGuard no_grad;
   const auto missing = 2 * encoder.config().n_audio_ctx - mel.size(1);
@@ -37,11 +41,13 @@ at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double p
       .transpose(0, 1);
 }
 
-SlidingAudio::SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns)
+SlidingAudio::SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns,
+                           BlockFill fill)
     : encoder_(std::move(encoder)),
       grid_(BlockGrid::overlapping(encoder_->config().n_audio_ctx)),
       log_mel_(c10::kCPU, encoder_->config().n_mels),
-      lookahead_ns_(lookahead_ns) {
+      lookahead_ns_(lookahead_ns),
+      fill_(fill) {
   if (lookahead_ns < kShortestLookaheadNs) {
     throw Error(ErrorCode::kInvalidArgument,
                 "the audio look-ahead must be at least 120 ms: a frame's features reach that far");
@@ -67,7 +73,7 @@ at::Tensor SlidingAudio::features(std::span<const float> context, int64_t contex
   const bool ended = context_end < range.end;
   const auto end = std::min(range.end, context_end);
   const Signal signal{context, context_start, std::max<int64_t>(0, end)};
-  const auto encode = [&](int64_t block) {
+  const auto encode = [&](int64_t block, BlockFill fill) {
     const auto first = block * grid_.hop * 2;
     const auto columns =
         std::clamp<int64_t>(signal.end / kSamplesPerColumn - first, 0, grid_.rows * 2);
@@ -77,9 +83,10 @@ at::Tensor SlidingAudio::features(std::span<const float> context, int64_t contex
     const double maximum = columns > 0 ? power.max().item<double>() : kSilentLogPower;
     const auto mel = normalise_log_mel(power, maximum);
     return encode_block(*encoder_, ended ? mel : mirrored(mel, grid_.rows * 2),
-                        (std::max(kSilentLogPower, maximum - 8) + 4) / 4);
+                        padding_of(fill, maximum));
   };
-  return slice_frames(grid_, frame_times_ns, std::nullopt, /*repeat_last=*/false, encode);
+  return slice_filled_frames(grid_, frame_times_ns, std::nullopt, signal.end / kSamplesPerRow,
+                             ended ? fill_ : BlockFill::kSilence, encode);
 }
 
 }  // namespace latentsync::audio

@@ -19,6 +19,10 @@ struct SampleRange {
   int64_t end = 0;
 };
 
+/// The normalised log-mel behind the audio in a block that is filled so, given the maximum that
+/// normalise_log_mel() was given.
+double padding_of(BlockFill fill, double maximum);
+
 /// States of one block of audio: normalised log-mel [n_mels, columns], on the right filled up to
 /// the encoder's length with PADDING, through the encoder; [n_audio_ctx, layers, d]. Records no
 /// gradients.
@@ -35,8 +39,10 @@ at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double p
 /// samples were buffered.
 class SlidingAudio {
  public:
-  /// Errors: kInvalidArgument for a lookahead that is shorter than a frame's own features (120 ms).
-  SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns = 500'000'000);
+  /// FILL: of a block behind the end of the audio, not of the unknown future. Errors:
+  /// kInvalidArgument for a lookahead that is shorter than a frame's own features (120 ms).
+  SlidingAudio(std::shared_ptr<WhisperEncoder> encoder, int64_t lookahead_ns = 500'000'000,
+               BlockFill fill = BlockFill::kSilence);
 
   /// The samples that features(times) depends on: 24 s, the window and the look-ahead at most.
   /// Times are nanoseconds on the audio's timeline, sample i lies at i / 16000 s. Errors:
@@ -55,6 +61,7 @@ class SlidingAudio {
   BlockGrid grid_;
   LogMel log_mel_;
   int64_t lookahead_ns_;
+  BlockFill fill_;
 };
 
 }  // namespace latentsync::audio

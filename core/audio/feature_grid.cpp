@@ -8,6 +8,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 namespace latentsync::audio {
@@ -89,6 +90,29 @@ at::Tensor slice_frames(const BlockGrid& grid, std::span<const int64_t> frame_ti
   return mixed.index_select(0, to_index(wanted, mixed.device()))
       .reshape({frames, kRowsPerFrame * mixed.size(1), mixed.size(2)})
       .to(dtype);
+}
+
+at::Tensor slice_filled_frames(const BlockGrid& grid, std::span<const int64_t> frame_times_ns,
+                               std::optional<int64_t> total, int64_t end, BlockFill fill,
+                               const FilledBlockSource& source) {
+  const auto slices = [&](BlockFill with) {
+    return slice_frames(grid, frame_times_ns, total, /*repeat_last=*/false,
+                        [&](int64_t block) { return source(block, with); });
+  };
+  std::vector<int64_t> ended;  // of each row of each frame: 1 behind the end
+  for (const auto time : frame_times_ns) {
+    const auto first = first_row_of_frame(time);
+    for (auto row = first; row < first + kRowsPerFrame; ++row) {
+      ended.push_back(std::max<int64_t>(0, row) >= end ? 1 : 0);
+    }
+  }
+  const auto count = std::ranges::count(ended, 1);
+  if (count == 0) return slices(fill);
+  if (fill == BlockFill::kSilence || count == std::ssize(ended)) return slices(BlockFill::kSilence);
+  const auto within = slices(fill).unflatten(1, {kRowsPerFrame, -1});
+  const auto behind = slices(BlockFill::kSilence).unflatten(1, {kRowsPerFrame, -1});
+  const auto is_behind = to_index(ended, within.device()).to(at::kBool);
+  return at::where(is_behind.view({-1, kRowsPerFrame, 1, 1}), behind, within).flatten(1, 2);
 }
 
 }  // namespace latentsync::audio

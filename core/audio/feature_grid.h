@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/audio/block_fill.h"
+
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -57,11 +59,21 @@ struct BlockGrid {
 /// States of block k: [grid.rows, layers, d].
 using BlockSource = std::function<at::Tensor(int64_t block)>;
 
+/// States of block k that is filled in one way or the other behind the audio.
+using FilledBlockSource = std::function<at::Tensor(int64_t block, BlockFill fill)>;
+
 /// Slices for frames at these times: [F, kRowsPerFrame * layers, d], rows outer, layers inner.
 /// Rows below 0 are row 0; with REPEAT_LAST rows beyond the audio's TOTAL (at least 1) are its last
 /// row. SOURCE is asked once per block, in ascending order. Mixed in float32, returned in the
 /// states' dtype. Errors: kInvalidArgument for no frames.
 at::Tensor slice_frames(const BlockGrid& grid, std::span<const int64_t> frame_times_ns,
                         std::optional<int64_t> total, bool repeat_last, const BlockSource& source);
+
+/// The same of audio that ends before row END: rows of the audio come from blocks with FILL behind
+/// it, as the model was trained, and rows from END on from blocks with silence, so that the mouth
+/// closes. SOURCE is asked for those blocks only that the frames need.
+at::Tensor slice_filled_frames(const BlockGrid& grid, std::span<const int64_t> frame_times_ns,
+                               std::optional<int64_t> total, int64_t end, BlockFill fill,
+                               const FilledBlockSource& source);
 
 }  // namespace latentsync::audio

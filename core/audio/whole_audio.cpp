@@ -18,9 +18,10 @@ constexpr size_t kRecentBlocks = 3;
 
 }  // namespace
 
-WholeAudio::WholeAudio(std::shared_ptr<WhisperEncoder> encoder, WholeMode mode)
+WholeAudio::WholeAudio(std::shared_ptr<WhisperEncoder> encoder, WholeMode mode, BlockFill fill)
     : encoder_(std::move(encoder)),
       mode_(mode),
+      fill_(fill),
       grid_(mode == WholeMode::kReference ? BlockGrid::cuts(encoder_->config().n_audio_ctx)
                                           : BlockGrid::overlapping(encoder_->config().n_audio_ctx)),
       log_mel_(c10::kCPU, encoder_->config().n_mels) {}
@@ -70,8 +71,13 @@ at::Tensor WholeAudio::features(std::span<const int64_t> frame_times_ns) {
   if (reference && total == 0) {
     throw Error(ErrorCode::kInvalidArgument, "audio of less than 20 ms has no features");
   }
-  return slice_frames(grid_, frame_times_ns, total, reference,
-                      [this](int64_t block) { return block_states(block); });
+  if (reference) {
+    return slice_frames(grid_, frame_times_ns, total, /*repeat_last=*/true,
+                        [this](int64_t block) { return block_states(block, BlockFill::kZeros); });
+  }
+  return slice_filled_frames(
+      grid_, frame_times_ns, total, total, fill_,
+      [this](int64_t block, BlockFill fill) { return block_states(block, fill); });
 }
 
 at::Tensor WholeAudio::block_mel(int64_t block) const {
@@ -89,15 +95,15 @@ at::Tensor WholeAudio::block_mel(int64_t block) const {
   return normalise_log_mel(at::cat(pieces, 1), maximum_);
 }
 
-at::Tensor WholeAudio::block_states(int64_t block) {
-  const auto known = std::find_if(recent_.begin(), recent_.end(),
-                                  [&](const auto& entry) { return entry.first == block; });
+at::Tensor WholeAudio::block_states(int64_t block, BlockFill fill) {
+  const std::pair key(block, fill);
+  const auto known =
+      std::ranges::find_if(recent_, [&](const auto& entry) { return entry.first == key; });
   if (known != recent_.end()) {
     recent_.splice(recent_.begin(), recent_, known);
   } else {
-    const double silence = (std::max(kSilentLogPower, maximum_ - 8) + 4) / 4;
-    recent_.emplace_front(block, encode_block(*encoder_, block_mel(block),
-                                              mode_ == WholeMode::kReference ? 0 : silence));
+    recent_.emplace_front(key,
+                          encode_block(*encoder_, block_mel(block), padding_of(fill, maximum_)));
     if (recent_.size() > kRecentBlocks) recent_.pop_back();
   }
   return recent_.front().second;
@@ -106,7 +112,7 @@ at::Tensor WholeAudio::block_states(int64_t block) {
 int64_t WholeAudio::stored_bytes() const {
   auto bytes = static_cast<int64_t>(tail_.capacity() * sizeof(float));
   for (const auto& chunk : chunks_) bytes += static_cast<int64_t>(chunk.nbytes());
-  for (const auto& [block, states] : recent_) bytes += static_cast<int64_t>(states.nbytes());
+  for (const auto& [key, states] : recent_) bytes += static_cast<int64_t>(states.nbytes());
   return bytes;
 }
 

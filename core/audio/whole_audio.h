@@ -12,7 +12,9 @@
 namespace latentsync::audio {
 
 enum class WholeMode {
-  /// Overlapping blocks that fade into each other, silence after the audio's end.
+  /// Overlapping blocks that fade into each other, silence after the audio's end. What a last
+  /// block has behind the audio, as far as its rows of audio see it, is the model's own
+  /// (BlockFill).
   kSeamless,
   /// As the reference does it: cuts at every 30 s, each block on its own; zeros of the normalised
   /// log-mel as padding; after the end the last row again.
@@ -28,8 +30,9 @@ enum class WholeMode {
 /// For one thread at a time; several may share the encoder.
 class WholeAudio {
  public:
+  /// FILL: of kSeamless; kReference has zeros.
   explicit WholeAudio(std::shared_ptr<WhisperEncoder> encoder,
-                      WholeMode mode = WholeMode::kSeamless);
+                      WholeMode mode = WholeMode::kSeamless, BlockFill fill = BlockFill::kSilence);
 
   /// Mono samples at 16 kHz, full scale 1. Errors: kInvalidArgument after finish().
   void append(std::span<const float> samples);
@@ -51,11 +54,12 @@ class WholeAudio {
  private:
   void compute_columns(int64_t until);
   at::Tensor block_mel(int64_t block) const;
-  at::Tensor block_states(int64_t block);
+  at::Tensor block_states(int64_t block, BlockFill fill);
   void require_finished() const;
 
   std::shared_ptr<WhisperEncoder> encoder_;
   WholeMode mode_;
+  BlockFill fill_;
   BlockGrid grid_;
   LogMel log_mel_;
 
@@ -65,7 +69,8 @@ class WholeAudio {
   bool finished_ = false;
   double maximum_ = kSilentLogPower;
   std::vector<at::Tensor> chunks_;  // [n_mels, kColumnsPerChunk], the last one shorter
-  std::list<std::pair<int64_t, at::Tensor>> recent_;  // states of blocks, the last used one first
+  // States of blocks, the last used one first.
+  std::list<std::pair<std::pair<int64_t, BlockFill>, at::Tensor>> recent_;
 };
 
 }  // namespace latentsync::audio

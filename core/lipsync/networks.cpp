@@ -261,6 +261,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   }
 
   Networks networks{.scheduler = source.config.scheduler,
+                    .audio_block_fill = source.config.audio_block_fill,
                     .device = source.device,
                     .dtype = source.dtype,
                     .info = describe(source, unet_config, files.unet_integers)};

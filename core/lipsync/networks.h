@@ -46,6 +46,7 @@ struct Networks {
   std::shared_ptr<audio::WhisperEncoder> whisper;
   std::shared_ptr<const face::FaceFollower> faces;
   diffusion::DdimOptions scheduler;
+  audio::BlockFill audio_block_fill = audio::BlockFill::kZeros;
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
   ModelInfo info;

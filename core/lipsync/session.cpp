@@ -53,7 +53,8 @@ LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext 
                                int64_t lookahead_ns, SessionMemory memory)
     : model_(std::move(model)),
       share_(model_->networks().device, std::move(memory)),
-      audio_(model_->networks().whisper, context, lookahead_ns) {}
+      audio_(model_->networks().whisper, context, lookahead_ns,
+             model_->networks().audio_block_fill) {}
 
 AudioRange LipsyncSession::needed_audio(std::span<const int64_t> times_ns) const noexcept {
   try {

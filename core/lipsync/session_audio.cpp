@@ -15,9 +15,11 @@ constexpr int64_t kLoneFieldNs = 20'000'000;
 using Audio = std::variant<audio::SlidingAudio, audio::WholeAudio>;
 
 Audio make_audio(const std::shared_ptr<audio::WhisperEncoder>& encoder, AudioContext context,
-                 int64_t lookahead_ns) {
-  if (context == AudioContext::kWhole) return audio::WholeAudio(encoder);
-  return audio::SlidingAudio(encoder, lookahead_ns);
+                 int64_t lookahead_ns, audio::BlockFill fill) {
+  if (context == AudioContext::kWhole) {
+    return audio::WholeAudio(encoder, audio::WholeMode::kSeamless, fill);
+  }
+  return audio::SlidingAudio(encoder, lookahead_ns, fill);
 }
 
 // When the second fields of frames are shown: half-way to the next frame, but no more than MOST
@@ -35,10 +37,11 @@ std::vector<int64_t> later_times(std::span<const int64_t> times, int64_t most) {
 }  // namespace
 
 SessionAudio::SessionAudio(std::shared_ptr<audio::WhisperEncoder> encoder, AudioContext context,
-                           int64_t lookahead_ns)
+                           int64_t lookahead_ns, audio::BlockFill fill)
     : encoder_(std::move(encoder)),
       lookahead_ns_(lookahead_ns),
-      audio_(make_audio(encoder_, context, lookahead_ns)) {}
+      fill_(fill),
+      audio_(make_audio(encoder_, context, lookahead_ns, fill)) {}
 
 AudioRange SessionAudio::needed(std::span<const int64_t> times_ns) const {
   const auto* sliding = std::get_if<audio::SlidingAudio>(&audio_);
@@ -83,7 +86,7 @@ at::Tensor SessionAudio::features(std::span<const int64_t> times_ns, std::span<c
   }
   if (whole != nullptr) return whole->features(times);
   if (beyond == 0) return std::get<audio::SlidingAudio>(audio_).features(samples, start, times);
-  audio::SlidingAudio sliding(encoder_, lookahead_ns_ - beyond);
+  audio::SlidingAudio sliding(encoder_, lookahead_ns_ - beyond, fill_);
   return sliding.features(samples, start, times);
 }
 

@@ -16,9 +16,10 @@ namespace latentsync::lipsync {
 /// The audio of a session, of either context (core/engine.h). For several threads.
 class SessionAudio {
  public:
-  /// Errors: kInvalidArgument for a look-ahead that is too short for AudioContext::kSliding.
+  /// FILL: the model's own. Errors: kInvalidArgument for a look-ahead that is too short for
+  /// AudioContext::kSliding.
   SessionAudio(std::shared_ptr<audio::WhisperEncoder> encoder, AudioContext context,
-               int64_t lookahead_ns);
+               int64_t lookahead_ns, audio::BlockFill fill);
 
   /// As Session::needed_audio().
   AudioRange needed(std::span<const int64_t> times_ns) const;
@@ -36,6 +37,7 @@ class SessionAudio {
 
   std::shared_ptr<audio::WhisperEncoder> encoder_;
   int64_t lookahead_ns_;
+  audio::BlockFill fill_;
   std::mutex mutex_;
   std::variant<audio::SlidingAudio, audio::WholeAudio> audio_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/audio/block_fill.h"
 #include "core/diffusion/ddim_options.h"
 #include "core/model/tensor_file.h"
 #include "core/nn/config.h"
@@ -77,6 +78,9 @@ struct ModelConfig {
   std::optional<int64_t> seed;             ///< -1 ...
   std::optional<int64_t> feature_cache;    ///< DeepCache interval, 0 ... 10
   std::optional<VaeType> vae;              ///< vae.type: "taesd" (tiny) or "kl" (full)
+  /// "audio_block_fill" ("zeros", "silence"): what the model was trained with; the published
+  /// checkpoints with zeros.
+  audio::BlockFill audio_block_fill = audio::BlockFill::kZeros;
   /// "scheduler", by the names of diffusers' DDIMScheduler.
   diffusion::DdimOptions scheduler;
 

@@ -73,6 +73,10 @@ ModelConfig model_config(const ConfigFile& config) {
   whole.only("video_fps", {25});
   whole.only("audio_sample_rate", {16000});
   whole.only("audio_feat_length", {nlohmann::json::array({2, 2})});
+  whole.only("audio_block_fill", {"zeros", "silence"});
+  if (whole.text("audio_block_fill") == "silence") {
+    model.audio_block_fill = audio::BlockFill::kSilence;
+  }
   model.vae = vae_type(whole);
   model.scheduler = scheduler_options(config);
   return model;

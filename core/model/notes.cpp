@@ -52,7 +52,8 @@ std::vector<fs::path> training_configs(const fs::path& folder) {
 }
 
 std::vector<std::string> unread_keys(const ConfigFile& config) {
-  constexpr std::array<std::string_view, 15> kRead = {"audio_feat_length",
+  constexpr std::array<std::string_view, 16> kRead = {"audio_block_fill",
+                                                      "audio_feat_length",
                                                       "audio_sample_rate",
                                                       "feature_cache",
                                                       "guidance_scale",

@@ -121,7 +121,7 @@ at::Tensor AudioStore::take(const std::vector<const Clip*>& clip, const std::vec
 at::Tensor tokens_alone(const Clip& clip, audio::WhisperEncoder& encoder) {
   const at::NoGradGuard no_grad;
   const AudioWindows windows(encoder.config().n_audio_ctx, encoder.config().n_mels);
-  const auto window = windows.alone(clip, Fill::kSilence);
+  const auto window = windows.alone(clip);
   const auto states =
       encoder.forward(window.mel.unsqueeze(0).to(encoder.device(), encoder.dtype()));
   const auto rows = at::arange(clip.frames(), at::kLong) * 2;

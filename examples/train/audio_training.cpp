@@ -181,7 +181,7 @@ double AudioTraining::opening_correlation(const std::vector<const Clip*>& clips)
   optimiser_->with_average([&] {
     for (const auto* clip : clips) {
       const auto turned = rotated(*clip, clip->frames() / 2);
-      const auto made = windows_.alone(turned, Fill::kSilence);
+      const auto made = windows_.alone(turned);
       const auto states =
           encoder_->forward(made.mel.unsqueeze(0).to(encoder_->device(), encoder_->dtype()));
       const auto rows = rows_of(made.placed[0]);

@@ -1,5 +1,6 @@
 #include "examples/train/audio_windows.h"
 
+#include "core/audio/audio_features.h"
 #include "core/audio/feature_grid.h"
 
 #include <algorithm>
@@ -102,18 +103,17 @@ int64_t AudioWindows::most_frames() const {
   return static_cast<int64_t>(static_cast<double>(rows_ - kLatestStart) / kRowsPerFrame * kSlowest);
 }
 
-at::Tensor AudioWindows::mel_of(const std::vector<float>& sound, Fill fill) const {
+at::Tensor AudioWindows::mel_of(const std::vector<float>& sound, audio::BlockFill fill) const {
   const auto count = static_cast<int64_t>(sound.size());
   const auto columns = std::min(count / audio::kSamplesPerColumn, 2 * rows_);
   const auto power = log_mel_.log_power({sound, 0, count}, 0, columns);
   const double maximum = power.max().item<double>();
-  const double floor = (std::max(audio::kSilentLogPower, maximum - 8) + 4) / 4;
   return at::constant_pad_nd(audio::normalise_log_mel(power, maximum), {0, 2 * rows_ - columns},
-                             fill == Fill::kSilence ? floor : 0);
+                             audio::padding_of(fill, maximum));
 }
 
-AudioWindow AudioWindows::alone(const Clip& clip, Fill fill) const {
-  return {mel_of(resampled(clip, 1), fill), {{&clip, 0, clip.mouth}}};
+AudioWindow AudioWindows::alone(const Clip& clip) const {
+  return {mel_of(resampled(clip, 1), kBlockFill), {{&clip, 0, clip.mouth}}};
 }
 
 AudioWindow AudioWindows::packed(const std::vector<const Clip*>& clips, size_t& next,
@@ -144,7 +144,8 @@ AudioWindow AudioWindows::packed(const std::vector<const Clip*>& clips, size_t& 
   const bool full = end + 150 > rows_;
   const auto tail = std::min(rows_, full ? rows_ : end + static_cast<int64_t>(random() % 20));
   sound.resize(static_cast<size_t>(std::max<int64_t>(tail, 1) * kSamples));
-  window.mel = mel_of(sound, random() % 2 == 0 ? Fill::kZeros : Fill::kSilence);
+  window.mel =
+      mel_of(sound, random() % 2 == 0 ? audio::BlockFill::kZeros : audio::BlockFill::kSilence);
   if (pace == Pace::kChanged && random() % 4 == 0) {  // a masked band, as SpecAugment has it
     const auto bands = static_cast<int64_t>(1 + random() % 12);
     const auto first =

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/audio/block_fill.h"
 #include "core/audio/log_mel.h"
 #include "examples/train/dataset.h"
 
@@ -22,11 +23,8 @@ struct SoundChange {
 
 SoundChange draw_sound_change(Random& random);
 
-/// What fills an audio encoder's 30 s where the sound has ended.
-enum class Fill {
-  kZeros,    ///< of the normalised log-mel, as the reference pads
-  kSilence,  ///< as core/audio's whole audio does by default
-};
+/// What stands behind the sound in a model that the trainer writes.
+inline constexpr auto kBlockFill = audio::BlockFill::kSilence;
 
 /// Whether speech becomes slower and quicker; where it does, bands of the spectrogram are masked,
 /// and half of the clips begin anywhere, so that no place in a sentence tells what is said.
@@ -51,7 +49,7 @@ class AudioWindows {
   AudioWindows(int64_t rows, int64_t bands);
 
   /// One clip alone from the first row on, unchanged: as at inference.
-  AudioWindow alone(const Clip& clip, Fill fill) const;
+  AudioWindow alone(const Clip& clip) const;
   /// Clips one after the other with random gaps, each changed, until the window or the list ends;
   /// NEXT is the list's position and goes on. None may be longer than most_frames().
   AudioWindow packed(const std::vector<const Clip*>& clips, size_t& next, Random& random,
@@ -60,7 +58,7 @@ class AudioWindows {
   int64_t most_frames() const;
 
  private:
-  at::Tensor mel_of(const std::vector<float>& sound, Fill fill) const;
+  at::Tensor mel_of(const std::vector<float>& sound, audio::BlockFill fill) const;
 
   int64_t rows_;
   audio::LogMel log_mel_;

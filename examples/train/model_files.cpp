@@ -5,6 +5,7 @@
 #include "core/model/model_folder.h"
 #include "core/model/naming.h"
 #include "core/model/state_dict.h"
+#include "examples/train/audio_windows.h"
 #include "examples/train/storage.h"
 
 #include <algorithm>
@@ -76,6 +77,7 @@ json config_json(const ModelShape& shape) {
           {"audio_sample_rate", 16000},
           {"num_frames", 16},
           {"audio_feat_length", {2, 2}},
+          {"audio_block_fill", kBlockFill == audio::BlockFill::kSilence ? "silence" : "zeros"},
           {"inference_steps", shape.inference_steps},
           {"guidance_scale", shape.guidance},
           {"feature_cache", shape.feature_cache},

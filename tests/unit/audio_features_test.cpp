@@ -30,8 +30,8 @@ std::vector<float> speech(double seconds) {
 }
 
 WholeAudio whole_audio(const std::vector<float>& samples, WholeMode mode = WholeMode::kSeamless,
-                       size_t piece = 4096) {
-  WholeAudio whole(small_whisper_encoder(), mode);
+                       size_t piece = 4096, BlockFill fill = BlockFill::kSilence) {
+  WholeAudio whole(small_whisper_encoder(), mode, fill);
   const std::span<const float> all(samples);
   for (size_t at = 0; at < all.size(); at += piece) {
     whole.append(all.subspan(at, std::min(piece, all.size() - at)));
@@ -86,6 +86,33 @@ TEST(WholeAudio, ThirtySecondsEqualTheReference) {
   for (const double at : {0.0, 12.0, 26.0, 29.0}) {
     EXPECT_TRUE(seamless.features(window_at(at)).equal(reference.features(window_at(at)))) << at;
   }
+}
+
+// With the reference's fill a short clip's rows are the reference's to the bit, and those behind
+// its end are the rows of silence.
+TEST(WholeAudio, ZerosFillAShortClipAsTheReferenceDoes) {
+  const auto samples = speech(5);
+  auto zeros = whole_audio(samples, WholeMode::kSeamless, 4096, BlockFill::kZeros);
+  auto silence = whole_audio(samples);
+  auto reference = whole_audio(samples, WholeMode::kReference);
+  const auto total = zeros.rows();
+  EXPECT_TRUE(rows(zeros, 10, total - 10).equal(rows(reference, 10, total - 10)));
+  EXPECT_FALSE(rows(zeros, 10, total - 10).equal(rows(silence, 10, total - 10)));
+  EXPECT_TRUE(rows(zeros, total, 30).equal(rows(silence, total, 30)));
+  const auto across = zeros.features(window_at(4.7)).unflatten(1, {kRowsPerFrame, -1});
+  const auto of_silence = silence.features(window_at(4.7)).unflatten(1, {kRowsPerFrame, -1});
+  const auto end_row = total - first_row_of_frame(window_at(4.7)[7]);
+  ASSERT_TRUE(end_row > 0 && end_row < kRowsPerFrame);
+  EXPECT_FALSE(across[7][end_row - 1].equal(of_silence[7][end_row - 1]));
+  EXPECT_TRUE(across[7][end_row].equal(of_silence[7][end_row]));
+}
+
+// A clip that fills its blocks has nothing to fill: both fills give the same bytes.
+TEST(WholeAudio, FullBlocksAreNotFilled) {
+  const auto samples = speech(30);
+  auto zeros = whole_audio(samples, WholeMode::kSeamless, 4096, BlockFill::kZeros);
+  auto silence = whole_audio(samples);
+  EXPECT_TRUE(zeros.features(window_at(12)).equal(silence.features(window_at(12))));
 }
 
 // Windows asked for in any order, and audio appended in pieces of any size, give the same bytes.
@@ -203,6 +230,23 @@ TEST(SlidingAudio, EqualsWholeAtTheEnd) {
   const auto times = window_at(19);
   EXPECT_TRUE(test::close(sliding.features(samples, 0, times), whole.features(times),
                           test::tolerance({.max_abs = 1e-4, .rel_l2 = 1e-5})));
+}
+
+// The fill is that of the audio's rest: the unknown future is none, and where the audio has ended a
+// stream's rows are the file's, with either fill.
+TEST(SlidingAudio, FillsBehindTheEndOnly) {
+  const auto samples = speech(20);
+  SlidingAudio zeros(small_whisper_encoder(), 500'000'000, BlockFill::kZeros);
+  SlidingAudio silence(small_whisper_encoder());
+  EXPECT_TRUE(
+      zeros.features(samples, 0, window_at(8)).equal(silence.features(samples, 0, window_at(8))));
+  auto whole = whole_audio(samples, WholeMode::kSeamless, 4096, BlockFill::kZeros);
+  const auto ended = zeros.features(samples, 0, window_at(19));
+  EXPECT_FALSE(ended.equal(silence.features(samples, 0, window_at(19))));
+  EXPECT_TRUE(test::close(ended, whole.features(window_at(19)),
+                          test::tolerance({.max_abs = 1e-4, .rel_l2 = 1e-5})));
+  EXPECT_TRUE(
+      zeros.features(samples, 0, window_at(25)).equal(silence.features(samples, 0, window_at(25))));
 }
 
 // No context at all, a history that begins late, bad samples, and frames before the audio: finite.

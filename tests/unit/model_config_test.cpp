@@ -48,6 +48,16 @@ TEST(ModelConfig, DemoModel) {
   EXPECT_EQ(model.scheduler, diffusion::DdimOptions{});
 }
 
+// What stands behind the audio in a block is the model's own: zeros where nothing is said.
+TEST(ModelConfig, AudioBlockFill) {
+  const auto fill = [](const std::string& text) {
+    return model_config(ConfigFile::parse(text, "c")).audio_block_fill;
+  };
+  EXPECT_EQ(fill("{}"), audio::BlockFill::kZeros);
+  EXPECT_EQ(fill(R"({"audio_block_fill": "zeros"})"), audio::BlockFill::kZeros);
+  EXPECT_EQ(fill(R"({"audio_block_fill": "silence"})"), audio::BlockFill::kSilence);
+}
+
 // Nothing said gives nothing but the scheduler's defaults.
 TEST(ModelConfig, NothingSaid) {
   EXPECT_EQ(model_config({}), ModelConfig{});
@@ -86,7 +96,8 @@ TEST(ModelConfig, RangesAreChecked) {
 // What the pipeline or the reference's DDIM does not do is refused by name.
 TEST(ModelConfig, UnsupportedValuesAreRefusedByName) {
   for (const std::string entry :
-       {"\"video_fps\": 30", "\"audio_sample_rate\": 44100", "\"audio_feat_length\": [3, 3]"}) {
+       {"\"video_fps\": 30", "\"audio_sample_rate\": 44100", "\"audio_feat_length\": [3, 3]",
+        "\"audio_block_fill\": \"noise\""}) {
     const std::string key = entry.substr(1, entry.find('"', 1) - 1);
     EXPECT_EQ(code_of("{" + entry + "}", key), ErrorCode::kUnsupported) << entry;
   }

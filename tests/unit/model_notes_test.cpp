@@ -41,7 +41,10 @@ TEST(ModelNotes, ListWhatIsNotRead) {
   EXPECT_EQ(unread(R"({"data": {"resolution": 512}, "model": {}, "run": {}, "resolution": 256,
                        "unet": {}, "_note": 1, "extra": null})"),
             (Names{"data", "model", "run"}));
-  EXPECT_EQ(unread(R"({"resolution": 256, "version": "1.6", "vae": {}, "whisper": {}})"), Names());
+  EXPECT_EQ(
+      unread(
+          R"({"resolution": 256, "version": "1.6", "audio_block_fill": "silence", "vae": {}, "whisper": {}})"),
+      Names());
   EXPECT_EQ(unread(R"({"_class_name": "UNet3D", "down_block_types": [], "sample_size": 64})"),
             Names());
   EXPECT_EQ(unread_keys(ConfigFile()), Names());
