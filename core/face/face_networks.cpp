@@ -12,10 +12,12 @@
 namespace latentsync::face {
 namespace {
 
+constexpr char kShortRange[] = "face_detection_short_range.safetensors";
+constexpr char kFullRange[] = "face_detection_full_range_sparse.safetensors";
+constexpr char kLandmarks[] = "face_landmark.safetensors";
+
 template <typename Network>
-std::shared_ptr<Network> load(const std::filesystem::path& folder, const std::string& name,
-                              c10::Device device) {
-  const auto path = folder / (name + ".safetensors");
+std::shared_ptr<Network> load(const std::filesystem::path& path, c10::Device device) {
   auto network = std::make_shared<Network>();
   model::load_state(*network, model::open_tensor_file(path).tensors, path.string(), device);
   nn::prepare_for_inference(*network);
@@ -24,13 +26,17 @@ std::shared_ptr<Network> load(const std::filesystem::path& folder, const std::st
 
 }  // namespace
 
+std::vector<std::filesystem::path> face_network_files(const std::filesystem::path& folder) {
+  return {folder / kShortRange, folder / kFullRange, folder / kLandmarks};
+}
+
 FaceTracker load_face_tracker(const std::filesystem::path& folder, c10::Device device) {
   // The short-range network first: it is the smaller one, and no worse for large faces.
   std::vector<std::shared_ptr<BlazeFace>> detectors = {
-      load<BlazeFaceShortRange>(folder, "face_detection_short_range", device),
-      load<BlazeFaceFullRange>(folder, "face_detection_full_range_sparse", device)};
+      load<BlazeFaceShortRange>(folder / kShortRange, device),
+      load<BlazeFaceFullRange>(folder / kFullRange, device)};
   return {FaceDetector(std::move(detectors)),
-          FaceLandmarker(load<FaceMesh>(folder, "face_landmark", device))};
+          FaceLandmarker(load<FaceMesh>(folder / kLandmarks, device))};
 }
 
 }  // namespace latentsync::face

@@ -85,8 +85,10 @@ class LipsyncEngine : public Engine {
       const ModelSettings& settings, std::stop_token stop,
       const std::function<void(double, const char*)>& progress) noexcept override {
     std::optional<ModelSource> source;
+    int64_t file_bytes = 0;
     auto result = guarded([&]() -> std::shared_ptr<Model> {
       source = find_source(settings);
+      file_bytes = source->file_bytes();
       use_exact_arithmetic(source->device);
       auto model = models_.get(source->key(), stop, [&] {
         return std::make_shared<LoadedModel>(load_networks(*source, stop, progress));
@@ -95,7 +97,7 @@ class LipsyncEngine : public Engine {
       return model;
     });
     if (result || !source) return result;
-    return loading_failure(result.failure(), source->file_bytes(), precision_name(source->dtype),
+    return loading_failure(result.failure(), file_bytes, precision_name(source->dtype),
                            source->device.str());
   }
 

@@ -5,6 +5,7 @@
 #include "core/lipsync/device.h"
 #include "core/lipsync/folders.h"
 #include "core/lipsync/renderer.h"
+#include "core/model/file_identity.h"
 #include "core/model/naming.h"
 #include "core/model/notes.h"
 #include "core/model/state_dict.h"
@@ -16,7 +17,6 @@
 
 #include <algorithm>
 #include <map>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -113,13 +113,14 @@ class Loading {
 struct Files {
   explicit Files(const ModelSource& source) {
     auto unet_file = model::open_tensor_file(source.folder.unet);
-    unet = model::unet_state(unet_file);
+    unet = model::unet_state(unet_file, &left_out[source.folder.unet]);
     unet_integers = std::move(unet_file.integers);
     auto whisper_file = model::open_tensor_file(source.folder.whisper);
-    whisper = model::whisper_encoder_state(whisper_file);
+    whisper = model::whisper_encoder_state(whisper_file, &left_out[source.folder.whisper]);
     whisper_integers = std::move(whisper_file.integers);
     if (source.vae == model::VaeType::kFull) {
-      vae = model::vae_state(model::open_tensor_file(*source.folder.vae));
+      vae = model::vae_state(model::open_tensor_file(*source.folder.vae),
+                             &left_out[*source.folder.vae]);
     } else {
       taesd_encoder = model::open_tensor_file(source.folder.taesd->encoder).tensors;
       taesd_decoder = model::open_tensor_file(source.folder.taesd->decoder).tensors;
@@ -128,6 +129,7 @@ struct Files {
 
   model::TensorMap unet, whisper, vae, taesd_encoder, taesd_decoder;
   std::map<std::string, int64_t> unet_integers, whisper_integers;
+  std::map<std::filesystem::path, std::vector<std::string>> left_out;  // names, by file
 };
 
 std::shared_ptr<nn::Vae> load_taesd(Files& files, const ModelSource& source, Loading& loading) {
@@ -161,9 +163,35 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// The published checkpoints of 1.5 and 1.6 have the same tensors, and no file beside them says
+// which they are; at the other one's resolution they give a blurred mouth and no error.
+std::string untold_resolution(const ModelInfo& info) {
+  return "The model's folder has no config.json: it is run with resolution=" +
+         std::to_string(info.resolution) +
+         ", as LatentSync 1.6 was trained. LatentSync 1.5 was trained with 256, and its file" +
+         (info.version.empty() ? "" : " (here: " + info.version + ")") +
+         " does not tell. For 1.5 set resolution=256, or put a config.json with "
+         "{\"resolution\": 256} beside the weights.";
+}
+
+std::string told_extras(const std::filesystem::path& file, std::vector<std::string> names) {
+  constexpr size_t kMostNames = 3;
+  const auto count = names.size();
+  if (count > kMostNames) names.resize(kMostNames);
+  return "The model file \"" + file.string() + "\" holds " + std::to_string(count) +
+         (count == 1 ? " tensor that is no weight of the network and is"
+                     : " tensors that are no weights of the network and are") +
+         " ignored: " + listed(names) + (count > kMostNames ? ", ..." : "") + ".";
+}
+
 // What people may believe to be in force and is not.
-std::vector<std::string> warnings_of(const ModelSource& source, const ModelInfo& info) {
+std::vector<std::string> warnings_of(const ModelSource& source, const ModelInfo& info,
+                                     const Files& files) {
   std::vector<std::string> warnings;
+  if (source.folder.config.contents() == nullptr) warnings.push_back(untold_resolution(info));
+  for (const auto& [file, names] : files.left_out) {
+    if (!names.empty()) warnings.push_back(told_extras(file, names));
+  }
   const std::string in_force = "in force are resolution=" + std::to_string(info.resolution) +
                                " and inference-steps=" + std::to_string(info.inference_steps) +
                                " unless the properties say otherwise (docs/models.md)";
@@ -189,8 +217,7 @@ std::vector<std::string> warnings_of(const ModelSource& source, const ModelInfo&
   return warnings;
 }
 
-ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet,
-                   const std::map<std::string, int64_t>& integers) {
+ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet, const Files& files) {
   ModelInfo info;
   info.name = source.config.name.value_or(source.folder.path.filename().string());
   info.device = source.device.str();
@@ -200,32 +227,41 @@ ModelInfo describe(const ModelSource& source, const nn::UNet3DConfig& unet,
   info.inference_steps = source.config.inference_steps.value_or(model::kPublishedInferenceSteps);
   info.feature_cache = source.config.feature_cache.value_or(model::kPublishedFeatureCache);
   info.most_window_frames = std::min(kMostWindowFrames, unet.motion_max_frames);
-  info.version = version_of(source, integers);
-  info.warnings = warnings_of(source, info);
+  info.version = version_of(source, files.unet_integers);
+  info.warnings = warnings_of(source, info, files);
   return info;
 }
 
 }  // namespace
 
-std::string ModelSource::key() const {
-  return folder.path.string() + '\n' + face_folder.string() + '\n' + device.str() + '\n' +
-         precision_name(dtype) + (vae == model::VaeType::kFull ? "\nfull" : "\ntiny");
+std::vector<std::filesystem::path> ModelSource::files() const {
+  auto files = face::face_network_files(face_folder);
+  if (folder.config.contents() != nullptr) files.emplace_back(folder.config.origin());
+  files.push_back(folder.unet);
+  files.push_back(folder.whisper);
+  if (vae == model::VaeType::kFull) {
+    if (folder.vae) files.push_back(*folder.vae);
+  } else if (folder.taesd) {
+    files.push_back(folder.taesd->encoder);
+    files.push_back(folder.taesd->decoder);
+  }
+  return files;
 }
 
-int64_t ModelSource::file_bytes() const noexcept {
-  std::uintmax_t bytes = 0;
-  const auto add = [&](const std::filesystem::path& file) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(file, error);
-    if (!error) bytes += size;
-  };
-  add(folder.unet);
-  add(folder.whisper);
-  if (vae == model::VaeType::kFull) {
-    if (folder.vae) add(*folder.vae);
-  } else if (folder.taesd) {
-    add(folder.taesd->encoder);
-    add(folder.taesd->decoder);
+std::string ModelSource::key() const {
+  std::string key = device.str() + '\n' + precision_name(dtype) +
+                    (vae == model::VaeType::kFull ? "\nfull" : "\ntiny");
+  for (const auto& file : files()) {
+    const auto identity = model::file_identity(file);
+    key += '\n' + file.string() + '\n' + (identity ? identity->text() : "missing");
+  }
+  return key;
+}
+
+int64_t ModelSource::file_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& file : files()) {
+    if (const auto identity = model::file_identity(file)) bytes += identity->size;
   }
   return static_cast<int64_t>(bytes);
 }
@@ -264,7 +300,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
                     .audio_block_fill = source.config.audio_block_fill,
                     .device = source.device,
                     .dtype = source.dtype,
-                    .info = describe(source, unet_config, files.unet_integers)};
+                    .info = describe(source, unet_config, files)};
   loading.begin("face networks");
   networks.faces = std::make_shared<face::FaceFollower>(
       face::load_face_tracker(source.face_folder, source.device));

@@ -14,6 +14,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
@@ -29,10 +30,13 @@ struct ModelSource {
   c10::ScalarType dtype = c10::kFloat;
   model::VaeType vae = model::VaeType::kFull;
 
-  /// Equal for sources of one model. The folders have no symbolic links in them.
+  /// All files that are read, config.json and those of the face networks included.
+  std::vector<std::filesystem::path> files() const;
+  /// Equal for sources of one model, in the state that its files are in now: another one once a
+  /// file was replaced. The folders have no symbolic links in them.
   std::string key() const;
   /// Of all files that are read.
-  int64_t file_bytes() const noexcept;
+  int64_t file_bytes() const;
 };
 
 /// Errors: those of find_model(), find_device() and model_config(); kNotFound where the asked

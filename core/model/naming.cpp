@@ -1,6 +1,7 @@
 #include "core/model/naming.h"
 
 #include "core/error.h"
+#include "core/model/extra_tensors.h"
 #include "core/model/tensor_listing.h"
 
 #include <algorithm>
@@ -167,21 +168,24 @@ TensorMap with_todays_attention(const TensorMap& tensors, const std::string& ori
 
 }  // namespace
 
-TensorMap unet_state(const TensorFile& file) {
-  return below_if_any(below_if_any(file.tensors, "state_dict."), "module.");
+TensorMap unet_state(const TensorFile& file, std::vector<std::string>* left_out) {
+  return without_extra_tensors(below_if_any(below_if_any(file.tensors, "state_dict."), "module."),
+                               left_out);
 }
 
-TensorMap whisper_encoder_state(const TensorFile& file) {
+TensorMap whisper_encoder_state(const TensorFile& file, std::vector<std::string>* left_out) {
   TensorMap encoder =
       below(below_if_any(below_if_any(file.tensors, "model_state_dict."), "module."), "encoder.");
   if (!encoder.contains("conv1.weight"))
     refuse_foreign(file.path.string(), "it contains no Whisper audio encoder", file.tensors);
-  return encoder;
+  return without_extra_tensors(std::move(encoder), left_out);
 }
 
-TensorMap vae_state(const TensorFile& file) {
-  TensorMap tensors = below_if_any(
-      below_if_any(below_if_any(file.tensors, "state_dict."), "module."), "first_stage_model.");
+TensorMap vae_state(const TensorFile& file, std::vector<std::string>* left_out) {
+  TensorMap tensors = without_extra_tensors(
+      below_if_any(below_if_any(below_if_any(file.tensors, "state_dict."), "module."),
+                   "first_stage_model."),
+      left_out);
   const std::string origin = file.path.string();
   if (any_name_starts_with(tensors, "encoder.down.")) {
     tensors = from_original_names(tensors, origin);

@@ -1,5 +1,7 @@
 #include "core/error.h"
+#include "core/model/extra_tensors.h"
 #include "core/model/naming.h"
+#include "tests/support/golden.h"
 
 #include <functional>
 #include <string>
@@ -73,6 +75,38 @@ void expect_same(const TensorMap& actual, const TensorMap& expected) {
     const auto found = actual.find(name);
     ASSERT_NE(found, actual.end()) << name;
     EXPECT_TRUE(found->second.equal(tensor)) << name;
+  }
+}
+
+// What trainers and libraries store beside a network's weights is left out and told; a name that is
+// merely unknown stays.
+TEST(Naming, LeavesOutWhatIsNoWeight) {
+  const std::vector<std::string> extras = {"a.position_ids", "b.num_batches_tracked",
+                                           "ema.conv_in.weight", "optimizer.state.0.exp_avg",
+                                           "total_ops"};
+  for (const std::string prefix : {"", "state_dict.", "state_dict.module."}) {
+    TensorMap tensors = {{prefix + "conv_in.weight", numbered({1})},
+                         {prefix + "conv_in.unknown", numbered({1})}};
+    for (const auto& name : extras) tensors.emplace(prefix + name, numbered({1}));
+    std::vector<std::string> left_out;
+    const auto state = unet_state(file_of(tensors), &left_out);
+    EXPECT_EQ(left_out, extras);
+    EXPECT_EQ(state.size(), 2u);
+    EXPECT_TRUE(state.contains("conv_in.unknown"));
+  }
+  std::vector<std::string> left_out;
+  vae_state(file_of({{"encoder.conv_in.weight", numbered({1})}, {"loss.logvar", numbered({1})}}),
+            &left_out);
+  EXPECT_EQ(left_out, std::vector<std::string>{"loss.logvar"});
+}
+
+// No network here has a tensor of a name that would be left out.
+TEST(Naming, LeavesOutNoWeight) {
+  for (const auto& [folder, name] : {std::pair("unet", "unet_tiny"), std::pair("vae", "vae_tiny"),
+                                     std::pair("whisper", "whisper_tinytest")}) {
+    for (const auto& [tensor, values] : test::golden_weights(folder, name)) {
+      EXPECT_FALSE(is_extra_tensor(tensor)) << tensor;
+    }
   }
 }
 
