@@ -53,7 +53,7 @@ class WindowOfFaces {
   void begin(const FrameSampler& frame, const Detection& detection);
   bool is_followed(const Box& box) const;
   FollowedFace identify(const Box& box, const FaceTrack& track);
-  bool take_in(FollowedFace face, const TrackedFace& seen);
+  bool add_if_plausible(FollowedFace face, const TrackedFace& seen);
   void refuse(const Box& box, double confidence);
   void report();
   void fade_out(int64_t identity);
@@ -65,8 +65,8 @@ class WindowOfFaces {
   std::vector<FrameFaces> frames_;
   const FrameSampler* before_ = nullptr;  // the frame before in this window
 
-  // Of the frame in work: faces that were not followed, and could be found anew; identities that
-  // are there no more; whether all that is seen is new.
+  // Of the current frame: faces of the frame before that could not be followed, but may be found by
+  // the search; identities that ended; whether the scene is a new one.
   std::vector<FollowedFace> lost_;
   std::vector<int64_t> ended_;
   bool new_scene_ = false;
@@ -99,7 +99,7 @@ void WindowOfFaces::add(const FrameSampler& frame) {
   report();
 }
 
-// What it leaves in the state is for the next window, which may begin with a cut.
+// The state gets the last frame's appearance: the next window may begin with a cut.
 std::vector<FrameFaces> WindowOfFaces::finish() {
   if (before_ && !state_.scene.defined()) state_.scene = appearance_of(*before_);
   return std::move(frames_);
@@ -114,7 +114,7 @@ void WindowOfFaces::follow_known(const FrameSampler& frame) {
   for (auto& before : std::exchange(state_.faces, {})) {
     auto face = before;
     const auto seen = tracker_.follow(frame, face.track);
-    if (!seen || !take_in(std::move(face), *seen)) lost_.push_back(std::move(before));
+    if (!seen || !add_if_plausible(std::move(face), *seen)) lost_.push_back(std::move(before));
   }
   drop_hidden();
 }
@@ -131,7 +131,7 @@ void WindowOfFaces::drop_hidden() {
       }
       const double first = likeness(faces[i].likeness, faces[i].track.appearance);
       const double second = likeness(faces[j].likeness, faces[j].track.appearance);
-      // The first takes the second's place in the list, which is looked at once more.
+      // The face that stays lies at i; j is compared again, because the next face moves there.
       if (second > first) std::swap(faces[i], faces[j]);
       ended_.push_back(faces[j].identity);
       faces.erase(faces.begin() + static_cast<std::ptrdiff_t>(j));
@@ -141,7 +141,7 @@ void WindowOfFaces::drop_hidden() {
 
 void WindowOfFaces::search(const FrameSampler& frame) {
   const auto place = wanted_place(frame, settings_);
-  // Who wants the largest face needs no small ones beside it.
+  // The largest face needs no search for small ones where a near one is found.
   const auto reach = settings_.select == FaceSelect::kLargest ? Reach::kNearFirst : Reach::kAll;
   const auto found = tracker_.search(frame, reach);
   for (const auto& detection : by_preference(found, settings_.select, place)) {
@@ -156,12 +156,12 @@ void WindowOfFaces::begin(const FrameSampler& frame, const Detection& detection)
   const auto seen = tracker_.begin(frame, detection, track);
   if (!seen) return refuse(detection.box, 0);
   const double presence = seen->landmarks.presence;
-  // What is no face has no mesh either.
+  // FaceMesh's presence decides, not the detector's score.
   if (!(presence >= kLeastConfidence)) return refuse(detection.box, presence);
   if (is_followed(seen->box)) return;
   auto face = identify(seen->box, track);
   face.track = std::move(track);
-  take_in(std::move(face), *seen);
+  add_if_plausible(std::move(face), *seen);
 }
 
 bool WindowOfFaces::is_followed(const Box& box) const {
@@ -169,7 +169,7 @@ bool WindowOfFaces::is_followed(const Box& box) const {
       state_.faces, [&](const FollowedFace& face) { return overlap(face.box, box) > kLeastApart; });
 }
 
-// The lost face that was found anew, or one that was not known.
+// The identity of a lost face that was found again, or a new one.
 FollowedFace WindowOfFaces::identify(const Box& box, const FaceTrack& track) {
   if (!new_scene_) {
     for (const auto& face : lost_) {
@@ -181,8 +181,9 @@ FollowedFace WindowOfFaces::identify(const Box& box, const FaceTrack& track) {
   return {.identity = state_.identities, .faded_in = new_scene_ ? kFadeFrames : 0};
 }
 
-// Whether FACE, as it is SEEN in this frame, is one to edit; then it is among the known ones.
-bool WindowOfFaces::take_in(FollowedFace face, const TrackedFace& seen) {
+// Adds FACE, with the mesh SEEN in this frame, to the followed faces where it is plausible and can
+// be aligned; whether it was added.
+bool WindowOfFaces::add_if_plausible(FollowedFace face, const TrackedFace& seen) {
   const double confidence = seen.landmarks.presence;
   std::optional<AffineMatrix> matrix;
   if (is_plausible(seen.box, confidence)) {
@@ -229,7 +230,7 @@ void WindowOfFaces::report() {
   }
 }
 
-// The last frames before this one, in which the face is not.
+// Lowers the face's weight in the last frames before this one, in which it is missing.
 void WindowOfFaces::fade_out(int64_t identity) {
   for (int before = 1; before <= kFadeFrames; ++before) {
     if (frames_.size() <= static_cast<size_t>(before)) return;
