@@ -91,7 +91,7 @@ class LipsyncEngine : public Engine {
       file_bytes = source->file_bytes();
       use_exact_arithmetic(source->device);
       auto model = models_.get(source->key(), stop, [&] {
-        return std::make_shared<LoadedModel>(load_networks(*source, stop, progress));
+        return std::make_shared<LoadedModel>(load_networks(*source, stop, progress), hashes_);
       });
       if (progress) progress(1, "model");
       return model;
@@ -103,6 +103,7 @@ class LipsyncEngine : public Engine {
 
  private:
   ModelCache models_;
+  const std::shared_ptr<model::ContentHashes> hashes_ = std::make_shared<model::ContentHashes>();
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "core/lipsync/failure.h"
 #include "core/lipsync/render_settings.h"
 #include "core/lipsync/session.h"
+#include "core/model/sha256.h"
 
 #include <atomic>
 #include <cstdint>
@@ -31,7 +32,8 @@ std::atomic<int64_t> models = 0;  // in memory: LibTorch's workspaces belong to 
 }  // namespace
 
 // Loading leaves holes where tensors were laid out anew.
-LoadedModel::LoadedModel(Networks networks) : networks_(std::move(networks)) {
+LoadedModel::LoadedModel(Networks networks, std::shared_ptr<model::ContentHashes> hashes)
+    : networks_(std::move(networks)), hashes_(std::move(hashes)) {
   ++models;
   give_back_memory(networks_.device, /*workspaces=*/false);
 }
@@ -41,6 +43,17 @@ LoadedModel::~LoadedModel() {
   networks_ = {};
   const bool last = --models == 0;
   give_back_memory(device, last);
+}
+
+std::optional<std::string> LoadedModel::content_hash() const {
+  model::Sha256 all;
+  for (const auto& [file, identity] : networks_.files) {
+    const auto hash = identity ? hashes_->of(file, *identity) : std::nullopt;
+    if (!hash) return std::nullopt;
+    all.update({reinterpret_cast<const uint8_t*>(hash->data()), hash->size()});
+  }
+  if (networks_.files.empty()) return std::nullopt;
+  return model::hexadecimal(all.finish());
 }
 
 Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) const noexcept {

@@ -2,15 +2,19 @@
 
 #include "core/engine.h"
 #include "core/lipsync/networks.h"
+#include "core/model/content_hash.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace latentsync::lipsync {
 
 /// Networks in memory (core/engine.h). Its sessions hold it.
 class LoadedModel : public Model, public std::enable_shared_from_this<LoadedModel> {
  public:
-  explicit LoadedModel(Networks networks);
+  /// HASHES: those of the process's models.
+  LoadedModel(Networks networks, std::shared_ptr<model::ContentHashes> hashes);
   LoadedModel(const LoadedModel&) = delete;
   LoadedModel& operator=(const LoadedModel&) = delete;
   /// Gives the memory back to the system and the device, so that the next model finds it.
@@ -22,9 +26,15 @@ class LoadedModel : public Model, public std::enable_shared_from_this<LoadedMode
                                         const PlanRequest& request) noexcept override;
 
   const Networks& networks() const { return networks_; }
+  /// 64 hexadecimal digits that are equal for equal contents of all files that were read, wherever
+  /// they lie. Computed when it is first asked for: every file is read, which takes seconds for
+  /// the published networks. None where a file was replaced before it was hashed. Errors: those of
+  /// model::MappedFile::open. From any thread.
+  std::optional<std::string> content_hash() const;
 
  private:
   Networks networks_;
+  std::shared_ptr<model::ContentHashes> hashes_;
 };
 
 }  // namespace latentsync::lipsync

@@ -248,11 +248,19 @@ std::vector<std::filesystem::path> ModelSource::files() const {
   return files;
 }
 
+FileStates ModelSource::file_states() const {
+  FileStates states;
+  for (auto& file : files()) {
+    const auto identity = model::file_identity(file);
+    states.emplace_back(std::move(file), identity);
+  }
+  return states;
+}
+
 std::string ModelSource::key() const {
   std::string key = device.str() + '\n' + precision_name(dtype) +
                     (vae == model::VaeType::kFull ? "\nfull" : "\ntiny");
-  for (const auto& file : files()) {
-    const auto identity = model::file_identity(file);
+  for (const auto& [file, identity] : file_states()) {
     key += '\n' + file.string() + '\n' + (identity ? identity->text() : "missing");
   }
   return key;
@@ -260,9 +268,7 @@ std::string ModelSource::key() const {
 
 int64_t ModelSource::file_bytes() const {
   uint64_t bytes = 0;
-  for (const auto& file : files()) {
-    if (const auto identity = model::file_identity(file)) bytes += identity->size;
-  }
+  for (const auto& [file, identity] : file_states()) bytes += identity ? identity->size : 0;
   return static_cast<int64_t>(bytes);
 }
 
@@ -284,6 +290,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   const at::NoGradGuard no_grad;
   check_stop(stop);
   if (source.device.is_cuda()) count_memory_shortages();
+  const auto states = source.file_states();
   Files files(source);
   const auto& config = source.folder.config;
   const auto unet_config = model::unet_config(files.unet, source.folder.unet.string(), config);
@@ -329,6 +336,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   device::synchronize(source.device);
   loading.finish();
   networks.info.weight_bytes = loading.weight_bytes();
+  if (source.file_states() == states) networks.files = states;
   return networks;
 }
 

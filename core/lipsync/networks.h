@@ -4,6 +4,7 @@
 #include "core/engine.h"
 #include "core/face/follow.h"
 #include "core/model/config.h"
+#include "core/model/file_identity.h"
 #include "core/model/model_folder.h"
 #include "core/nn/unet3d.h"
 #include "core/nn/vae.h"
@@ -12,14 +13,20 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
 namespace latentsync::lipsync {
+
+/// Files in a state that they were in; none for one that was not there.
+using FileStates =
+    std::vector<std::pair<std::filesystem::path, std::optional<model::FileIdentity>>>;
 
 /// What ModelSettings mean on this machine: files, device, precision. Nothing is loaded yet.
 struct ModelSource {
@@ -32,6 +39,8 @@ struct ModelSource {
 
   /// All files that are read, config.json and those of the face networks included.
   std::vector<std::filesystem::path> files() const;
+  /// Those in the state that they are in now.
+  FileStates file_states() const;
   /// Equal for sources of one model, in the state that its files are in now: another one once a
   /// file was replaced. The folders have no symbolic links in them.
   std::string key() const;
@@ -54,6 +63,8 @@ struct Networks {
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
   ModelInfo info;
+  /// Of what was read; empty where a file was replaced meanwhile.
+  FileStates files;
 };
 
 /// PROGRESS: 0 to 1, and what is being loaded. STOP is looked at between tensors. Errors: those of

@@ -1,3 +1,4 @@
+#include "core/lipsync/model.h"
 #include "core/model/tensor_file.h"
 #include "tests/support/golden.h"
 #include "tests/support/pt_writer.h"
@@ -88,6 +89,41 @@ TEST_F(LipsyncEngine, SessionsKeepTheirModelWhenItsFilesAreReplaced) {
   ASSERT_TRUE(render(*open(**second), of_new));
   EXPECT_TRUE(of_old.equals(expected));
   EXPECT_FALSE(of_new.equals(expected));
+}
+
+// A model's hash is that of the contents of its files: equal for a copy in another folder, another
+// one for other weights or another config.json, none for a model whose files were replaced.
+TEST_F(LipsyncEngine, ModelsHaveAContentHash) {
+  const auto hash_of = [&](const std::shared_ptr<Model>& model) {
+    return std::static_pointer_cast<lipsync::LoadedModel>(model)->content_hash();
+  };
+  const GoldenModelFolder first(kQuick), copy(kQuick),
+      other({{"resolution", 128}, {"inference_steps", 2}});
+  auto wanted = settings();
+  std::vector<std::shared_ptr<Model>> models;
+  for (const auto* folder : {&first, &copy, &other}) {
+    wanted.folder = folder->path();
+    const auto model = engine().load(wanted);
+    ASSERT_TRUE(model) << model.failure().message;
+    models.push_back(*model);
+  }
+  const auto hash = hash_of(models[0]);
+  ASSERT_TRUE(hash);
+  EXPECT_EQ(hash->size(), 64u);
+  EXPECT_EQ(hash_of(models[1]), hash);
+  EXPECT_NE(hash_of(models[2]), hash);
+  EXPECT_EQ(hash_of(models[0]), hash) << "asked again";
+  wanted.folder = first.path();
+  replace(fs::path(first.path()) / "latentsync_unet.safetensors");
+  const auto anew = engine().load(wanted);
+  ASSERT_TRUE(anew);
+  EXPECT_EQ(hash_of(*anew), hash);
+  replace(fs::path(first.path()) / "latentsync_unet.safetensors");
+  replace(fs::path(first.path()) / "config.json");
+  const auto last = engine().load(wanted);
+  ASSERT_TRUE(last);
+  replace(fs::path(first.path()) / "config.json");
+  EXPECT_EQ(hash_of(*last), std::nullopt);
 }
 
 // What stands behind the audio in a block is the model's own, in sessions of both kinds: the fill
