@@ -17,23 +17,25 @@ namespace latentsync::nn {
 
 namespace {
 
-// Scores that are held at once, written out in float32 whatever the dtype of q: 256 MiB on a CPU,
-// 1 GiB on a device, which wants large products.
-int64_t most_scores(c10::Device device) {
-  return (device.is_cpu() ? int64_t{256} << 20 : int64_t{1} << 30) /
-         static_cast<int64_t>(sizeof(float));
+// Scores that are held at once, written out in float32 whatever the dtype of q.
+int64_t most_scores(c10::Device device, const MemoryOptions& memory) {
+  const int64_t bytes = memory.score_bytes > 0 ? memory.score_bytes
+                        : device.is_cpu()      ? int64_t{256} << 20
+                                               : int64_t{1} << 30;
+  return std::max<int64_t>(1, bytes / static_cast<int64_t>(sizeof(float)));
 }
 
 // Written out for a few rows of q at a time, and few batch entries: rows do not depend on each
 // other. q, k, v [N, ..., tokens, d].
-at::Tensor sliced_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor sliced_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const MemoryOptions& memory) {
   const auto attend = [](const at::Tensor& some_q, const at::Tensor& some_k,
                          const at::Tensor& some_v) {
     return std::get<0>(at::_scaled_dot_product_attention_math(some_q, some_k, some_v));
   };
   const int64_t entries = q.size(0), rows = q.size(-2);
   const int64_t scores = q.numel() / q.size(-1) * k.size(-2);
-  const int64_t most = most_scores(q.device());
+  const int64_t most = most_scores(q.device(), memory);
   if (scores <= most || at::GradMode::is_enabled()) return attend(q, k, v);
   const int64_t batch = std::max<int64_t>(1, entries * most / scores);
   const int64_t run = std::clamp<int64_t>(entries * rows * most / scores, 1, rows);
@@ -58,8 +60,8 @@ constexpr int64_t kOperationsPerScore = 100;
 }  // namespace
 
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              AttentionMode mode) {
-  if (mode == AttentionMode::kStandard) return sliced_attention(q, k, v);
+                              AttentionMode mode, const MemoryOptions& memory) {
+  if (mode == AttentionMode::kStandard) return sliced_attention(q, k, v, memory);
   const auto scores = static_cast<double>(q.numel() / q.size(-1)) * static_cast<double>(k.size(-2));
   const auto operations = scores * static_cast<double>(4 * q.size(-1) + kOperationsPerScore);
   return in_parts(q.size(0), operations, q.device(), [&](int64_t begin, int64_t count) {
@@ -85,46 +87,62 @@ at::Tensor Attention::project_out(const at::Tensor& heads, const at::Tensor& res
   return (*to_out_)[0]->forward_add(heads.transpose(1, 2).flatten(2), residual);
 }
 
-at::Tensor Attention::self_attention(const at::Tensor& x, const at::Tensor& residual,
-                                     AttentionMode mode, const MouthRegion& region) {
-  const auto q = split_heads(to_q_->forward(x));
+at::Tensor Attention::self_attention(at::Tensor x, const at::Tensor& residual, AttentionMode mode,
+                                     const MouthRegion& region, const MemoryOptions& memory) {
+  auto q = split_heads(to_q_->forward(x));
   auto k = split_heads(to_k_->forward(x));
   auto v = split_heads(to_v_->forward(x));
+  x.reset();
   if (mode == AttentionMode::kFlex) {
     // A key that is there twice weighs double: exp(s) + exp(s) = exp(s + ln 2).
     k = at::cat({k, k.index_select(2, region.tokens)}, 2);
     v = at::cat({v, v.index_select(2, region.tokens)}, 2);
   }
-  return project_out(scaled_dot_product(q, k, v, mode), residual);
+  const auto heads = scaled_dot_product(q, k, v, mode, memory);
+  q.reset();
+  k.reset();
+  v.reset();
+  return project_out(heads, residual);
 }
 
-at::Tensor Attention::cross_attention(const at::Tensor& x, const at::Tensor& context,
+at::Tensor Attention::cross_attention(at::Tensor x, const at::Tensor& context,
                                       const at::Tensor& residual, AttentionMode mode,
-                                      const MouthRegion& region) {
+                                      const MouthRegion& region, const MemoryOptions& memory) {
   auto q = to_q_->forward(x);
-  if (mode == AttentionMode::kFlex) q = q * region.query_scale;
-  return project_out(scaled_dot_product(split_heads(q), split_heads(to_k_->forward(context)),
-                                        split_heads(to_v_->forward(context)), mode),
-                     residual);
+  x.reset();
+  if (mode == AttentionMode::kFlex) {
+    q = at::GradMode::is_enabled() ? q * region.query_scale : q.mul_(region.query_scale);
+  }
+  const auto heads = scaled_dot_product(split_heads(q), split_heads(to_k_->forward(context)),
+                                        split_heads(to_v_->forward(context)), mode, memory);
+  q.reset();
+  return project_out(heads, residual);
 }
 
-at::Tensor Attention::temporal_attention(const at::Tensor& x, const at::Tensor& residual,
-                                         int64_t frames, AttentionMode mode) {
-  const auto q = to_q_->forward(x);
-  const auto k = to_k_->forward(x);
-  const auto v = to_v_->forward(x);
-  if (mode != AttentionMode::kStandard) {
-    return (*to_out_)[0]->forward_add(kernels::temporal_attention(q, k, v, heads_, frames),
-                                      residual);
+at::Tensor Attention::temporal_attention(at::Tensor x, const at::Tensor& residual, int64_t frames,
+                                         AttentionMode mode, const MemoryOptions& memory) {
+  auto q = to_q_->forward(x);
+  auto k = to_k_->forward(x);
+  auto v = to_v_->forward(x);
+  x.reset();
+  at::Tensor attended;
+  if (mode == AttentionMode::kStandard) {
+    // [B*F, tokens, dim] -> [B, tokens, heads, F, dim / heads]
+    const auto across_frames = [&](const at::Tensor& y) {
+      return y.reshape({y.size(0) / frames, frames, y.size(1), heads_, y.size(2) / heads_})
+          .permute({0, 2, 3, 1, 4});
+    };
+    attended =
+        scaled_dot_product(across_frames(q), across_frames(k), across_frames(v), mode, memory)
+            .permute({0, 3, 1, 2, 4})
+            .reshape(q.sizes());
+  } else {
+    attended = kernels::temporal_attention(q, k, v, heads_, frames);
   }
-  // [B*F, tokens, dim] -> [B, tokens, heads, F, dim / heads]
-  const auto across_frames = [&](const at::Tensor& y) {
-    return y.reshape({y.size(0) / frames, frames, y.size(1), heads_, y.size(2) / heads_})
-        .permute({0, 2, 3, 1, 4});
-  };
-  const auto attended =
-      scaled_dot_product(across_frames(q), across_frames(k), across_frames(v), mode);
-  return (*to_out_)[0]->forward_add(attended.permute({0, 3, 1, 2, 4}).reshape(x.sizes()), residual);
+  q.reset();
+  k.reset();
+  v.reset();
+  return (*to_out_)[0]->forward_add(attended, residual);
 }
 
 }  // namespace latentsync::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/nn/layers.h"
+#include "core/nn/memory_options.h"
 #include "core/nn/mouth_region.h"
 
 #include <cstdint>
@@ -20,11 +21,13 @@ enum class AttentionMode {
   kFlex,
 };
 
-/// softmax(q k^T / sqrt(d)) v. q, k, v [..., tokens, d]; fused unless mode is kStandard.
+/// softmax(q k^T / sqrt(d)) v. q, k, v [..., tokens, d]; fused unless mode is kStandard, which
+/// holds as many scores at once as MEMORY allows.
 at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                              AttentionMode mode);
+                              AttentionMode mode, const MemoryOptions& memory = {});
 
-/// Multi-head attention with the parameter names to_q, to_k, to_v (without bias) and to_out.0.
+/// Multi-head attention with the parameter names to_q, to_k, to_v (without bias) and to_out.0. What
+/// it attends from (x) is let go of before the attention itself.
 class Attention : public torch::nn::Module {
  public:
   /// context_dim: width of the keys' and values' source. heads divides dim.
@@ -32,18 +35,18 @@ class Attention : public torch::nn::Module {
 
   /// Spatial self-attention. x [N, tokens, dim]; returns to_out(...) + residual.
   /// region: that of the tokens' grid; looked at in flex mode only.
-  at::Tensor self_attention(const at::Tensor& x, const at::Tensor& residual, AttentionMode mode,
-                            const MouthRegion& region = {});
+  at::Tensor self_attention(at::Tensor x, const at::Tensor& residual, AttentionMode mode,
+                            const MouthRegion& region = {}, const MemoryOptions& memory = {});
 
   /// Audio cross-attention. context [N, S, context_dim]; returns to_out(...) + residual.
-  at::Tensor cross_attention(const at::Tensor& x, const at::Tensor& context,
-                             const at::Tensor& residual, AttentionMode mode,
-                             const MouthRegion& region = {});
+  at::Tensor cross_attention(at::Tensor x, const at::Tensor& context, const at::Tensor& residual,
+                             AttentionMode mode, const MouthRegion& region = {},
+                             const MemoryOptions& memory = {});
 
   /// Temporal self-attention: x [B*F, tokens, dim]; each token attends to itself in the other
   /// frames.
-  at::Tensor temporal_attention(const at::Tensor& x, const at::Tensor& residual, int64_t frames,
-                                AttentionMode mode);
+  at::Tensor temporal_attention(at::Tensor x, const at::Tensor& residual, int64_t frames,
+                                AttentionMode mode, const MemoryOptions& memory = {});
 
  private:
   at::Tensor split_heads(const at::Tensor& x) const;

@@ -1,8 +1,15 @@
 #include "core/nn/feed_forward.h"
 
+#include "core/nn/in_place.h"
 #include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
 #include "kernels/geglu/geglu.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
 
 namespace latentsync::nn {
 
@@ -10,7 +17,7 @@ GatedProjection::GatedProjection(int64_t dim, int64_t inner) {
   proj_ = register_module("proj", std::make_shared<Linear>(dim, 2 * inner));
 }
 
-at::Tensor GatedProjection::forward(const at::Tensor& x) {
+at::Tensor GatedProjection::forward(at::Tensor x) {
   check_interruption();
   if (packed_values_.defined()) {
     const auto biases = proj_->bias.chunk(2);
@@ -18,7 +25,9 @@ at::Tensor GatedProjection::forward(const at::Tensor& x) {
     check_interruption();
     return packed::linear(x, packed_values_, biases[0], packed::Binary::kMul, gates);
   }
-  return kernels::geglu(proj_->forward(x));
+  const auto values_and_gates = proj_->forward(x);
+  x.reset();
+  return kernels::geglu(values_and_gates);
 }
 
 void GatedProjection::pack() {
@@ -41,8 +50,28 @@ FeedForward::FeedForward(int64_t dim) {
   net->push_back(out_);
 }
 
-at::Tensor FeedForward::forward(const at::Tensor& x, const at::Tensor& residual) {
-  return out_->forward_add(gate_->forward(x), residual);
+at::Tensor FeedForward::forward_rows(at::Tensor x, const at::Tensor& residual) {
+  const auto gated = gate_->forward(std::move(x));
+  return out_->forward_add(gated, residual);
+}
+
+at::Tensor FeedForward::forward(at::Tensor x, at::Tensor residual, const MemoryOptions& memory) {
+  if (memory.feed_forward_chunks <= 1 || at::GradMode::is_enabled()) {
+    return forward_rows(std::move(x), residual);
+  }
+  auto result = may_overwrite(residual) && residual.is_contiguous()
+                    ? residual
+                    : at::empty_like(residual, at::MemoryFormat::Contiguous);
+  const auto in = x.flatten(0, -2), add = residual.flatten(0, -2), out = result.flatten(0, -2);
+  const int64_t rows = in.size(0);
+  const int64_t chunk = (rows + memory.feed_forward_chunks - 1) / memory.feed_forward_chunks;
+  for (int64_t begin = 0; begin < rows; begin += chunk) {
+    const auto part = [&](const at::Tensor& t) {
+      return t.narrow(0, begin, std::min(chunk, rows - begin));
+    };
+    part(out).copy_(forward_rows(part(in), part(add)));
+  }
+  return result;
 }
 
 }  // namespace latentsync::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/nn/layers.h"
+#include "core/nn/memory_options.h"
 
 #include <cstdint>
 #include <memory>
@@ -13,7 +14,7 @@ namespace latentsync::nn {
 class GatedProjection : public torch::nn::Module, public Packable {
  public:
   GatedProjection(int64_t dim, int64_t inner);
-  at::Tensor forward(const at::Tensor& x);  ///< [..., dim] -> [..., inner]
+  at::Tensor forward(at::Tensor x);  ///< [..., dim] -> [..., inner]
   void pack() override;
 
  private:
@@ -25,10 +26,13 @@ class GatedProjection : public torch::nn::Module, public Packable {
 class FeedForward : public torch::nn::Module {
  public:
   explicit FeedForward(int64_t dim);
-  /// x [N, tokens, dim]; returns the feed-forward of x, plus residual.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual);
+  /// x [N, tokens, dim]; returns the feed-forward of x, plus residual. In chunks the result takes
+  /// the residual's memory where nobody else has it.
+  at::Tensor forward(at::Tensor x, at::Tensor residual, const MemoryOptions& memory = {});
 
  private:
+  at::Tensor forward_rows(at::Tensor x, const at::Tensor& residual);
+
   std::shared_ptr<GatedProjection> gate_;
   std::shared_ptr<Linear> out_;
 };

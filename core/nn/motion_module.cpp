@@ -1,8 +1,10 @@
 #include "core/nn/motion_module.h"
 
 #include "core/nn/config.h"
+#include "core/nn/in_place.h"
 
 #include <cmath>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -24,9 +26,11 @@ class TemporalAttention::PositionEncoding : public torch::nn::Module {
   }
 
   // x [B*F, tokens, dim]
-  at::Tensor add_to(const at::Tensor& x, int64_t frames) const {
+  at::Tensor add_to(at::Tensor x, int64_t frames) const {
     const auto by_frame = pe.slice(1, 0, frames).unsqueeze(2);  // [1, F, 1, dim]
-    return (x.unflatten(0, {x.size(0) / frames, frames}) + by_frame).flatten(0, 1);
+    const bool in_place = may_overwrite(x);
+    const auto windows = x.unflatten(0, {x.size(0) / frames, frames});
+    return (in_place ? windows.add_(by_frame) : windows + by_frame).flatten(0, 1);
   }
 
   at::Tensor pe;
@@ -38,9 +42,10 @@ TemporalAttention::TemporalAttention(int64_t dim, int64_t heads, int64_t max_fra
       register_module("pos_encoder", std::make_shared<PositionEncoding>(dim, max_frames));
 }
 
-at::Tensor TemporalAttention::forward(const at::Tensor& x, const at::Tensor& residual,
-                                      int64_t frames, AttentionMode mode) {
-  return temporal_attention(pos_encoder_->add_to(x, frames), residual, frames, mode);
+at::Tensor TemporalAttention::forward(at::Tensor x, const at::Tensor& residual, int64_t frames,
+                                      AttentionMode mode, const MemoryOptions& memory) {
+  x = pos_encoder_->add_to(std::move(x), frames);
+  return temporal_attention(std::move(x), residual, frames, mode, memory);
 }
 
 namespace {
@@ -60,12 +65,13 @@ class TemporalBlock : public torch::nn::Module {
     ff_norm_ = register_module("ff_norm", std::make_shared<LayerNorm>(options.channels));
   }
 
-  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
-    auto h = x;
+  at::Tensor forward(at::Tensor x, int64_t frames, AttentionMode mode,
+                     const MemoryOptions& memory) {
     for (size_t i = 0; i < attentions_->size(); ++i) {
-      h = (*attentions_)[i]->forward((*norms_)[i]->forward(h), h, frames, mode);
+      x = (*attentions_)[i]->forward((*norms_)[i]->forward(x), x, frames, mode, memory);
     }
-    return ff_->forward(ff_norm_->forward(h), h);
+    auto normed = ff_norm_->forward(x);
+    return ff_->forward(std::move(normed), std::move(x), memory);
   }
 
  private:
@@ -92,9 +98,12 @@ class MotionModule::TemporalTransformer : public torch::nn::Module {
         register_module("proj_out", std::make_shared<Linear>(options.channels, options.channels));
   }
 
-  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
+  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode,
+                     const MemoryOptions& memory) {
     auto tokens = proj_in_->forward(to_tokens(norm_->forward(x)));
-    for (const auto& block : *blocks_) tokens = block->forward(tokens, frames, mode);
+    for (const auto& block : *blocks_) {
+      tokens = block->forward(std::move(tokens), frames, mode, memory);
+    }
     return from_tokens(proj_out_->forward_add(tokens, to_tokens(x)), x.size(2), x.size(3));
   }
 
@@ -109,8 +118,9 @@ MotionModule::MotionModule(const MotionModuleOptions& options) {
       register_module("temporal_transformer", std::make_shared<TemporalTransformer>(options));
 }
 
-at::Tensor MotionModule::forward(const at::Tensor& x, int64_t frames, AttentionMode mode) {
-  return transformer_->forward(x, frames, mode);
+at::Tensor MotionModule::forward(const at::Tensor& x, int64_t frames, AttentionMode mode,
+                                 const MemoryOptions& memory) {
+  return transformer_->forward(x, frames, mode, memory);
 }
 
 }  // namespace latentsync::nn

@@ -26,7 +26,8 @@ class MotionModule : public torch::nn::Module {
   explicit MotionModule(const MotionModuleOptions& options);
 
   /// x [B*F, C, H, W] channels-last, b-major, F <= max_frames.
-  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode);
+  at::Tensor forward(const at::Tensor& x, int64_t frames, AttentionMode mode,
+                     const MemoryOptions& memory = {});
 
  private:
   class TemporalTransformer;
@@ -39,8 +40,8 @@ class TemporalAttention : public Attention {
   TemporalAttention(int64_t dim, int64_t heads, int64_t max_frames);
 
   /// x [B*F, tokens, dim], normalised; returns the attention's output + residual.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, int64_t frames,
-                     AttentionMode mode);
+  at::Tensor forward(at::Tensor x, const at::Tensor& residual, int64_t frames, AttentionMode mode,
+                     const MemoryOptions& memory = {});
 
  private:
   class PositionEncoding;

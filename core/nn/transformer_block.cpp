@@ -1,5 +1,7 @@
 #include "core/nn/transformer_block.h"
 
+#include <utility>
+
 namespace latentsync::nn {
 
 TransformerBlock::TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads) {
@@ -11,11 +13,12 @@ TransformerBlock::TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads
   ff_ = register_module("ff", std::make_shared<FeedForward>(dim));
 }
 
-at::Tensor TransformerBlock::forward(const at::Tensor& x, const at::Tensor& audio,
-                                     AttentionMode mode, const MouthRegion& region) {
-  auto h = attn1_->self_attention(norm1_->forward(x), x, mode, region);
-  h = attn2_->cross_attention(norm2_->forward(h), audio, h, mode, region);
-  return ff_->forward(norm3_->forward(h), h);
+at::Tensor TransformerBlock::forward(at::Tensor x, const at::Tensor& audio, AttentionMode mode,
+                                     const MouthRegion& region, const MemoryOptions& memory) {
+  x = attn1_->self_attention(norm1_->forward(x), x, mode, region, memory);
+  x = attn2_->cross_attention(norm2_->forward(x), audio, x, mode, region, memory);
+  auto normed = norm3_->forward(x);
+  return ff_->forward(std::move(normed), std::move(x), memory);
 }
 
 SpatialTransformer::SpatialTransformer(int64_t channels, int64_t audio_dim, int64_t heads,
@@ -29,13 +32,16 @@ SpatialTransformer::SpatialTransformer(int64_t channels, int64_t audio_dim, int6
 }
 
 at::Tensor SpatialTransformer::forward(const at::Tensor& x, const at::Tensor& audio,
-                                       AttentionMode mode, MouthRegions& regions) {
+                                       AttentionMode mode, MouthRegions& regions,
+                                       const MemoryOptions& memory) {
   const auto height = x.size(2);
   const auto width = x.size(3);
   auto tokens = proj_in_->forward_tokens(to_tokens(norm_->forward(x)));
   const auto region =
       mode == AttentionMode::kFlex ? regions.of(height, width, tokens.options()) : MouthRegion{};
-  for (const auto& block : *blocks_) tokens = block->forward(tokens, audio, mode, region);
+  for (const auto& block : *blocks_) {
+    tokens = block->forward(std::move(tokens), audio, mode, region, memory);
+  }
   return from_tokens(proj_out_->forward_tokens_add(tokens, to_tokens(x)), height, width);
 }
 

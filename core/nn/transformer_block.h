@@ -17,8 +17,8 @@ class TransformerBlock : public torch::nn::Module {
   TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads);
 
   /// x [B*F, height*width, dim]; audio [B*F, S, audio_dim]. region: as Attention::self_attention.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode,
-                     const MouthRegion& region);
+  at::Tensor forward(at::Tensor x, const at::Tensor& audio, AttentionMode mode,
+                     const MouthRegion& region, const MemoryOptions& memory);
 
  private:
   std::shared_ptr<LayerNorm> norm1_, norm2_, norm3_;
@@ -34,7 +34,7 @@ class SpatialTransformer : public torch::nn::Module {
 
   /// x [B*F, C, H, W] channels-last; audio [B*F, S, audio_dim]. regions: asked in flex mode only.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode,
-                     MouthRegions& regions);
+                     MouthRegions& regions, const MemoryOptions& memory = {});
 
  private:
   std::shared_ptr<GroupNorm> norm_;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <sstream>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -132,10 +133,12 @@ UNetContext UNet3D::make_context(const at::Tensor& sample, const at::Tensor& tim
 
 at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
                            const at::Tensor& encoder_hidden_states, CacheUse use,
-                           FeatureCache* cache, AttentionMode attention) {
+                           FeatureCache* cache, AttentionMode attention,
+                           const MemoryOptions& memory) {
   check(sample, encoder_hidden_states, use, cache);
-  const auto context =
+  auto context =
       make_context(sample, at::full({1}, timestep, at::kLong), encoder_hidden_states, attention);
+  context.memory = memory;
   return run(enter(sample), context, use, cache);
 }
 
@@ -160,21 +163,26 @@ at::Tensor UNet3D::run(at::Tensor x, const UNetContext& context, CacheUse use,
                        FeatureCache* cache) {
   const auto& last_block = (*up_blocks_)[up_blocks_->size() - 1];
   if (use == CacheUse::kReuse) {
-    return finish(last_block->forward_last_layer(cache->hidden, x, context), context.frames);
+    return finish(last_block->forward_last_layer(cache->hidden, std::move(x), context),
+                  context.frames);
   }
   std::vector<at::Tensor> skips{x};
-  for (const auto& block : *down_blocks_) x = block->forward(x, context, skips);
-  x = mid_block_->forward(x, context);
+  for (const auto& block : *down_blocks_) x = block->forward(std::move(x), context, skips);
+  x = mid_block_->forward(std::move(x), context);
   for (size_t i = 0; i + 1 < up_blocks_->size(); ++i) {
-    x = (*up_blocks_)[i]->forward(x, context, skips);
+    x = (*up_blocks_)[i]->forward(std::move(x), context, skips);
   }
-  x = last_block->forward_but_last_layer(x, context, skips);
+  x = last_block->forward_but_last_layer(std::move(x), context, skips);
   if (use == CacheUse::kStore) cache->hidden = x;
-  return finish(last_block->forward_last_layer(x, skips.back(), context), context.frames);
+  auto skip = std::move(skips.back());
+  skips.clear();
+  x = last_block->forward_last_layer(std::move(x), std::move(skip), context);
+  return finish(std::move(x), context.frames);
 }
 
-at::Tensor UNet3D::finish(const at::Tensor& x, int64_t frames) {
-  const auto noise = conv_out_->forward(conv_norm_out_->forward(x, frames, /*silu=*/true));
+at::Tensor UNet3D::finish(at::Tensor x, int64_t frames) {
+  x = conv_norm_out_->forward(std::move(x), frames, /*silu=*/true);
+  const auto noise = conv_out_->forward(x);
   return noise.unflatten(0, {noise.size(0) / frames, frames}).transpose(1, 2).contiguous();
 }
 

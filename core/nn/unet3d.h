@@ -2,6 +2,7 @@
 
 #include "core/nn/config.h"
 #include "core/nn/feature_cache.h"
+#include "core/nn/memory_options.h"
 #include "core/nn/unet_blocks.h"
 
 #include <cstdint>
@@ -26,8 +27,8 @@ class UNet3D : public torch::nn::Module {
   /// frames than motion_max_frames included.
   at::Tensor forward(const at::Tensor& sample, int64_t timestep,
                      const at::Tensor& encoder_hidden_states, CacheUse use = CacheUse::kNone,
-                     FeatureCache* cache = nullptr,
-                     AttentionMode attention = AttentionMode::kFlash);
+                     FeatureCache* cache = nullptr, AttentionMode attention = AttentionMode::kFlash,
+                     const MemoryOptions& memory = {});
 
   /// For training: timesteps int64 [B], one for each batch entry; without motion the motion modules
   /// are left out. All else as in forward().
@@ -44,7 +45,7 @@ class UNet3D : public torch::nn::Module {
                            const at::Tensor& encoder_hidden_states, AttentionMode attention);
   at::Tensor enter(const at::Tensor& sample);
   at::Tensor run(at::Tensor x, const UNetContext& context, CacheUse use, FeatureCache* cache);
-  at::Tensor finish(const at::Tensor& x, int64_t frames);
+  at::Tensor finish(at::Tensor x, int64_t frames);
   void check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
              const FeatureCache* cache) const;
 

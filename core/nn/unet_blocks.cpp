@@ -1,5 +1,7 @@
 #include "core/nn/unet_blocks.h"
 
+#include <utility>
+
 #include <ATen/ops/cat.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
@@ -62,14 +64,38 @@ std::shared_ptr<Resampler> add_resampler(torch::nn::Module& stage_module, const 
   return resampler;
 }
 
+at::Tensor over_space(SpatialTransformer& attention, const at::Tensor& x,
+                      const UNetContext& context) {
+  return attention.forward(x, context.audio, context.attention, *context.mouth_regions,
+                           context.memory);
+}
+
+at::Tensor over_frames(MotionModule& motion, const at::Tensor& x, const UNetContext& context) {
+  return motion.forward(x, context.frames, context.attention, context.memory);
+}
+
+at::Tensor take_last(std::vector<at::Tensor>& skips) {
+  auto skip = std::move(skips.back());
+  skips.pop_back();
+  return skip;
+}
+
+// Both let go of before LAYER runs.
+at::Tensor forward_with_skip(const UNetLayer& layer, at::Tensor x, at::Tensor skip,
+                             const UNetContext& context) {
+  auto both = at::cat({x, skip}, 1);
+  x.reset();
+  skip.reset();
+  return layer.forward(std::move(both), context);
+}
+
 }  // namespace
 
-at::Tensor UNetLayer::forward(const at::Tensor& x, const UNetContext& context) const {
-  auto h = resnet->forward(x, context.activated_time_embedding, context.frames);
-  if (attention)
-    h = attention->forward(h, context.audio, context.attention, *context.mouth_regions);
-  if (motion && context.motion) h = motion->forward(h, context.frames, context.attention);
-  return h;
+at::Tensor UNetLayer::forward(at::Tensor x, const UNetContext& context) const {
+  x = resnet->forward(std::move(x), context.activated_time_embedding, context.frames);
+  if (attention) x = over_space(*attention, x, context);
+  if (motion && context.motion) x = over_frames(*motion, x, context);
+  return x;
 }
 
 Resampler::Resampler(int64_t channels, int64_t stride) {
@@ -89,7 +115,7 @@ DownBlock::DownBlock(const UNetStageOptions& stage, const UNet3DConfig& config) 
 at::Tensor DownBlock::forward(at::Tensor x, const UNetContext& context,
                               std::vector<at::Tensor>& skips) {
   for (const auto& layer : layers_) {
-    x = layer.forward(x, context);
+    x = layer.forward(std::move(x), context);
     skips.push_back(x);
   }
   if (downsampler_) {
@@ -116,11 +142,11 @@ MidBlock::MidBlock(const UNet3DConfig& config) {
   }
 }
 
-at::Tensor MidBlock::forward(const at::Tensor& x, const UNetContext& context) {
-  auto h = first_->forward(x, context.activated_time_embedding, context.frames);
-  h = attention_->forward(h, context.audio, context.attention, *context.mouth_regions);
-  if (motion_ && context.motion) h = motion_->forward(h, context.frames, context.attention);
-  return second_->forward(h, context.activated_time_embedding, context.frames);
+at::Tensor MidBlock::forward(at::Tensor x, const UNetContext& context) {
+  x = first_->forward(std::move(x), context.activated_time_embedding, context.frames);
+  x = over_space(*attention_, x, context);
+  if (motion_ && context.motion) x = over_frames(*motion_, x, context);
+  return second_->forward(std::move(x), context.activated_time_embedding, context.frames);
 }
 
 UpBlock::UpBlock(const UNetStageOptions& stage, const std::vector<int64_t>& skip_channels,
@@ -135,12 +161,12 @@ UpBlock::UpBlock(const UNetStageOptions& stage, const std::vector<int64_t>& skip
 
 at::Tensor UpBlock::forward(at::Tensor x, const UNetContext& context,
                             std::vector<at::Tensor>& skips) {
-  x = forward_but_last_layer(x, context, skips);
-  x = forward_last_layer(x, skips.back(), context);
-  skips.pop_back();
+  x = forward_but_last_layer(std::move(x), context, skips);
+  x = forward_last_layer(std::move(x), take_last(skips), context);
   if (upsampler_) {
     const auto& next = skips.back();
-    x = upsampler_->forward(at::upsample_nearest2d(x, {next.size(2), next.size(3)}));
+    x = at::upsample_nearest2d(x, {next.size(2), next.size(3)});
+    x = upsampler_->forward(x);
   }
   return x;
 }
@@ -148,15 +174,13 @@ at::Tensor UpBlock::forward(at::Tensor x, const UNetContext& context,
 at::Tensor UpBlock::forward_but_last_layer(at::Tensor x, const UNetContext& context,
                                            std::vector<at::Tensor>& skips) {
   for (size_t i = 0; i + 1 < layers_.size(); ++i) {
-    x = layers_[i].forward(at::cat({x, skips.back()}, 1), context);
-    skips.pop_back();
+    x = forward_with_skip(layers_[i], std::move(x), take_last(skips), context);
   }
   return x;
 }
 
-at::Tensor UpBlock::forward_last_layer(const at::Tensor& x, const at::Tensor& skip,
-                                       const UNetContext& context) {
-  return layers_.back().forward(at::cat({x, skip}, 1), context);
+at::Tensor UpBlock::forward_last_layer(at::Tensor x, at::Tensor skip, const UNetContext& context) {
+  return forward_with_skip(layers_.back(), std::move(x), std::move(skip), context);
 }
 
 }  // namespace latentsync::nn

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/nn/config.h"
+#include "core/nn/memory_options.h"
 #include "core/nn/motion_module.h"
 #include "core/nn/resnet_block.h"
 #include "core/nn/transformer_block.h"
@@ -22,6 +23,7 @@ struct UNetContext {
   AttentionMode attention = AttentionMode::kFlash;
   MouthRegions* mouth_regions = nullptr;  ///< never null in an evaluation
   bool motion = true;                     ///< false: motion modules are left out
+  MemoryOptions memory;
 };
 
 /// One resnet, then the stage's transformer and motion module where it has them.
@@ -30,7 +32,7 @@ struct UNetLayer {
   std::shared_ptr<SpatialTransformer> attention;  ///< may be null
   std::shared_ptr<MotionModule> motion;           ///< may be null
 
-  at::Tensor forward(const at::Tensor& x, const UNetContext& context) const;
+  at::Tensor forward(at::Tensor x, const UNetContext& context) const;
 };
 
 struct UNetStageOptions {
@@ -69,7 +71,7 @@ class DownBlock : public torch::nn::Module {
 class MidBlock : public torch::nn::Module {
  public:
   explicit MidBlock(const UNet3DConfig& config);
-  at::Tensor forward(const at::Tensor& x, const UNetContext& context);
+  at::Tensor forward(at::Tensor x, const UNetContext& context);
 
  private:
   std::shared_ptr<ResnetBlock> first_, second_;
@@ -88,8 +90,7 @@ class UpBlock : public torch::nn::Module {
   /// next skip.
   at::Tensor forward(at::Tensor x, const UNetContext& context, std::vector<at::Tensor>& skips);
   /// The last layer alone: x without the skip, which is appended to its channels.
-  at::Tensor forward_last_layer(const at::Tensor& x, const at::Tensor& skip,
-                                const UNetContext& context);
+  at::Tensor forward_last_layer(at::Tensor x, at::Tensor skip, const UNetContext& context);
   /// All layers but the last one; takes their skips.
   at::Tensor forward_but_last_layer(at::Tensor x, const UNetContext& context,
                                     std::vector<at::Tensor>& skips);

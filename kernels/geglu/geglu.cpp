@@ -18,7 +18,8 @@ void check_geglu(const at::Tensor& x) {
 at::Tensor geglu_composite(const at::Tensor& x) {
   check_geglu(x);
   const auto halves = x.chunk(2, -1);
-  return halves[0] * at::gelu(halves[1]);
+  auto gates = at::gelu(halves[1]);
+  return at::GradMode::is_enabled() ? halves[0] * gates : gates.mul_(halves[0]);
 }
 
 namespace {
