@@ -1,5 +1,6 @@
 // Times the stages of the model and writes JSON to standard output; --help has the options.
 
+#include "core/memory/account.h"
 #include "tests/bench/stages.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <getopt.h>
 #include <iostream>
 #include <malloc.h>
+#include <memory>
 #include <optional>
 #include <regex>
 #include <stdexcept>
@@ -35,6 +37,7 @@ constexpr const char* kUsage = R"(usage: latentsync-bench [options]      (JSON t
   --edge N           the face crop in pixels, a multiple of 64 (256)
   --dtype TYPE       float32, bfloat16, float16 (float32)
   --device DEVICE    cpu, cuda, cuda:N (cpu)
+  --unpacked         weights are not laid out for the CPU: layers run, and need memory, as on a GPU
   --threads N        CPU threads (all cores)
   --repeat N         timed runs of a stage, at most (5)
   --seconds S        no further run of a stage once it has taken that long (60)
@@ -71,19 +74,14 @@ int64_t parse_count(const char* option, const std::string& text) {
 }
 
 Options parse(int argc, char** argv) {
-  const option table[] = {{"stage", required_argument, nullptr, 's'},
-                          {"size", required_argument, nullptr, 'z'},
-                          {"frames", required_argument, nullptr, 'f'},
-                          {"edge", required_argument, nullptr, 'e'},
-                          {"dtype", required_argument, nullptr, 't'},
-                          {"device", required_argument, nullptr, 'd'},
-                          {"threads", required_argument, nullptr, 'n'},
-                          {"repeat", required_argument, nullptr, 'r'},
-                          {"seconds", required_argument, nullptr, 'l'},
-                          {"serve", no_argument, nullptr, 'v'},
-                          {"list", no_argument, nullptr, 'i'},
-                          {"help", no_argument, nullptr, 'h'},
-                          {nullptr, 0, nullptr, 0}};
+  const option table[] = {
+      {"stage", required_argument, nullptr, 's'},  {"size", required_argument, nullptr, 'z'},
+      {"frames", required_argument, nullptr, 'f'}, {"edge", required_argument, nullptr, 'e'},
+      {"dtype", required_argument, nullptr, 't'},  {"device", required_argument, nullptr, 'd'},
+      {"unpacked", no_argument, nullptr, 'u'},     {"threads", required_argument, nullptr, 'n'},
+      {"repeat", required_argument, nullptr, 'r'}, {"seconds", required_argument, nullptr, 'l'},
+      {"serve", no_argument, nullptr, 'v'},        {"list", no_argument, nullptr, 'i'},
+      {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
   Options options;
   std::optional<int64_t> frames;
   std::optional<int64_t> edge;
@@ -109,6 +107,9 @@ Options parse(int argc, char** argv) {
         break;
       case 'd':
         options.stage.device = c10::Device(value);
+        break;
+      case 'u':
+        options.stage.packed = false;
         break;
       case 'n':
         at::set_num_threads(static_cast<int>(parse_count("--threads", value)));
@@ -162,13 +163,24 @@ int64_t peak_memory_mib() {
   return 0;
 }
 
+auto allocated_on(c10::Device device) {
+  return at::getDeviceAllocator(device.type())->getDeviceStats(device.index()).allocated_bytes[0];
+}
+
 int64_t peak_device_memory_mib(c10::Device device) {
-  if (device.is_cpu()) return 0;
-  return at::getDeviceAllocator(device.type())
-             ->getDeviceStats(device.index())
-             .allocated_bytes[0]
-             .peak >>
-         20;
+  return device.is_cpu() ? 0 : allocated_on(device).peak >> 20;
+}
+
+// Of tensors: what exists, and the most that existed; on a CPU of those that the account's thread
+// allocates.
+struct TensorBytes {
+  int64_t live = 0, peak = 0;
+};
+
+TensorBytes tensor_bytes(c10::Device device, const memory::Account& account) {
+  if (device.is_cpu()) return {account.live(), account.peak()};
+  const auto stat = allocated_on(device);
+  return {stat.current, stat.peak};
 }
 
 double timed_run(const Stage& stage, c10::Device device) {
@@ -188,10 +200,15 @@ double median(std::vector<double> values) {
 
 nlohmann::ordered_json measure(const StageMaker& maker, const Options& options) {
   const auto& device = options.stage.device;
+  const auto account = std::make_shared<memory::Account>();
+  const memory::AccountScope scope(account);
   reset_peaks(device);
   const Stage stage = maker.make(options.stage);
+  account->reset_peak();
+  const auto before = tensor_bytes(device, *account);
   const double first =
       timed_run(stage, device);  // warms up: threads, kernels' choices, allocations
+  const auto during = tensor_bytes(device, *account);
   std::vector<double> seconds;
   double total = first;
   while (static_cast<int64_t>(seconds.size()) < options.repeat &&
@@ -207,6 +224,7 @@ nlohmann::ordered_json measure(const StageMaker& maker, const Options& options) 
           {"median_s", median(seconds)},
           {"min_s", *std::min_element(seconds.begin(), seconds.end())},
           {"max_s", *std::max_element(seconds.begin(), seconds.end())},
+          {"activations_mib", static_cast<double>(during.peak - before.live) / (1 << 20)},
           {"peak_memory_mib", peak_memory_mib()},
           {"peak_device_memory_mib", peak_device_memory_mib(device)}};
 }
@@ -225,6 +243,7 @@ nlohmann::ordered_json context(const Options& options) {
           {"edge", options.stage.edge},
           {"device", options.stage.device.str()},
           {"dtype", dtype_name(options.stage.dtype)},
+          {"packed", options.stage.packed},
           {"threads", at::get_num_threads()},
           {"cpu", cpu_name()},
           {"cpu_capability", at::get_cpu_capability()},

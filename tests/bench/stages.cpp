@@ -62,7 +62,16 @@ std::shared_ptr<Network> ready(std::shared_ptr<Network> network, const StageOpti
   network->to(options.device, options.dtype);
   nn::initialise_parameters(*network, kSeed);
   for (auto& buffer : network->buffers()) buffer.zero_();
-  nn::prepare_for_inference(*network);
+  if (options.packed) {
+    nn::prepare_for_inference(*network);
+  } else {
+    for (auto& parameter : network->parameters()) {
+      parameter.requires_grad_(false);
+      if (parameter.dim() == 4) {
+        parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+      }
+    }
+  }
   return network;
 }
 

@@ -18,6 +18,7 @@ struct StageOptions {
   int64_t edge = 256;  ///< of the square face crop in pixels; latents have an eighth of it
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
+  bool packed = true;  ///< weights laid out for the CPU; else layers run as they do on a GPU
 };
 
 struct Stage {
