@@ -8,10 +8,8 @@
 #include <sstream>
 #include <utility>
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/lerp.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
 
 namespace latentsync::diffusion {
@@ -81,40 +79,37 @@ class NetworkInput {
 // One window on its way: predicts the guided noise of a step.
 class GuidedPrediction {
  public:
-  GuidedPrediction(NoisePredictor& predictor, const Conditioning& conditioning,
-                   const DenoiseOptions& options)
+  GuidedPrediction(NoisePredictor& predictor, at::IntArrayRef timesteps,
+                   const Conditioning& conditioning, const DenoiseOptions& options)
       : predictor_(predictor),
         guidance_scale_(options.guidance_scale),
         guided_(options.guidance_scale > 1),
         batched_(guided_ && options.batch_guidance),
         input_(conditioning, batched_ ? 2 : 1),
-        audio_(conditioning.audio_embeddings.to(conditioning.masked_latents.options())) {
-    if (guided_) null_audio_ = at::zeros_like(audio_);
-    if (batched_) both_audios_ = at::cat({null_audio_, audio_});
-  }
+        constants_(predictor.prepare(
+            timesteps, conditioning.audio_embeddings.to(conditioning.masked_latents.options()),
+            batched_ ? 2 : 1)) {}
 
-  at::Tensor operator()(const at::Tensor& latents, int64_t timestep, nn::CacheUse use) {
+  at::Tensor operator()(const at::Tensor& latents, int64_t step, nn::CacheUse use) {
     const auto& sample = input_.with(latents);
-    if (!guided_) return predict(sample, timestep, audio_, use, caches_[0]);
+    const auto predict = [&](bool conditioned, nn::FeatureCache& cache) {
+      return predictor_.predict(sample, constants_, step, conditioned, use, cache).to(at::kFloat);
+    };
+    if (!guided_) return predict(true, caches_[0]);
     if (batched_) {
-      const auto both = predict(sample, timestep, both_audios_, use, caches_[0]);
+      const auto both = predict(true, caches_[0]);
       return at::lerp(both.narrow(0, 0, 1), both.narrow(0, 1, 1), guidance_scale_);
     }
-    const auto null = predict(sample, timestep, null_audio_, use, caches_[0]);
-    return at::lerp(null, predict(sample, timestep, audio_, use, caches_[1]), guidance_scale_);
+    const auto null = predict(false, caches_[0]);
+    return at::lerp(null, predict(true, caches_[1]), guidance_scale_);
   }
 
  private:
-  at::Tensor predict(const at::Tensor& sample, int64_t timestep, const at::Tensor& audio,
-                     nn::CacheUse use, nn::FeatureCache& cache) {
-    return predictor_.predict(sample, timestep, audio, use, cache).to(at::kFloat);
-  }
-
   NoisePredictor& predictor_;
   double guidance_scale_;
   bool guided_, batched_;
   NetworkInput input_;
-  at::Tensor audio_, null_audio_, both_audios_;
+  nn::RunConstants constants_;
   std::array<nn::FeatureCache, 2> caches_;  // of the whole batch, or of the null and the audio half
 };
 
@@ -147,7 +142,7 @@ at::Tensor Denoiser::run(const at::Tensor& noise, const Conditioning& conditioni
   std::optional<GuidedPrediction> predicted_noise;
   at::Tensor latents;
   run([&] {
-    predicted_noise.emplace(predictor_, conditioning, options_);
+    predicted_noise.emplace(predictor_, scheduler_.timesteps(), conditioning, options_);
     latents = noise.to(conditioning.masked_latents.device(), at::kFloat)
                   .expand(conditioning.masked_latents.sizes());
   });
@@ -162,8 +157,7 @@ at::Tensor Denoiser::run(const at::Tensor& noise, const Conditioning& conditioni
                      : index % interval == 0 ? nn::CacheUse::kStore
                                              : nn::CacheUse::kReuse;
     run([&] {
-      const auto timestep = scheduler_.timesteps()[index];
-      latents = scheduler_.step((*predicted_noise)(latents, timestep, use), index, latents);
+      latents = scheduler_.step((*predicted_noise)(latents, index, use), index, latents);
     });
     if (progress) progress(index + 1, scheduler_.steps(), latents);
   }

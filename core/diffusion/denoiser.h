@@ -22,7 +22,7 @@ struct Conditioning {
 
 struct DenoiseOptions {
   /// 1 or less: the audio-conditioned prediction alone; above: null + scale * (audio - null), where
-  /// null is the prediction for audio embeddings of zeros.
+  /// null is the prediction without audio.
   double guidance_scale = 1.5;
   /// DeepCache: steps whose index is a multiple of it evaluate the whole network, the others its
   /// outermost layer only. 0 and 1: every step is whole.

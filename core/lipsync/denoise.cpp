@@ -81,7 +81,9 @@ class FaceDenoising {
     const auto& latents = conditioning.masked_latents;
     const auto noise =
         diffusion::initial_noise(generator, latents.size(1), latents.size(3), latents.size(4));
-    UNetPredictor predictor(*networks.unet, attention_mode(settings.attention));
+    diffusion::NetworkPredictor predictor(
+        *networks.unet, attention_mode(settings.attention),
+        {.feed_forward_chunks = rung.feed_forward_chunks, .score_bytes = rung.score_bytes});
     diffusion::Denoiser denoiser(
         predictor, diffusion::DdimScheduler(settings.inference_steps, networks.scheduler),
         {.guidance_scale = settings.guidance_scale,

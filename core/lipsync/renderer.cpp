@@ -40,12 +40,6 @@ FaceMask FaceMask::make(int64_t resolution, c10::Device device) {
   return {resolution, keep.to(device), kernels::latent_mask(keep).to(device), fading_in(keep)};
 }
 
-at::Tensor UNetPredictor::predict(const at::Tensor& sample, int64_t timestep,
-                                  const at::Tensor& encoder_hidden_states, nn::CacheUse use,
-                                  nn::FeatureCache& cache) {
-  return unet_.forward(sample, timestep, encoder_hidden_states, use, &cache, mode_);
-}
-
 void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) {
     throw Error(ErrorCode::kCancelled, "Rendering was cancelled.");

@@ -32,19 +32,6 @@ struct PosteriorNoise {
   at::Tensor reference;  ///< likewise
 };
 
-/// A UNet3D that is evaluated with this attention; it must outlive this object.
-class UNetPredictor : public diffusion::NoisePredictor {
- public:
-  UNetPredictor(nn::UNet3D& unet, nn::AttentionMode mode) : unet_(unet), mode_(mode) {}
-  at::Tensor predict(const at::Tensor& sample, int64_t timestep,
-                     const at::Tensor& encoder_hidden_states, nn::CacheUse use,
-                     nn::FeatureCache& cache) override;
-
- private:
-  nn::UNet3D& unet_;
-  nn::AttentionMode mode_;
-};
-
 /// How the VAE takes a window's frames. Both bound its memory; results differ by rounding only.
 struct VaeOptions {
   int64_t batch = 0;  ///< frames at once; 0: all

@@ -105,7 +105,11 @@ at::Tensor Attention::self_attention(at::Tensor x, const at::Tensor& residual, A
   return project_out(heads, residual);
 }
 
-at::Tensor Attention::cross_attention(at::Tensor x, const at::Tensor& context,
+KeysAndValues Attention::keys_and_values(const at::Tensor& context) {
+  return {to_k_->forward(context), to_v_->forward(context)};
+}
+
+at::Tensor Attention::cross_attention(at::Tensor x, const KeysAndValues& audio,
                                       const at::Tensor& residual, AttentionMode mode,
                                       const MouthRegion& region, const MemoryOptions& memory) {
   auto q = to_q_->forward(x);
@@ -113,8 +117,8 @@ at::Tensor Attention::cross_attention(at::Tensor x, const at::Tensor& context,
   if (mode == AttentionMode::kFlex) {
     q = at::GradMode::is_enabled() ? q * region.query_scale : q.mul_(region.query_scale);
   }
-  const auto heads = scaled_dot_product(split_heads(q), split_heads(to_k_->forward(context)),
-                                        split_heads(to_v_->forward(context)), mode, memory);
+  const auto heads = scaled_dot_product(split_heads(q), split_heads(audio.keys),
+                                        split_heads(audio.values), mode, memory);
   q.reset();
   return project_out(heads, residual);
 }

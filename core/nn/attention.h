@@ -3,6 +3,7 @@
 #include "core/nn/layers.h"
 #include "core/nn/memory_options.h"
 #include "core/nn/mouth_region.h"
+#include "core/nn/run_constants.h"
 
 #include <cstdint>
 #include <memory>
@@ -38,10 +39,15 @@ class Attention : public torch::nn::Module {
   at::Tensor self_attention(at::Tensor x, const at::Tensor& residual, AttentionMode mode,
                             const MouthRegion& region = {}, const MemoryOptions& memory = {});
 
-  /// Audio cross-attention. context [N, S, context_dim]; returns to_out(...) + residual.
-  at::Tensor cross_attention(at::Tensor x, const at::Tensor& context, const at::Tensor& residual,
+  /// to_k and to_v of context [N, S, context_dim].
+  KeysAndValues keys_and_values(const at::Tensor& context);
+  /// Audio cross-attention: x [N, tokens, dim] to the audio's keys and values; returns to_out(...)
+  /// + residual.
+  at::Tensor cross_attention(at::Tensor x, const KeysAndValues& audio, const at::Tensor& residual,
                              AttentionMode mode, const MouthRegion& region = {},
                              const MemoryOptions& memory = {});
+  /// [dim]: all that cross_attention() adds to the residual where keys and values are zero.
+  const at::Tensor& output_bias() const { return (*to_out_)[0]->bias; }
 
   /// Temporal self-attention: x [B*F, tokens, dim]; each token attends to itself in the other
   /// frames.

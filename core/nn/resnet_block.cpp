@@ -21,17 +21,16 @@ ResnetBlock::ResnetBlock(const ResnetBlockOptions& options)
   }
 }
 
-at::Tensor ResnetBlock::forward(at::Tensor x, const at::Tensor& activated_time_embedding,
-                                int64_t frames) {
-  at::Tensor shift;  // [B, out]
-  if (time_emb_proj_ && activated_time_embedding.defined()) {
-    shift = time_emb_proj_->forward(activated_time_embedding);
-  }
+at::Tensor ResnetBlock::time_shift(const at::Tensor& activated_time_embedding) const {
+  return time_emb_proj_->forward(activated_time_embedding);
+}
+
+at::Tensor ResnetBlock::forward(at::Tensor x, const at::Tensor& time_shift, int64_t frames) {
   // The shortcut first: behind it x is read by norm1 alone.
   const auto shortcut = conv_shortcut_ ? conv_shortcut_->forward(x) : x;
   auto h = norm1_->forward(std::move(x), frames, /*silu=*/true);
   h = conv1_->forward(h);
-  h = norm2_->forward(std::move(h), frames, /*silu=*/true, shift);
+  h = norm2_->forward(std::move(h), frames, /*silu=*/true, time_shift);
   return conv2_->forward_add(h, shortcut);
 }
 

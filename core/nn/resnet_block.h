@@ -24,11 +24,13 @@ class ResnetBlock : public torch::nn::Module {
   explicit ResnetBlock(const ResnetBlockOptions& options);
 
   /// x [B*F, in, H, W] channels-last, b-major; the group norms' statistics run over each batch
-  /// entry's F frames. activated_time_embedding [B, time_embedding_channels]: SiLU of the time
-  /// embedding (it is the same for all blocks); undefined without one. Returns [B*F, out, H, W]
-  /// channels-last.
-  at::Tensor forward(at::Tensor x, const at::Tensor& activated_time_embedding = {},
-                     int64_t frames = 1);
+  /// entry's F frames. time_shift [B, out]: what time_shift() gives; undefined without a time
+  /// embedding. Returns [B*F, out, H, W] channels-last.
+  at::Tensor forward(at::Tensor x, const at::Tensor& time_shift = {}, int64_t frames = 1);
+
+  /// What the block adds behind conv1: [N, out] of SiLU of the time embedding (it is the same for
+  /// all blocks), [N, time_embedding_channels]. Only with a time embedding.
+  at::Tensor time_shift(const at::Tensor& activated_time_embedding) const;
 
   /// The block without time embedding and with frames = 1 in two halves, for pictures that are
   /// computed in parts (core/nn/tiles.h): up to norm2, and from there on. X and H: parts of the

@@ -13,10 +13,28 @@ TransformerBlock::TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads
   ff_ = register_module("ff", std::make_shared<FeedForward>(dim));
 }
 
-at::Tensor TransformerBlock::forward(at::Tensor x, const at::Tensor& audio, AttentionMode mode,
+// Where keys and values are zero, so is their weighted sum: only the output's bias is left. x is
+// written over.
+at::Tensor TransformerBlock::attend_to_audio(at::Tensor x, const KeysAndValues& audio,
+                                             AttentionMode mode, const MouthRegion& region,
+                                             const MemoryOptions& memory) {
+  const int64_t conditioned = audio.keys.defined() ? audio.keys.size(0) : 0;
+  const int64_t unconditioned = x.size(0) - conditioned;
+  if (unconditioned == 0) {
+    return attn2_->cross_attention(norm2_->forward(x), audio, x, mode, region, memory);
+  }
+  x.narrow(0, 0, unconditioned).add_(attn2_->output_bias());
+  if (conditioned > 0) {
+    const auto rest = x.narrow(0, unconditioned, conditioned);
+    rest.copy_(attn2_->cross_attention(norm2_->forward(rest), audio, rest, mode, region, memory));
+  }
+  return x;
+}
+
+at::Tensor TransformerBlock::forward(at::Tensor x, const KeysAndValues& audio, AttentionMode mode,
                                      const MouthRegion& region, const MemoryOptions& memory) {
   x = attn1_->self_attention(norm1_->forward(x), x, mode, region, memory);
-  x = attn2_->cross_attention(norm2_->forward(x), audio, x, mode, region, memory);
+  x = attend_to_audio(std::move(x), audio, mode, region, memory);
   auto normed = norm3_->forward(x);
   return ff_->forward(std::move(normed), std::move(x), memory);
 }
@@ -31,7 +49,7 @@ SpatialTransformer::SpatialTransformer(int64_t channels, int64_t audio_dim, int6
   proj_out_ = register_module("proj_out", std::make_shared<Conv2d>(channels, channels, pointwise));
 }
 
-at::Tensor SpatialTransformer::forward(const at::Tensor& x, const at::Tensor& audio,
+at::Tensor SpatialTransformer::forward(const at::Tensor& x, const KeysAndValues& audio,
                                        AttentionMode mode, MouthRegions& regions,
                                        const MemoryOptions& memory) {
   const auto height = x.size(2);

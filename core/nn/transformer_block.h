@@ -16,11 +16,17 @@ class TransformerBlock : public torch::nn::Module {
  public:
   TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads);
 
-  /// x [B*F, height*width, dim]; audio [B*F, S, audio_dim]. region: as Attention::self_attention.
-  at::Tensor forward(at::Tensor x, const at::Tensor& audio, AttentionMode mode,
+  /// x [B*F, height*width, dim]; audio: keys and values of the last N <= B*F frames; those
+  /// before them have none, as if they were zero. region: as Attention::self_attention.
+  at::Tensor forward(at::Tensor x, const KeysAndValues& audio, AttentionMode mode,
                      const MouthRegion& region, const MemoryOptions& memory);
 
+  KeysAndValues audio_keys(const at::Tensor& audio) { return attn2_->keys_and_values(audio); }
+
  private:
+  at::Tensor attend_to_audio(at::Tensor x, const KeysAndValues& audio, AttentionMode mode,
+                             const MouthRegion& region, const MemoryOptions& memory);
+
   std::shared_ptr<LayerNorm> norm1_, norm2_, norm3_;
   std::shared_ptr<Attention> attn1_, attn2_;
   std::shared_ptr<FeedForward> ff_;
@@ -32,8 +38,12 @@ class SpatialTransformer : public torch::nn::Module {
  public:
   SpatialTransformer(int64_t channels, int64_t audio_dim, int64_t heads, int64_t norm_groups);
 
-  /// x [B*F, C, H, W] channels-last; audio [B*F, S, audio_dim]. regions: asked in flex mode only.
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& audio, AttentionMode mode,
+  /// Keys and values of audio [N, S, audio_dim].
+  KeysAndValues audio_keys(const at::Tensor& audio) { return (*blocks_)[0]->audio_keys(audio); }
+
+  /// x [B*F, C, H, W] channels-last; audio: of the last N <= B*F frames, undefined where N is 0;
+  /// for the frames before them it is as audio of zeros. regions: asked in flex mode only.
+  at::Tensor forward(const at::Tensor& x, const KeysAndValues& audio, AttentionMode mode,
                      MouthRegions& regions, const MemoryOptions& memory = {});
 
  private:

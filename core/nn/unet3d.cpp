@@ -11,6 +11,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
 
 namespace latentsync::nn {
 
@@ -89,13 +90,27 @@ UNet3D::UNet3D(const UNet3DConfig& config) : config_(config) {
       register_module("conv_out", std::make_shared<Conv2d>(widths.front(), config.out_channels));
 }
 
-void UNet3D::check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
-                   const FeatureCache* cache) const {
-  const auto refuse = [](const auto&... parts) {
-    std::ostringstream text;
-    (text << ... << parts);
-    throw Error(ErrorCode::kInvalidArgument, text.str());
-  };
+namespace {
+
+template <typename... Parts>
+[[noreturn]] void refuse(const Parts&... parts) {
+  std::ostringstream text;
+  (text << ... << parts);
+  throw Error(ErrorCode::kInvalidArgument, text.str());
+}
+
+}  // namespace
+
+void UNet3D::check_audio(const at::Tensor& audio, int64_t entries) const {
+  if (audio.dim() == 3 && audio.size(0) == entries &&
+      audio.size(2) == config_.cross_attention_dim) {
+    return;
+  }
+  refuse("UNet3D: the audio features are ", audio.sizes(), ", expected [", entries, ", S, ",
+         config_.cross_attention_dim, "]");
+}
+
+void UNet3D::check(const at::Tensor& sample, CacheUse use, const FeatureCache* cache) const {
   if (sample.dim() != 5 || sample.size(1) != config_.in_channels || sample.numel() == 0) {
     refuse("UNet3D: the sample is ", sample.sizes(), ", expected [B, ", config_.in_channels,
            ", F, H, W]");
@@ -104,12 +119,6 @@ void UNet3D::check(const at::Tensor& sample, const at::Tensor& encoder_hidden_st
   if (frames > config_.motion_max_frames) {
     refuse("UNet3D: ", frames, " frames in a window, the model supports ",
            config_.motion_max_frames, "; reduce window-frames");
-  }
-  if (encoder_hidden_states.dim() != 3 ||
-      encoder_hidden_states.size(0) != sample.size(0) * frames ||
-      encoder_hidden_states.size(2) != config_.cross_attention_dim) {
-    refuse("UNet3D: the audio features are ", encoder_hidden_states.sizes(), ", expected [",
-           sample.size(0) * frames, ", S, ", config_.cross_attention_dim, "]");
   }
   if (use != CacheUse::kNone && cache == nullptr)
     refuse("UNet3D: a cached evaluation without a cache");
@@ -135,17 +144,55 @@ at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
                            const at::Tensor& encoder_hidden_states, CacheUse use,
                            FeatureCache* cache, AttentionMode attention,
                            const MemoryOptions& memory) {
-  check(sample, encoder_hidden_states, use, cache);
+  check(sample, use, cache);
+  check_audio(encoder_hidden_states, sample.size(0) * sample.size(2));
   auto context =
       make_context(sample, at::full({1}, timestep, at::kLong), encoder_hidden_states, attention);
   context.memory = memory;
   return run(enter(sample), context, use, cache);
 }
 
+RunConstants UNet3D::constants(at::IntArrayRef timesteps, const at::Tensor& audio, int64_t batch) {
+  check_audio(audio, audio.dim() == 3 ? audio.size(0) : 0);
+  const auto options = conv_in_->bias.options();
+  RunConstants made{.timesteps = timesteps.vec(), .audio = audio.to(options), .batch = batch};
+  const auto embedding = at::silu(time_embedding_->forward(at::tensor(timesteps), options));
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (auto* resnet = dynamic_cast<ResnetBlock*>(module.get())) {
+      made.time_shifts[resnet] = resnet->time_shift(embedding).unsqueeze(1).repeat({1, batch, 1});
+    } else if (auto* transformer = dynamic_cast<SpatialTransformer*>(module.get())) {
+      made.audio_keys[transformer] = transformer->audio_keys(made.audio);
+    }
+  }
+  return made;
+}
+
+at::Tensor UNet3D::forward_step(const at::Tensor& sample, const RunConstants& constants,
+                                int64_t step, bool conditioned, CacheUse use, FeatureCache* cache,
+                                AttentionMode attention, const MemoryOptions& memory) {
+  check(sample, use, cache);
+  check_audio(constants.audio, sample.size(2));
+  if (step < 0 || step >= static_cast<int64_t>(constants.timesteps.size()) ||
+      sample.size(0) > constants.batch) {
+    refuse("UNet3D: step ", step, " with a batch of ", sample.size(0), ", expected one of ",
+           constants.timesteps.size(), " steps with a batch of ", constants.batch, " at most");
+  }
+  const UNetContext context{.frames = sample.size(2),
+                            .constants = &constants,
+                            .step = step,
+                            .batch = sample.size(0),
+                            .conditioned = conditioned,
+                            .attention = attention,
+                            .mouth_regions = &mouth_regions_,
+                            .memory = memory};
+  return run(enter(sample), context, use, cache);
+}
+
 at::Tensor UNet3D::forward_each(const at::Tensor& sample, const at::Tensor& timesteps,
                                 const at::Tensor& encoder_hidden_states, AttentionMode attention,
                                 bool motion) {
-  check(sample, encoder_hidden_states, CacheUse::kNone, nullptr);
+  check(sample, CacheUse::kNone, nullptr);
+  check_audio(encoder_hidden_states, sample.size(0) * sample.size(2));
   if (timesteps.sizes() != at::IntArrayRef({sample.size(0)})) {
     throw Error(ErrorCode::kInvalidArgument, "UNet3D: one timestep for each batch entry is needed");
   }

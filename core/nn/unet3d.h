@@ -3,6 +3,7 @@
 #include "core/nn/config.h"
 #include "core/nn/feature_cache.h"
 #include "core/nn/memory_options.h"
+#include "core/nn/run_constants.h"
 #include "core/nn/unet_blocks.h"
 
 #include <cstdint>
@@ -30,6 +31,21 @@ class UNet3D : public torch::nn::Module {
                      FeatureCache* cache = nullptr, AttentionMode attention = AttentionMode::kFlash,
                      const MemoryOptions& memory = {});
 
+  /// What the evaluations of a denoising run share: time embeddings of its TIMESTEPS (of the
+  /// training schedule, in the order of the steps) for batches of up to BATCH entries, and keys and
+  /// values of AUDIO [F, S, cross_attention_dim]. Errors: kInvalidArgument where the audio does not
+  /// fit.
+  RunConstants constants(at::IntArrayRef timesteps, const at::Tensor& audio, int64_t batch);
+
+  /// forward() at the step of that number of a run with these constants. conditioned: the last
+  /// entry of the batch gets the run's audio; all others are as forward() with audio of zeros has
+  /// them. Not differentiable in the constants.
+  at::Tensor forward_step(const at::Tensor& sample, const RunConstants& constants, int64_t step,
+                          bool conditioned, CacheUse use = CacheUse::kNone,
+                          FeatureCache* cache = nullptr,
+                          AttentionMode attention = AttentionMode::kFlash,
+                          const MemoryOptions& memory = {});
+
   /// For training: timesteps int64 [B], one for each batch entry; without motion the motion modules
   /// are left out. All else as in forward().
   at::Tensor forward_each(const at::Tensor& sample, const at::Tensor& timesteps,
@@ -46,8 +62,8 @@ class UNet3D : public torch::nn::Module {
   at::Tensor enter(const at::Tensor& sample);
   at::Tensor run(at::Tensor x, const UNetContext& context, CacheUse use, FeatureCache* cache);
   at::Tensor finish(at::Tensor x, int64_t frames);
-  void check(const at::Tensor& sample, const at::Tensor& encoder_hidden_states, CacheUse use,
-             const FeatureCache* cache) const;
+  void check(const at::Tensor& sample, CacheUse use, const FeatureCache* cache) const;
+  void check_audio(const at::Tensor& audio, int64_t entries) const;
 
   UNet3DConfig config_;
   MouthRegions mouth_regions_;

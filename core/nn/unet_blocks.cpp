@@ -66,8 +66,8 @@ std::shared_ptr<Resampler> add_resampler(torch::nn::Module& stage_module, const 
 
 at::Tensor over_space(SpatialTransformer& attention, const at::Tensor& x,
                       const UNetContext& context) {
-  return attention.forward(x, context.audio, context.attention, *context.mouth_regions,
-                           context.memory);
+  return attention.forward(x, context.audio_keys(attention), context.attention,
+                           *context.mouth_regions, context.memory);
 }
 
 at::Tensor over_frames(MotionModule& motion, const at::Tensor& x, const UNetContext& context) {
@@ -91,8 +91,19 @@ at::Tensor forward_with_skip(const UNetLayer& layer, at::Tensor x, at::Tensor sk
 
 }  // namespace
 
+at::Tensor UNetContext::time_shift(const ResnetBlock& resnet) const {
+  return constants == nullptr
+             ? resnet.time_shift(activated_time_embedding)
+             : constants->time_shifts.at(&resnet).select(0, step).narrow(0, 0, batch);
+}
+
+KeysAndValues UNetContext::audio_keys(SpatialTransformer& transformer) const {
+  if (constants == nullptr) return transformer.audio_keys(audio);
+  return conditioned ? constants->audio_keys.at(&transformer) : KeysAndValues();
+}
+
 at::Tensor UNetLayer::forward(at::Tensor x, const UNetContext& context) const {
-  x = resnet->forward(std::move(x), context.activated_time_embedding, context.frames);
+  x = resnet->forward(std::move(x), context.time_shift(*resnet), context.frames);
   if (attention) x = over_space(*attention, x, context);
   if (motion && context.motion) x = over_frames(*motion, x, context);
   return x;
@@ -143,10 +154,10 @@ MidBlock::MidBlock(const UNet3DConfig& config) {
 }
 
 at::Tensor MidBlock::forward(at::Tensor x, const UNetContext& context) {
-  x = first_->forward(std::move(x), context.activated_time_embedding, context.frames);
+  x = first_->forward(std::move(x), context.time_shift(*first_), context.frames);
   x = over_space(*attention_, x, context);
   if (motion_ && context.motion) x = over_frames(*motion_, x, context);
-  return second_->forward(std::move(x), context.activated_time_embedding, context.frames);
+  return second_->forward(std::move(x), context.time_shift(*second_), context.frames);
 }
 
 UpBlock::UpBlock(const UNetStageOptions& stage, const std::vector<int64_t>& skip_channels,

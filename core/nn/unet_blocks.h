@@ -4,6 +4,7 @@
 #include "core/nn/memory_options.h"
 #include "core/nn/motion_module.h"
 #include "core/nn/resnet_block.h"
+#include "core/nn/run_constants.h"
 #include "core/nn/transformer_block.h"
 
 #include <cstdint>
@@ -17,13 +18,27 @@ namespace latentsync::nn {
 /// What every layer of one evaluation sees.
 struct UNetContext {
   int64_t frames = 1;  ///< F
-  at::Tensor
-      activated_time_embedding;  ///< SiLU of the time embedding, [B, 4 * block_out_channels[0]]
-  at::Tensor audio;              ///< [B*F, S, cross_attention_dim]
+
+  /// Of an evaluation by itself: SiLU of the time embedding [B, 4 * block_out_channels[0]], and
+  /// audio [B*F, S, cross_attention_dim].
+  at::Tensor activated_time_embedding;
+  at::Tensor audio;
+
+  /// Of a step of a denoising run, in place of the two: its constants, the step's number, the
+  /// entries of the batch B, and whether the last one of them is conditioned on the audio; the
+  /// others never are.
+  const RunConstants* constants = nullptr;
+  int64_t step = 0;
+  int64_t batch = 1;
+  bool conditioned = true;
+
   AttentionMode attention = AttentionMode::kFlash;
   MouthRegions* mouth_regions = nullptr;  ///< never null in an evaluation
   bool motion = true;                     ///< false: motion modules are left out
   MemoryOptions memory;
+
+  at::Tensor time_shift(const ResnetBlock& resnet) const;           ///< [B, out]
+  KeysAndValues audio_keys(SpatialTransformer& transformer) const;  ///< as forward() takes them
 };
 
 /// One resnet, then the stage's transformer and motion module where it has them.

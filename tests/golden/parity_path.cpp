@@ -44,11 +44,17 @@ lipsync::Networks load_networks(const PipelineCase& data) {
 class Recorder : public diffusion::NoisePredictor {
  public:
   explicit Recorder(diffusion::NoisePredictor& predictor) : predictor_(predictor) {}
-  at::Tensor predict(const at::Tensor& sample, int64_t timestep, const at::Tensor& audio,
-                     nn::CacheUse use, nn::FeatureCache& cache) override {
+
+  nn::RunConstants prepare(at::IntArrayRef timesteps, const at::Tensor& audio,
+                           int64_t batch) override {
+    return predictor_.prepare(timesteps, audio, batch);
+  }
+
+  at::Tensor predict(const at::Tensor& sample, const nn::RunConstants& constants, int64_t step,
+                     bool conditioned, nn::CacheUse use, nn::FeatureCache& cache) override {
     const bool is_first = !input.defined();
     if (is_first) input = sample.clone();
-    const auto noise = predictor_.predict(sample, timestep, audio, use, cache);
+    const auto noise = predictor_.predict(sample, constants, step, conditioned, use, cache);
     if (is_first) output = noise.clone();
     return noise;
   }
@@ -163,7 +169,7 @@ RenderedWindow ParityPath::render(size_t index, const std::vector<Affine>& frame
   RenderedWindow window;
   window.conditioning = renderer.encode(crops, mask, features(range), posterior_noise(index));
 
-  lipsync::UNetPredictor unet(*networks.unet, nn::AttentionMode::kFlash);
+  diffusion::NetworkPredictor unet(*networks.unet, nn::AttentionMode::kFlash);
   Recorder recorder(unet);
   const diffusion::DdimScheduler scheduler(networks.info.inference_steps, networks.scheduler);
   const diffusion::DenoiseOptions options{.guidance_scale =

@@ -90,11 +90,13 @@ TEST_P(UNetModules, IntermediatesEqualTheReference) {
 
     auto x = submodule<nn::Conv2d>(*unet_, "conv_in")->forward(by_frame(sample));
     check("conv_in", x);
-    auto first = submodule<nn::ResnetBlock>(*unet_, "down_blocks.0.resnets.0")
-                     ->forward(x, context.activated_time_embedding, context.frames);
+    const auto resnet = submodule<nn::ResnetBlock>(*unet_, "down_blocks.0.resnets.0");
+    auto first = resnet->forward(x, context.time_shift(*resnet), context.frames);
     check("down_blocks.0.resnets.0", first);
-    first = submodule<nn::SpatialTransformer>(*unet_, "down_blocks.0.attentions.0")
-                ->forward(first, context.audio, context.attention, regions_);
+    const auto transformer =
+        submodule<nn::SpatialTransformer>(*unet_, "down_blocks.0.attentions.0");
+    first = transformer->forward(first, transformer->audio_keys(context.audio), context.attention,
+                                 regions_);
     check("down_blocks.0.attentions.0", first);
     first = submodule<nn::MotionModule>(*unet_, "down_blocks.0.motion_modules.0")
                 ->forward(first, context.frames, context.attention);
@@ -144,8 +146,9 @@ TEST_P(UNetModules, InsidesOfTheFirstTransformersEqualTheReference) {
                            ->self_attention(norm("norm1", tokens), zero, flash);
     golden.check("inter." + block + "attn1", attn1, kIntermediate);
     auto h = tokens + attn1;
-    const auto attn2 = submodule<nn::Attention>(*unet_, block + "attn2")
-                           ->cross_attention(norm("norm2", h), audio, zero, flash);
+    const auto to_audio = submodule<nn::Attention>(*unet_, block + "attn2");
+    const auto attn2 =
+        to_audio->cross_attention(norm("norm2", h), to_audio->keys_and_values(audio), zero, flash);
     golden.check("inter." + block + "attn2", attn2, kIntermediate);
     h = h + attn2;
     golden.check("inter." + block + "ff",
@@ -182,10 +185,12 @@ TEST_P(UNetModules, SmallInputsEqualTheReference) {
     const auto frames = input.size(2);
     at::Tensor out;
     if (module.find(".resnets.") != std::string::npos) {
-      out = submodule<nn::ResnetBlock>(*unet_, module)->forward(x, activated, frames);
+      const auto resnet = submodule<nn::ResnetBlock>(*unet_, module);
+      out = resnet->forward(x, resnet->time_shift(activated), frames);
     } else if (module.find(".attentions.") != std::string::npos) {
-      out = submodule<nn::SpatialTransformer>(*unet_, module)
-                ->forward(x, audio, nn::AttentionMode::kFlash, regions_);
+      const auto transformer = submodule<nn::SpatialTransformer>(*unet_, module);
+      out = transformer->forward(x, transformer->audio_keys(audio), nn::AttentionMode::kFlash,
+                                 regions_);
     } else {
       out = submodule<nn::MotionModule>(*unet_, module)
                 ->forward(x, frames, nn::AttentionMode::kFlash);

@@ -81,7 +81,9 @@ TEST(MouthRegion, MadeInInferenceModeServesTraining) {
   }
   const auto region = regions.of(kHeight, kWidth, x.options());
   const auto y = attention.self_attention(x, x, AttentionMode::kFlex, region);
-  attention.cross_attention(x, y, x, AttentionMode::kFlex, region).sum().backward();
+  attention.cross_attention(x, attention.keys_and_values(y), x, AttentionMode::kFlex, region)
+      .sum()
+      .backward();
   for (const auto& parameter : attention.parameters()) EXPECT_TRUE(parameter.grad().defined());
 }
 
@@ -157,8 +159,8 @@ TEST_P(FlexAttention, CrossAttentionScalesTheMouthsRows) {
   const auto expected =
       project_out(1, direct(project(1, "to_q", x_), project(1, "to_k", audio_),
                             project(1, "to_v", audio_), kHeads, row_scale, at::zeros({1})));
-  const auto actual =
-      cross_->cross_attention(x_, audio_, at::zeros_like(x_), AttentionMode::kFlex, region_);
+  const auto actual = cross_->cross_attention(x_, cross_->keys_and_values(audio_),
+                                              at::zeros_like(x_), AttentionMode::kFlex, region_);
   EXPECT_TRUE(close(actual, expected, tolerance(kExact)));
 }
 

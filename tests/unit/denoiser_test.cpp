@@ -31,8 +31,17 @@ class FakePredictor : public NoisePredictor {
     bool cache_filled;
   };
 
-  at::Tensor predict(const at::Tensor& sample, int64_t timestep, const at::Tensor& audio,
-                     nn::CacheUse use, nn::FeatureCache& cache) override {
+  nn::RunConstants prepare(at::IntArrayRef timesteps, const at::Tensor& audio,
+                           int64_t batch) override {
+    prepared.push_back(batch);
+    return {.timesteps = timesteps.vec(), .audio = audio};
+  }
+
+  at::Tensor predict(const at::Tensor& sample, const nn::RunConstants& constants, int64_t step,
+                     bool conditioned, nn::CacheUse use, nn::FeatureCache& cache) override {
+    auto audio = at::zeros_like(constants.audio).repeat({sample.size(0), 1, 1});
+    if (conditioned) audio.slice(0, audio.size(0) - sample.size(2)).copy_(constants.audio);
+    const auto timestep = constants.timesteps.at(static_cast<size_t>(step));
     calls.push_back({sample.clone(), audio.clone(), timestep, use, &cache, cache.hidden.defined()});
     if (use == nn::CacheUse::kStore) cache.hidden = sample.clone();
     return mix(sample, audio, timestep);
@@ -47,6 +56,7 @@ class FakePredictor : public NoisePredictor {
   }
 
   std::vector<Call> calls;
+  std::vector<int64_t> prepared;  // batch of each prepare()
 };
 
 at::Tensor random(at::IntArrayRef shape, uint64_t seed) {
@@ -164,6 +174,18 @@ TEST(Denoiser, HalvesKeepTheirOwnCache) {
   ASSERT_EQ(predictor.calls.size(), 8);
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(predictor.calls[i].cache, predictor.calls[i % 2].cache);
   EXPECT_NE(predictor.calls[0].cache, predictor.calls[1].cache);
+}
+
+// What the steps of a run share is prepared once, for as many entries as run together.
+TEST(Denoiser, PreparesOnceARun) {
+  for (const double guidance : {1.0, 1.5}) {
+    for (const bool batched : {true, false}) {
+      FakePredictor predictor;
+      Denoiser(predictor, DdimScheduler(4), {.guidance_scale = guidance, .batch_guidance = batched})
+          .run(one_frame_of_noise(), conditioning());
+      EXPECT_EQ(predictor.prepared, std::vector<int64_t>{batched && guidance > 1 ? 2 : 1});
+    }
+  }
 }
 
 // Each run starts with an empty cache: its first step is whole.

@@ -60,8 +60,9 @@ TEST(TrainUNet, APredictorUsesTheAttentionItIsGiven) {
   const auto sample = at::randn({1, 13, 2, 16, 16}), tokens = at::randn({2, 10, 24});
   const auto predicted = [&](nn::AttentionMode attention) {
     nn::FeatureCache cache;
-    return diffusion::NetworkPredictor(unet, attention)
-        .predict(sample, 500, tokens, nn::CacheUse::kNone, cache);
+    diffusion::NetworkPredictor predictor(unet, attention);
+    return predictor.predict(sample, predictor.prepare({500}, tokens, 1), 0, true,
+                             nn::CacheUse::kNone, cache);
   };
   const auto flex = predicted(nn::AttentionMode::kFlex);
   EXPECT_TRUE(at::equal(flex, unet.forward(sample, 500, tokens, nn::CacheUse::kNone, nullptr,

@@ -4,10 +4,17 @@
 #include "core/nn/prepare.h"
 #include "tests/support/compare.h"
 
+#include <functional>
+#include <memory>
+#include <string_view>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/zeros_like.h>
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
 namespace latentsync::nn {
@@ -34,6 +41,21 @@ std::shared_ptr<UNet3D> small_unet(const UNet3DConfig& config = small_config()) 
 constexpr int64_t kFrames = 3;
 at::Tensor sample() { return at::randn({2, 13, kFrames, 16, 16}); }
 at::Tensor audio() { return at::randn({2 * kFrames, 10, 24}); }
+
+int64_t counted_linears = 0;
+
+// How many linear layers WORK evaluates.
+int64_t linears(const std::function<void()>& work) {
+  counted_linears = 0;
+  const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(
+      [](const at::RecordFunction& function) -> std::unique_ptr<at::ObserverContext> {
+        if (function.name() == std::string_view("aten::linear")) ++counted_linears;
+        return nullptr;
+      }));
+  work();
+  at::removeCallback(handle);
+  return counted_linears;
+}
 
 // A stored evaluation equals a full one bit for bit, and a reused one on the same inputs equals
 // both: the cached features are exactly those that the outermost layers saw.
@@ -101,6 +123,68 @@ TEST(UNet3D, MotionModulesMayBeInTheDecoderOnly) {
         << item.key();
   }
   EXPECT_EQ(unet->forward(sample(), 1, audio()).sizes(), at::IntArrayRef({2, 4, kFrames, 16, 16}));
+}
+
+// A step of a denoising run is the evaluation at its timestep: with null audio in front, with null
+// audio alone and with audio alone.
+TEST(UNet3D, AStepOfARunIsTheEvaluation) {
+  const at::NoGradGuard no_grad;
+  for (const bool packed : {false, true}) {
+    const auto unet = small_unet();
+    if (packed) prepare_for_inference(*unet);
+    const auto x = sample();
+    const auto a = audio().slice(0, 0, kFrames);
+    const auto null = at::zeros_like(a);
+    const auto constants = unet->constants({900, 500, 100}, a, 2);
+    for (const auto mode :
+         {AttentionMode::kFlash, AttentionMode::kFlex, AttentionMode::kStandard}) {
+      const auto step = [&](const at::Tensor& of, bool conditioned) {
+        return unet->forward_step(of, constants, 1, conditioned, CacheUse::kNone, nullptr, mode);
+      };
+      const auto whole = [&](const at::Tensor& of, const at::Tensor& with) {
+        return unet->forward(of, 500, with, CacheUse::kNone, nullptr, mode);
+      };
+      constexpr test::Tolerance kRounding{.rel_l2 = 1e-5};
+      EXPECT_TRUE(test::close(step(x, true), whole(x, at::cat({null, a})), kRounding));
+      EXPECT_TRUE(test::close(step(x, false), whole(x, at::cat({null, null})), kRounding));
+      const auto one = x.slice(0, 0, 1);
+      EXPECT_TRUE(test::close(step(one, true), whole(one, a), kRounding));
+      EXPECT_TRUE(test::close(step(one, false), whole(one, null), kRounding));
+    }
+  }
+}
+
+// Of what a run has in common no step computes anything: neither the time embedding nor keys and
+// values of the audio; and without audio no attention to it.
+TEST(UNet3D, AStepComputesNothingThatItsRunHas) {
+  const at::NoGradGuard no_grad;
+  const auto unet = small_unet();
+  const auto x = sample().slice(0, 0, 1);
+  const auto a = audio().slice(0, 0, kFrames);
+  const auto constants = unet->constants({500}, a, 1);
+  int64_t resnets = 0, transformers = 0;
+  for (const auto& module : unet->modules()) {
+    resnets += dynamic_cast<ResnetBlock*>(module.get()) != nullptr;
+    transformers += dynamic_cast<SpatialTransformer*>(module.get()) != nullptr;
+  }
+  const auto whole = linears([&] { unet->forward(x, 500, a); });
+  const auto step = linears([&] { unet->forward_step(x, constants, 0, true); });
+  const auto null = linears([&] { unet->forward_step(x, constants, 0, false); });
+  EXPECT_EQ(whole - step, 2 + resnets + 2 * transformers);
+  EXPECT_EQ(step - null, 2 * transformers);
+}
+
+// Constants belong to a window's frames and the network's audio.
+TEST(UNet3D, RefusesConstantsThatDoNotFit) {
+  const at::NoGradGuard no_grad;
+  const auto unet = small_unet();
+  EXPECT_THROW(unet->constants({500}, at::randn({kFrames, 10, 25}), 1), Error);
+  EXPECT_THROW(unet->constants({500}, at::randn({kFrames, 24}), 1), Error);
+  const auto others = unet->constants({500}, at::randn({kFrames + 1, 10, 24}), 1);
+  EXPECT_THROW(unet->forward_step(sample().slice(0, 0, 1), others, 0, true), Error);
+  const auto constants = unet->constants({500}, at::randn({kFrames, 10, 24}), 1);
+  EXPECT_THROW(unet->forward_step(sample(), constants, 0, true), Error);
+  EXPECT_THROW(unet->forward_step(sample().slice(0, 0, 1), constants, 1, true), Error);
 }
 
 // Shapes that do not fit are refused with both shapes, not computed on.
