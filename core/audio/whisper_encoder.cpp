@@ -1,6 +1,7 @@
 #include "core/audio/whisper_encoder.h"
 
 #include "core/error.h"
+#include "core/nn/parameter.h"
 
 #include <cmath>
 #include <sstream>
@@ -10,7 +11,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv1d.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -34,8 +34,8 @@ at::Tensor sinusoids(int64_t positions, int64_t width) {
 class WhisperConvolution : public torch::nn::Module {
  public:
   WhisperConvolution(int64_t in, int64_t out, int64_t stride) : stride_(stride) {
-    weight_ = register_parameter("weight", at::empty({out, in, 3}));
-    bias_ = register_parameter("bias", at::empty({out}));
+    weight_ = register_parameter("weight", nn::new_parameter({out, in, 3}));
+    bias_ = register_parameter("bias", nn::new_parameter({out}));
   }
 
   at::Tensor forward(const at::Tensor& x) {
@@ -117,7 +117,7 @@ WhisperEncoder::WhisperEncoder(const nn::WhisperConfig& config) : config_(config
   conv1_ = register_module("conv1", std::make_shared<WhisperConvolution>(config.n_mels, width, 1));
   conv2_ = register_module("conv2", std::make_shared<WhisperConvolution>(width, width, 2));
   positional_embedding_ =
-      register_buffer("positional_embedding", sinusoids(config.n_audio_ctx, width));
+      register_buffer("positional_embedding", nn::new_buffer(sinusoids(config.n_audio_ctx, width)));
   const auto list = register_module("blocks", std::make_shared<torch::nn::Module>());
   for (int64_t i = 0; i < config.n_audio_layer; ++i) {
     blocks_.push_back(list->register_module(

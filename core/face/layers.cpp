@@ -1,9 +1,10 @@
 #include "core/face/layers.h"
 
+#include "core/nn/parameter.h"
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/prelu.h>
 #include <ATen/ops/relu.h>
@@ -13,9 +14,9 @@ namespace latentsync::face {
 Convolution::Convolution(int64_t in_channels, int64_t out_channels, ConvolutionOptions options)
     : options_(options) {
   const auto inputs = options.depthwise ? 1 : in_channels;
-  weight = register_parameter("weight",
-                              at::empty({out_channels, inputs, options.kernel, options.kernel}));
-  bias = register_parameter("bias", at::empty({out_channels}));
+  weight = register_parameter(
+      "weight", nn::new_parameter({out_channels, inputs, options.kernel, options.kernel}));
+  bias = register_parameter("bias", nn::new_parameter({out_channels}));
 }
 
 at::Tensor Convolution::forward(const at::Tensor& x) {
@@ -41,7 +42,7 @@ std::shared_ptr<nn::Conv2d> pointwise(int64_t in_channels, int64_t out_channels)
 }
 
 ParametricRelu::ParametricRelu(int64_t channels) {
-  weight = register_parameter("weight", at::empty({channels}));
+  weight = register_parameter("weight", nn::new_parameter({channels}));
 }
 
 at::Tensor ParametricRelu::forward(const at::Tensor& x) { return at::prelu(x, weight); }

@@ -3,6 +3,7 @@
 #include "core/nn/in_place.h"
 #include "core/nn/interruption.h"
 #include "core/nn/packed_ops.h"
+#include "core/nn/parameter.h"
 #include "kernels/conv3x3/conv3x3.h"
 #include "kernels/group_norm/group_norm.h"
 
@@ -46,8 +47,8 @@ at::Tensor from_tokens(const at::Tensor& tokens, int64_t height, int64_t width) 
 }
 
 Linear::Linear(int64_t in_features, int64_t out_features, bool with_bias) {
-  weight = register_parameter("weight", at::empty({out_features, in_features}));
-  if (with_bias) bias = register_parameter("bias", at::empty({out_features}));
+  weight = register_parameter("weight", new_parameter({out_features, in_features}));
+  if (with_bias) bias = register_parameter("bias", new_parameter({out_features}));
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) {
@@ -70,8 +71,8 @@ void Linear::pack() {
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options)
     : options_(options) {
   weight = register_parameter(
-      "weight", at::empty({out_channels, in_channels, options.kernel, options.kernel}));
-  if (options.bias) bias = register_parameter("bias", at::empty({out_channels}));
+      "weight", new_parameter({out_channels, in_channels, options.kernel, options.kernel}));
+  if (options.bias) bias = register_parameter("bias", new_parameter({out_channels}));
 }
 
 // Transformed, weights take four times the memory: little for a small network, too much for one
@@ -159,8 +160,8 @@ void Conv2d::pack() {
 }
 
 GroupNorm::GroupNorm(int64_t groups, int64_t channels, double eps) : groups_(groups), eps_(eps) {
-  weight = register_parameter("weight", at::empty({channels}));
-  bias = register_parameter("bias", at::empty({channels}));
+  weight = register_parameter("weight", new_parameter({channels}));
+  bias = register_parameter("bias", new_parameter({channels}));
 }
 
 at::Tensor GroupNorm::forward(at::Tensor x, int64_t frames, bool silu, const at::Tensor& shift) {
@@ -172,8 +173,8 @@ at::Tensor GroupNorm::forward(at::Tensor x, int64_t frames, bool silu, const at:
 }
 
 LayerNorm::LayerNorm(int64_t features) {
-  weight = register_parameter("weight", at::empty({features}));
-  bias = register_parameter("bias", at::empty({features}));
+  weight = register_parameter("weight", new_parameter({features}));
+  bias = register_parameter("bias", new_parameter({features}));
 }
 
 at::Tensor LayerNorm::forward(const at::Tensor& x) {

@@ -2,6 +2,7 @@
 
 #include "core/nn/config.h"
 #include "core/nn/in_place.h"
+#include "core/nn/parameter.h"
 
 #include <cmath>
 #include <utility>
@@ -22,7 +23,8 @@ class TemporalAttention::PositionEncoding : public torch::nn::Module {
     const auto frequency = at::exp(at::arange(0, dim, 2, at::kFloat) *
                                    (-std::log(10000.0) / static_cast<double>(dim)));
     const auto angle = position * frequency;
-    pe = register_buffer("pe", at::stack({angle.sin(), angle.cos()}, 2).flatten(1).unsqueeze(0));
+    pe = register_buffer(
+        "pe", new_buffer(at::stack({angle.sin(), angle.cos()}, 2).flatten(1).unsqueeze(0)));
   }
 
   // x [B*F, tokens, dim]
