@@ -3,6 +3,7 @@
 #include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/model.h"
+#include "core/lipsync/planning.h"
 
 #include <condition_variable>
 #include <map>
@@ -77,8 +78,8 @@ class ModelCache {
 
 class LipsyncEngine : public Engine {
  public:
-  Result<MemoryPlan> plan(const PlanRequest& /*request*/) noexcept override {
-    return Failure{ErrorCode::kUnsupported, "No plan can be made yet.", {}};
+  Result<MemoryPlan> plan(const PlanRequest& request) noexcept override {
+    return guarded([&] { return plan_model(request); });
   }
 
   Result<std::shared_ptr<Model>> load(

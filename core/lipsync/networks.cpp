@@ -285,6 +285,20 @@ ModelSource find_source(const ModelSettings& settings) {
   return source;
 }
 
+ModelHeaders read_headers(const ModelSource& source) {
+  const Files files(source);
+  const auto& config = source.folder.config;
+  ModelHeaders headers;
+  headers.configs.unet = model::unet_config(files.unet, source.folder.unet.string(), config);
+  headers.configs.whisper = model::whisper_config(files.whisper, source.folder.whisper.string(),
+                                                  files.whisper_integers, config);
+  if (source.vae == model::VaeType::kFull) {
+    headers.configs.vae = model::vae_config(files.vae, source.folder.vae->string(), config);
+  }
+  headers.info = describe(source, headers.configs.unet, files.unet_integers);
+  return headers;
+}
+
 Networks load_networks(const ModelSource& source, std::stop_token stop,
                        const std::function<void(double, const char*)>& progress) {
   const at::NoGradGuard no_grad;

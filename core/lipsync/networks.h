@@ -3,6 +3,7 @@
 #include "core/audio/whisper_encoder.h"
 #include "core/engine.h"
 #include "core/face/follow.h"
+#include "core/memory/dry_run.h"
 #include "core/model/config.h"
 #include "core/model/file_identity.h"
 #include "core/model/model_folder.h"
@@ -66,6 +67,15 @@ struct Networks {
   /// Of what was read; empty where a file was replaced meanwhile.
   FileStates files;
 };
+
+/// What the files' headers say of a model.
+struct ModelHeaders {
+  memory::NetworkConfigs configs;
+  ModelInfo info;  ///< without weight_bytes
+};
+
+/// Nothing is read but headers. Errors: those of load_networks() that need no weights.
+ModelHeaders read_headers(const ModelSource& source);
 
 /// PROGRESS: 0 to 1, and what is being loaded. STOP is looked at between tensors. Errors: those of
 /// core/model's readers; kForeignModel where the networks do not fit each other; kUnsupported for
