@@ -3,28 +3,39 @@
 #include "core/diffusion/ddim.h"
 #include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
+#include "core/lipsync/planning.h"
 #include "core/lipsync/render_settings.h"
 #include "core/lipsync/session.h"
+#include "core/memory/budget.h"
 #include "core/model/sha256.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <limits>
+#include <string>
 #include <utility>
 
 namespace latentsync::lipsync {
 namespace {
 
-// One rung, that of the settings, whatever it needs.
-MemoryPlan unlimited(const ModelInfo& info) {
-  Rung whole{.name = "whole",
-             .vae_batch = std::numeric_limits<int64_t>::max(),
-             .window_frames = info.most_window_frames};
-  return {.device = info.device,
-          .precision = info.precision,
-          .resolution = info.resolution,
-          .ladder = {{.rung = std::move(whole)}},
-          .chosen = 0};
+// What a session of NETWORKS is given. Errors: kOutOfMemory where no rung fits.
+SessionMemory session_memory(const Networks& networks, const PlanRequest& request) {
+  SessionMemory memory{.plan = plan_session(networks, request)};
+  if (!memory.plan.fits()) {
+    throw Error(ErrorCode::kOutOfMemory, memory.plan.advice,
+                "budget " + std::to_string(memory.plan.budget) + ", the least " +
+                    std::to_string(memory.plan.rung().peak) + " bytes");
+  }
+  const bool cpu = networks.device.is_cpu();
+  if (request.memory.vram_budget == 0 && request.memory.vram_fraction == 0) {
+    memory.available = [device = networks.device, settings = request.memory,
+                        weights = networks.info.weight_bytes, cpu] {
+      return memory::budget_of(settings, memory::device_memory(device, weights), cpu);
+    };
+  } else if (cpu) {
+    memory.account_limit = std::max<int64_t>(1, memory.plan.budget - memory.plan.rung().weights);
+  }
+  return memory;
 }
 
 std::atomic<int64_t> models = 0;  // in memory: LibTorch's workspaces belong to the process
@@ -66,10 +77,10 @@ Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) cons
 }
 
 Result<std::unique_ptr<Session>> LoadedModel::open(AudioContext context, int64_t lookahead_ns,
-                                                   const PlanRequest& /*request*/) noexcept {
+                                                   const PlanRequest& request) noexcept {
   return guarded([&]() -> std::unique_ptr<Session> {
     return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns,
-                                            SessionMemory{.plan = unlimited(networks_.info)});
+                                            session_memory(networks_, request));
   });
 }
 

@@ -295,7 +295,7 @@ ModelHeaders read_headers(const ModelSource& source) {
   if (source.vae == model::VaeType::kFull) {
     headers.configs.vae = model::vae_config(files.vae, source.folder.vae->string(), config);
   }
-  headers.info = describe(source, headers.configs.unet, files.unet_integers);
+  headers.info = describe(source, headers.configs.unet, files);
   return headers;
 }
 

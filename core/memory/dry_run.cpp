@@ -228,7 +228,7 @@ class DryRun::Impl {
   }
 
   lipsync::Renderer renderer(const Rung& rung) const {
-    return lipsync::Renderer(*vae_, dtype_, {rung.vae_batch});
+    return lipsync::Renderer(*vae_, dtype_, {rung.vae_batch, rung.vae_tile});
   }
 
   int64_t encode_bytes(const Rung& rung, int64_t resolution, int64_t frames) {
@@ -260,7 +260,9 @@ class DryRun::Impl {
                    settings.resolution, frames),
         [&] { return hold(settings.resolution, frames); },
         [&](const Held& held) {
-          diffusion::NetworkPredictor predictor(*unet_, attention_mode(settings.attention));
+          diffusion::NetworkPredictor predictor(
+              *unet_, attention_mode(settings.attention),
+              {.feed_forward_chunks = rung.feed_forward_chunks, .score_bytes = rung.score_bytes});
           // A whole evaluation and a cached one: every later step repeats one of them.
           const diffusion::DdimScheduler scheduler(2);
           const auto& latents = held.conditioning.masked_latents;

@@ -1,5 +1,6 @@
 #include "core/memory/meta_kernels.h"
 
+#include <algorithm>
 #include <optional>
 #include <tuple>
 #include <vector>
@@ -93,6 +94,19 @@ at::Tensor where(const at::Tensor& condition, const at::Tensor& x, const at::Ten
   return at::empty(sizes, x.options().dtype(c10::promoteTypes(x.scalar_type(), y.scalar_type())));
 }
 
+std::tuple<at::Tensor, at::Tensor> var_mean(const at::Tensor& x, at::OptionalIntArrayRef dims,
+                                            const std::optional<at::Scalar>& /*correction*/,
+                                            bool keepdim) {
+  const std::vector<int64_t> over = dims ? dims->vec() : std::vector<int64_t>{};
+  std::vector<int64_t> sizes;
+  for (int64_t i = 0; i < x.dim(); ++i) {
+    const bool reduced = !dims || std::find(over.begin(), over.end(), i) != over.end();
+    if (!reduced) sizes.push_back(x.size(i));
+    if (reduced && keepdim) sizes.push_back(1);
+  }
+  return {at::empty(sizes, x.options()), at::empty(sizes, x.options())};
+}
+
 at::Tensor prelu(const at::Tensor& x, const at::Tensor& /*weight*/) { return at::empty_like(x); }
 
 }  // namespace
@@ -108,6 +122,7 @@ void register_meta_kernels() {
   library->impl("abs.out", abs_out);
   library->impl("relu", relu);
   library->impl("where.self", where);
+  library->impl("var_mean.correction", var_mean);
   library->impl("_prelu_kernel", prelu);
 }
 

@@ -56,9 +56,11 @@ class MeasuredModel {
       const auto audio = normal({frames, 50, whisper_->config().n_audio_state});
       const auto crops = normal({frames, 3, settings.resolution, settings.resolution});
       const auto mask = lipsync::FaceMask::make(settings.resolution, c10::kCPU);
-      const lipsync::Renderer renderer(*vae_, at::kFloat, {rung.vae_batch});
+      const lipsync::Renderer renderer(*vae_, at::kFloat, {rung.vae_batch, rung.vae_tile});
       const auto conditioning = renderer.encode(crops, mask, audio);
-      diffusion::NetworkPredictor predictor(*unet_, nn::AttentionMode::kFlex);
+      diffusion::NetworkPredictor predictor(
+          *unet_, nn::AttentionMode::kFlex,
+          {.feed_forward_chunks = rung.feed_forward_chunks, .score_bytes = rung.score_bytes});
       const auto latents = renderer.denoise(predictor, diffusion::DdimScheduler(2),
                                             {.guidance_scale = settings.guidance_scale,
                                              .cache_interval = settings.feature_cache,
