@@ -28,6 +28,8 @@ namespace {
 constexpr int64_t kAudioTokens = 50;
 // Bytes of a frame's pixel on the device of the face networks, at most, as three samples of 8 bits.
 constexpr int64_t kFramePixelBytes = 3;
+// The noise schedule, timestep encodings, mouth regions.
+constexpr int64_t kTableBytes = 64 << 10;
 
 at::Tensor empty(at::IntArrayRef sizes, c10::ScalarType dtype) {
   return at::empty(sizes, at::TensorOptions(c10::kMeta).dtype(dtype));
@@ -147,7 +149,7 @@ class DryRun::Impl {
     held.mask = {.resolution = resolution,
                  .keep = empty({resolution, resolution}, at::kFloat),
                  .latent_keep = empty({edge, edge}, at::kFloat),
-                 .blend = {}};
+                 .blend = empty({resolution, resolution}, at::kFloat)};
     held.audio = empty({frames, kAudioTokens, whisper_->config().n_audio_state}, whisper_->dtype());
     const auto latents = [&] { return empty({1, channels, frames, edge, edge}, dtype_); };
     held.conditioning = {
@@ -192,7 +194,7 @@ class DryRun::Impl {
     const auto account = std::make_shared<Account>();
     const MetaScope scope(account, rounding_);
     const auto held = hold(resolution, frames);
-    return account->live();
+    return account->live() + kTableBytes;
   }
 
   // On another device than the frames', the face networks have copies of them.
