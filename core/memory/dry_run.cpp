@@ -28,8 +28,9 @@ namespace {
 constexpr int64_t kAudioTokens = 50;
 // Bytes of a frame's pixel on the device of the face networks, at most, as three samples of 8 bits.
 constexpr int64_t kFramePixelBytes = 3;
-// The noise schedule, timestep encodings, mouth regions.
-constexpr int64_t kTableBytes = 64 << 10;
+// The noise schedule, timestep encodings, mouth regions; on a CPU the weights of a small convolution
+// as its kernel wants them.
+constexpr int64_t kTableBytes = 1 << 20;
 
 at::Tensor empty(at::IntArrayRef sizes, c10::ScalarType dtype) {
   return at::empty(sizes, at::TensorOptions(c10::kMeta).dtype(dtype));
