@@ -102,13 +102,17 @@ class FaceDenoising {
 
   // As the networks give them: their precision takes half of the memory and loses nothing.
   at::Tensor decode(const Rung& rung, const at::Tensor& latents, c10::Device where) const {
+    const auto report = [&](int64_t done, int64_t batches) {
+      context_.progress.decoded(number_, done, batches);
+    };
+    device::StageClock clock(context_.networks.device);
+    const auto images =
+        make_renderer(context_, rung)
+            .decode(latents, report, context_.part_runner(clock, context_.seconds.decode));
+    clock.collect();
+    const auto dtype = context_.networks.dtype;
     return context_.device.task(context_.seconds.decode, [&] {
-      const auto images =
-          make_renderer(context_, rung).decode(latents, [&](int64_t done, int64_t batches) {
-            context_.progress.decoded(number_, done, batches);
-          });
-      check_finite(images, context_.networks.dtype);
-      const auto dtype = context_.networks.dtype;
+      check_finite(images, dtype);
       return where.is_cpu() ? device::to_host(images, dtype) : images.to(where, dtype);
     });
   }

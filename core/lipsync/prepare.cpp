@@ -90,11 +90,18 @@ std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
       context.progress.encoded(i, done, batches);
     };
     conditioning.push_back(context.device.at_rung([&](const Rung& rung) {
-      return context.device.task(context.seconds.encode, [&] {
-        return make_renderer(context, rung)
-            .encode(crops.to(networks.device), context.mask,
-                    audio_of(sequences[i], audio, views.size()), context.posterior_noise, report);
+      at::Tensor input, embeddings;
+      device::StageClock clock(networks.device);
+      const auto run_part = context.part_runner(clock, context.seconds.encode);
+      run_part([&] {
+        input = crops.to(networks.device);
+        embeddings = audio_of(sequences[i], audio, views.size());
       });
+      auto encoded =
+          make_renderer(context, rung)
+              .encode(input, context.mask, embeddings, context.posterior_noise, report, run_part);
+      clock.collect();
+      return encoded;
     }));
   }
   return conditioning;

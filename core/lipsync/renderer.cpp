@@ -33,6 +33,10 @@ at::Tensor fading_in(const at::Tensor& keep) {
   return (blurred(blurred(shrunk)).clamp_max(1) * (1 - kept)).squeeze(0).squeeze(0).contiguous();
 }
 
+void run(const PartRunner& run_part, const std::function<void()>& part) {
+  run_part ? run_part(part) : part();
+}
+
 }  // namespace
 
 FaceMask FaceMask::make(int64_t resolution, c10::Device device) {
@@ -47,36 +51,41 @@ void check_stop(const std::stop_token& stop) {
 }
 
 void Renderer::in_batches(int64_t frames, const std::function<void(int64_t, int64_t)>& work,
-                          const BatchCallback& progress) const {
+                          const BatchCallback& progress, const PartRunner& run_part) const {
   const nn::Interruptible interruptible(stop_);
   const int64_t batch = options_.batch > 0 ? std::min(options_.batch, frames) : frames;
   for (int64_t begin = 0; begin < frames; begin += batch) {
     check_stop(stop_);
-    work(begin, std::min(batch, frames - begin));
+    run(run_part, [&] { work(begin, std::min(batch, frames - begin)); });
     if (progress) progress(begin / batch + 1, (frames + batch - 1) / batch);
   }
 }
 
 at::Tensor Renderer::encode_images(const at::Tensor& crops,
                                    const std::function<at::Tensor(int64_t, int64_t)>& images,
-                                   const at::Tensor& noise, const BatchCallback& progress) const {
+                                   const at::Tensor& noise, const BatchCallback& progress,
+                                   const PartRunner& run_part) const {
   const auto downscale = vae_.downscale_factor();
-  const auto latents = at::empty(
-      {crops.size(0), vae_.latent_channels(), crops.size(2) / downscale, crops.size(3) / downscale},
-      crops.options().dtype(dtype_));
+  at::Tensor latents;
+  run(run_part, [&] {
+    latents = at::empty({crops.size(0), vae_.latent_channels(), crops.size(2) / downscale,
+                         crops.size(3) / downscale},
+                        crops.options().dtype(dtype_));
+  });
   const auto encode = [&](int64_t begin, int64_t count) {
     const auto of_batch =
         noise.defined() ? noise.narrow(0, begin, count).to(crops.device(), dtype_) : noise;
     latents.narrow(0, begin, count)
         .copy_(vae_.encode_images(images(begin, count), of_batch, options_.tile));
   };
-  in_batches(crops.size(0), encode, progress);
+  in_batches(crops.size(0), encode, progress, run_part);
   return as_video(latents);
 }
 
 diffusion::Conditioning Renderer::encode(const at::Tensor& crops, const FaceMask& mask,
                                          const at::Tensor& audio, const PosteriorNoise& noise,
-                                         const BatchCallback& progress) const {
+                                         const BatchCallback& progress,
+                                         const PartRunner& run_part) const {
   // Masked and whole crops are two runs of as many batches.
   const auto half = [&](bool second) -> BatchCallback {
     if (!progress) return {};
@@ -88,12 +97,15 @@ diffusion::Conditioning Renderer::encode(const at::Tensor& crops, const FaceMask
   const auto masked = encode_images(
       crops,
       [&](int64_t begin, int64_t count) { return (whole(begin, count) * mask.keep).to(dtype_); },
-      noise.masked, half(false));
+      noise.masked, half(false), run_part);
   const auto reference = encode_images(
       crops, [&](int64_t begin, int64_t count) { return whole(begin, count).to(dtype_); },
-      noise.reference, half(true));
-  const auto keep = mask.latent_keep.to(dtype_).expand(
-      {1, 1, crops.size(0), mask.latent_keep.size(0), mask.latent_keep.size(1)});
+      noise.reference, half(true), run_part);
+  at::Tensor keep;
+  run(run_part, [&] {
+    keep = mask.latent_keep.to(dtype_).expand(
+        {1, 1, crops.size(0), mask.latent_keep.size(0), mask.latent_keep.size(1)});
+  });
   return {.mask = keep,
           .masked_latents = masked,
           .reference_latents = reference,
@@ -110,18 +122,22 @@ at::Tensor Renderer::denoise(diffusion::NoisePredictor& predictor,
   return denoiser.run(noise, conditioning, progress, stop_);
 }
 
-at::Tensor Renderer::decode(const at::Tensor& latents, const BatchCallback& progress) const {
+at::Tensor Renderer::decode(const at::Tensor& latents, const BatchCallback& progress,
+                            const PartRunner& run_part) const {
   const auto frames = latents.squeeze(0).transpose(0, 1);
   const auto upscale = vae_.downscale_factor();
-  const auto images = at::empty(
-      {frames.size(0), vae_.image_channels(), frames.size(2) * upscale, frames.size(3) * upscale},
-      latents.options().dtype(at::kFloat));
+  at::Tensor images;
+  run(run_part, [&] {
+    images = at::empty(
+        {frames.size(0), vae_.image_channels(), frames.size(2) * upscale, frames.size(3) * upscale},
+        latents.options().dtype(at::kFloat));
+  });
   const auto decode = [&](int64_t begin, int64_t count) {
     images.narrow(0, begin, count)
         .copy_(vae_.decode_latents(frames.narrow(0, begin, count).contiguous().to(dtype_),
                                    options_.tile));
   };
-  in_batches(frames.size(0), decode, progress);
+  in_batches(frames.size(0), decode, progress, run_part);
   return images;
 }
 

@@ -4,6 +4,7 @@
 #include "core/nn/attention.h"
 #include "core/nn/unet3d.h"
 #include "core/nn/vae.h"
+#include "core/part_runner.h"
 
 #include <cstdint>
 #include <functional>
@@ -51,10 +52,12 @@ class Renderer {
   Renderer(nn::Vae& vae, c10::ScalarType dtype, VaeOptions options, std::stop_token stop = {})
       : vae_(vae), dtype_(dtype), options_(options), stop_(std::move(stop)) {}
 
-  /// audio [F, tokens, features].
+  /// audio [F, tokens, features]. RUN_PART gets each batch, and what is made before the first, as
+  /// a part; without it all goes at once. PROGRESS is called by the calling thread.
   diffusion::Conditioning encode(const at::Tensor& crops, const FaceMask& mask,
                                  const at::Tensor& audio, const PosteriorNoise& noise = {},
-                                 const BatchCallback& progress = {}) const;
+                                 const BatchCallback& progress = {},
+                                 const PartRunner& run_part = {}) const;
 
   /// noise [1, C, 1, h, w] -> latents [1, C, F, h, w], float32.
   at::Tensor denoise(diffusion::NoisePredictor& predictor,
@@ -63,17 +66,19 @@ class Renderer {
                      const diffusion::Conditioning& conditioning,
                      const diffusion::ProgressCallback& progress = {}) const;
 
-  /// The decoded images [F, 3, R, R], float32, not clamped.
-  at::Tensor decode(const at::Tensor& latents, const BatchCallback& progress = {}) const;
+  /// The decoded images [F, 3, R, R], float32, not clamped. RUN_PART and PROGRESS as in encode().
+  at::Tensor decode(const at::Tensor& latents, const BatchCallback& progress = {},
+                    const PartRunner& run_part = {}) const;
 
  private:
   /// IMAGES(begin, count): those of some frames, in DTYPE -> latents [1, C, F, h, w].
   at::Tensor encode_images(const at::Tensor& crops,
                            const std::function<at::Tensor(int64_t, int64_t)>& images,
-                           const at::Tensor& noise, const BatchCallback& progress) const;
-  /// WORK(begin, count) for all FRAMES, a batch a call.
+                           const at::Tensor& noise, const BatchCallback& progress,
+                           const PartRunner& run_part) const;
+  /// WORK(begin, count) for all FRAMES, a batch a call and a part.
   void in_batches(int64_t frames, const std::function<void(int64_t, int64_t)>& work,
-                  const BatchCallback& progress) const;
+                  const BatchCallback& progress, const PartRunner& run_part) const;
 
   nn::Vae& vae_;
   c10::ScalarType dtype_;

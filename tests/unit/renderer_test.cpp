@@ -107,6 +107,24 @@ TEST_F(Rendering, BatchesAreTold) {
   EXPECT_EQ(told, (Told{{1, 3}, {2, 3}, {3, 3}}));
 }
 
+// Each batch is a part of its own, so that others get their turn between two; what is made before
+// the first is one, too, for each run of batches, and the mask.
+TEST_F(Rendering, GivesEachBatchToTheRunner) {
+  const auto vae = autoencoders().front();
+  const Renderer renderer(*vae, at::kFloat, {.batch = 2});
+  int parts = 0;
+  const PartRunner count = [&](const std::function<void()>& part) {
+    ++parts;
+    part();
+  };
+  const auto encoded = renderer.encode(crops, mask, audio, noise, {}, count);
+  EXPECT_EQ(parts, 2 * (1 + 3) + 1);
+  EXPECT_TRUE(encoded.masked_latents.equal(encode(renderer).masked_latents));
+  parts = 0;
+  EXPECT_TRUE(renderer.decode(latents, {}, count).equal(renderer.decode(latents)));
+  EXPECT_EQ(parts, 1 + 3);
+}
+
 // A stop is answered between batches at the latest.
 TEST_F(Rendering, StopsBetweenBatches) {
   const auto vae = autoencoders().front();
