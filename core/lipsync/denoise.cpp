@@ -95,7 +95,7 @@ class FaceDenoising {
     };
     device::StageClock clock(networks.device);
     auto denoised = denoiser.run(noise, conditioning, report, context_.stop,
-                                 context_.part_runner(clock, context_.seconds.denoise));
+                                 context_.unet_runner(rung, clock, context_.seconds.denoise));
     clock.collect();
     return denoised;
   }
@@ -108,7 +108,7 @@ class FaceDenoising {
     device::StageClock clock(context_.networks.device);
     const auto images =
         make_renderer(context_, rung)
-            .decode(latents, report, context_.part_runner(clock, context_.seconds.decode));
+            .decode(latents, report, context_.vae_runner(rung, clock, context_.seconds.decode));
     clock.collect();
     const auto dtype = context_.networks.dtype;
     return context_.device.task(context_.seconds.decode, [&] {

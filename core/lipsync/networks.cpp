@@ -346,6 +346,9 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   loading.begin("UNet");
   networks.unet = loading.fill(std::make_shared<nn::UNet3D>(unet_config), std::move(files.unet),
                                source.folder.unet, source);
+  using Others = std::vector<std::shared_ptr<torch::nn::Module>>;
+  networks.residency = std::make_shared<Residency>(
+      networks.unet, Others{networks.vae, networks.whisper}, source.device);
   // What this thread has launched is in no order with the stream that tasks work on.
   device::synchronize(source.device);
   loading.finish();

@@ -3,6 +3,7 @@
 #include "core/audio/whisper_encoder.h"
 #include "core/engine.h"
 #include "core/face/follow.h"
+#include "core/lipsync/residency.h"
 #include "core/memory/dry_run.h"
 #include "core/model/config.h"
 #include "core/model/file_identity.h"
@@ -59,6 +60,7 @@ struct Networks {
   std::shared_ptr<nn::Vae> vae;
   std::shared_ptr<audio::WhisperEncoder> whisper;
   std::shared_ptr<const face::FaceFollower> faces;
+  std::shared_ptr<Residency> residency;  ///< null: all stay on the device
   diffusion::DdimOptions scheduler;
   audio::BlockFill audio_block_fill = audio::BlockFill::kZeros;
   c10::Device device = c10::kCPU;

@@ -92,7 +92,7 @@ std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
     conditioning.push_back(context.device.at_rung([&](const Rung& rung) {
       at::Tensor input, embeddings;
       device::StageClock clock(networks.device);
-      const auto run_part = context.part_runner(clock, context.seconds.encode);
+      const auto run_part = context.vae_runner(rung, clock, context.seconds.encode);
       run_part([&] {
         input = crops.to(networks.device);
         embeddings = audio_of(sequences[i], audio, views.size());
@@ -120,8 +120,9 @@ Prepared prepare_window(const WindowContext& context, std::span<const kernels::I
   context.progress.faces_found(prepared.sequences);
   if (!prepared.sequences.empty()) {
     check_stop(context.stop);
-    const auto features = device.at_rung([&](const Rung&) {
+    const auto features = device.at_rung([&](const Rung& rung) {
       return device.task(context.seconds.audio, [&] {
+        context.use_others(rung);
         const nn::Interruptible interruptible(context.stop);
         return audio(has_fields(views));
       });

@@ -25,13 +25,31 @@ struct WindowContext {
   StageSeconds& seconds;                ///< what is spent is added
   PosteriorNoise posterior_noise = {};  ///< for one sequence; undefined: the mean
 
-  /// Gives each part to the device as a task that can be interrupted, and goes on when it is
-  /// launched; CLOCK adds its time to PART_SECONDS. Both must outlive the runner, as this object
-  /// must.
-  PartRunner part_runner(device::StageClock& clock, double& part_seconds) const {
-    return [this, &clock, &part_seconds](const std::function<void()>& part) {
+  /// In a task, right before a network other than the UNet is evaluated (core/lipsync/residency.h).
+  void use_others(const Rung& rung) const {
+    if (networks.residency) networks.residency->use_others(rung);
+  }
+
+  /// Gives each part of a denoising run to the device as a task that can be interrupted, with the
+  /// UNet where RUNG has it, and goes on when it is launched; CLOCK adds its time to PART_SECONDS.
+  /// All of them must outlive the runner, as this object must.
+  PartRunner unet_runner(const Rung& rung, device::StageClock& clock, double& part_seconds) const {
+    return runner(clock, part_seconds, [this, &rung] {
+      if (networks.residency) networks.residency->use_unet(rung);
+    });
+  }
+  /// The same for the autoencoder's batches.
+  PartRunner vae_runner(const Rung& rung, device::StageClock& clock, double& part_seconds) const {
+    return runner(clock, part_seconds, [this, &rung] { use_others(rung); });
+  }
+
+ private:
+  template <typename Use>
+  PartRunner runner(device::StageClock& clock, double& part_seconds, Use use) const {
+    return [this, &clock, &part_seconds, use](const std::function<void()>& part) {
       device.launch(clock, part_seconds, [&] {
         const nn::Interruptible interruptible(stop);
+        use();
         part();
       });
     };

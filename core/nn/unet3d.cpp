@@ -157,11 +157,15 @@ RunConstants UNet3D::constants(at::IntArrayRef timesteps, const at::Tensor& audi
   const auto options = conv_in_->bias.options();
   RunConstants made{.timesteps = timesteps.vec(), .audio = audio.to(options), .batch = batch};
   const auto embedding = at::silu(time_embedding_->forward(at::tensor(timesteps), options));
-  for (const auto& module : modules(/*include_self=*/false)) {
-    if (auto* resnet = dynamic_cast<ResnetBlock*>(module.get())) {
-      made.time_shifts[resnet] = resnet->time_shift(embedding).unsqueeze(1).repeat({1, batch, 1});
-    } else if (auto* transformer = dynamic_cast<SpatialTransformer*>(module.get())) {
-      made.audio_keys[transformer] = transformer->audio_keys(made.audio);
+  const auto parts = stages();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    begin_stage(i);
+    for (const auto& module : parts[i]->modules(/*include_self=*/false)) {
+      if (auto* resnet = dynamic_cast<ResnetBlock*>(module.get())) {
+        made.time_shifts[resnet] = resnet->time_shift(embedding).unsqueeze(1).repeat({1, batch, 1});
+      } else if (auto* transformer = dynamic_cast<SpatialTransformer*>(module.get())) {
+        made.audio_keys[transformer] = transformer->audio_keys(made.audio);
+      }
     }
   }
   return made;
@@ -206,19 +210,39 @@ at::Tensor UNet3D::enter(const at::Tensor& sample) {
   return conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
 }
 
+std::vector<std::shared_ptr<torch::nn::Module>> UNet3D::stages() const {
+  std::vector<std::shared_ptr<torch::nn::Module>> stages(down_blocks_->begin(),
+                                                         down_blocks_->end());
+  stages.push_back(mid_block_);
+  stages.insert(stages.end(), up_blocks_->begin(), up_blocks_->end());
+  return stages;
+}
+
+void UNet3D::begin_stage(size_t stage) const {
+  if (stage_hook_) stage_hook_(stage);
+}
+
 at::Tensor UNet3D::run(at::Tensor x, const UNetContext& context, CacheUse use,
                        FeatureCache* cache) {
   const auto& last_block = (*up_blocks_)[up_blocks_->size() - 1];
+  size_t stage = 0;
   if (use == CacheUse::kReuse) {
+    begin_stage(down_blocks_->size() + up_blocks_->size());
     return finish(last_block->forward_last_layer(cache->hidden, std::move(x), context),
                   context.frames);
   }
   std::vector<at::Tensor> skips{x};
-  for (const auto& block : *down_blocks_) x = block->forward(std::move(x), context, skips);
+  for (const auto& block : *down_blocks_) {
+    begin_stage(stage++);
+    x = block->forward(std::move(x), context, skips);
+  }
+  begin_stage(stage++);
   x = mid_block_->forward(std::move(x), context);
   for (size_t i = 0; i + 1 < up_blocks_->size(); ++i) {
+    begin_stage(stage++);
     x = (*up_blocks_)[i]->forward(std::move(x), context, skips);
   }
+  begin_stage(stage);
   x = last_block->forward_but_last_layer(std::move(x), context, skips);
   if (use == CacheUse::kStore) cache->hidden = x;
   auto skip = std::move(skips.back());

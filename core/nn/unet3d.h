@@ -6,8 +6,11 @@
 #include "core/nn/run_constants.h"
 #include "core/nn/unet_blocks.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace latentsync::nn {
@@ -54,6 +57,13 @@ class UNet3D : public torch::nn::Module {
 
   const UNet3DConfig& config() const { return config_; }
 
+  /// The parts that are evaluated one after the other: the down blocks, the mid block, the up
+  /// blocks.
+  std::vector<std::shared_ptr<torch::nn::Module>> stages() const;
+  /// HOOK(i) is called before work that reads weights of stage number i is launched, in each
+  /// evaluation and for its constants; what it throws ends them. Empty: none.
+  void set_stage_hook(std::function<void(size_t)> hook) { stage_hook_ = std::move(hook); }
+
  private:
   class TimeEmbedding;
 
@@ -65,7 +75,10 @@ class UNet3D : public torch::nn::Module {
   void check(const at::Tensor& sample, CacheUse use, const FeatureCache* cache) const;
   void check_audio(const at::Tensor& audio, int64_t entries) const;
 
+  void begin_stage(size_t stage) const;
+
   UNet3DConfig config_;
+  std::function<void(size_t)> stage_hook_;
   MouthRegions mouth_regions_;
   std::shared_ptr<Conv2d> conv_in_, conv_out_;
   std::shared_ptr<TimeEmbedding> time_embedding_;
