@@ -135,7 +135,6 @@ void Worker::set_frame_size(int width, int height) {
 }
 
 void Worker::tell(const MemoryPlan& plan) {
-  if (plan.ladder.empty()) return;
   if (rung_ == plan.rung().rung) return;
   rung_ = plan.rung().rung;
   listener_.plan_made(plan);
@@ -143,7 +142,6 @@ void Worker::tell(const MemoryPlan& plan) {
 
 std::optional<Failure> Worker::plan() {
   const auto plan = engine_.plan(request());
-  if (!plan && plan.failure().code == ErrorCode::kUnsupported) return std::nullopt;
   if (!plan) return plan.failure();
   if (!plan->fits()) {
     return Failure{ErrorCode::kOutOfMemory, plan->advice,
