@@ -25,7 +25,7 @@ struct MemorySettings {
 
 /// One way to run a window. A plan's rungs follow each other by what they save: each keeps the
 /// measures of the one before. Results of all rungs with the same window_frames are equal within
-/// rounding, but for VAE tiles, whose difference docs/memory.md gives.
+/// rounding (docs/memory.md says what each measure costs).
 struct Rung {
   std::string name;                 ///< of its last measure: "whole", "vae-batch-4", "vae-tiles",
                                     ///< "feed-forward-chunks", "attention-slices", "host-networks",

@@ -4,6 +4,7 @@
 #include "core/diffusion/noise.h"
 #include "core/error.h"
 #include "core/lipsync/device.h"
+#include "core/lipsync/render_settings.h"
 
 #include <string>
 #include <utility>
@@ -13,18 +14,6 @@
 
 namespace latentsync::lipsync {
 namespace {
-
-nn::AttentionMode attention_mode(Attention attention) {
-  switch (attention) {
-    case Attention::kFlash:
-      return nn::AttentionMode::kFlash;
-    case Attention::kStandard:
-      return nn::AttentionMode::kStandard;
-    case Attention::kFlex:
-      break;
-  }
-  return nn::AttentionMode::kFlex;
-}
 
 // Nothing of a picture that holds NaN may be seen: it would be black.
 void check_finite(const at::Tensor& images, c10::ScalarType dtype) {

@@ -34,6 +34,18 @@ void require(const char* property, Number value, Number least, Number most,
 
 }  // namespace
 
+nn::AttentionMode attention_mode(Attention attention) {
+  switch (attention) {
+    case Attention::kFlash:
+      return nn::AttentionMode::kFlash;
+    case Attention::kStandard:
+      return nn::AttentionMode::kStandard;
+    case Attention::kFlex:
+      break;
+  }
+  return nn::AttentionMode::kFlex;
+}
+
 RenderSettings resolve_settings(const RenderSettings& settings, const ModelInfo& info) {
   constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
   RenderSettings resolved = settings;

@@ -4,6 +4,7 @@
 #include "core/diffusion/noise_predictor.h"
 #include "core/face/blazeface.h"
 #include "core/face/face_mesh.h"
+#include "core/lipsync/render_settings.h"
 #include "core/lipsync/renderer.h"
 #include "core/nn/autoencoder_kl.h"
 #include "core/nn/parameter.h"
@@ -28,8 +29,8 @@ namespace {
 constexpr int64_t kAudioTokens = 50;
 // Bytes of a frame's pixel on the device of the face networks, at most, as three samples of 8 bits.
 constexpr int64_t kFramePixelBytes = 3;
-// The noise schedule, timestep encodings, mouth regions; on a CPU the weights of a small convolution
-// as its kernel wants them.
+// The noise schedule, timestep encodings, mouth regions; on a CPU the weights of a small
+// convolution as its kernel wants them.
 constexpr int64_t kTableBytes = 1 << 20;
 
 at::Tensor empty(at::IntArrayRef sizes, c10::ScalarType dtype) {
@@ -78,16 +79,11 @@ StreamedBytes streamed_bytes(const nn::UNet3D& unet, Rounding rounding) {
   return bytes;
 }
 
-nn::AttentionMode attention_mode(Attention attention) {
-  switch (attention) {
-    case Attention::kFlash:
-      return nn::AttentionMode::kFlash;
-    case Attention::kStandard:
-      return nn::AttentionMode::kStandard;
-    case Attention::kFlex:
-      break;
-  }
-  return nn::AttentionMode::kFlex;
+// A whole evaluation and a cached one: every later step repeats one of them. What the steps of a
+// window share is made for all of them, before the first.
+struct Enough {};
+void end_after_two_steps(int64_t done, int64_t, const at::Tensor&) {
+  if (done == 2) throw Enough();
 }
 
 }  // namespace
@@ -260,22 +256,24 @@ class DryRun::Impl {
         denoise_,
         std::tuple(rung.feed_forward_chunks, rung.score_bytes, rung.two_passes && guided, guided,
                    settings.feature_cache > 1, static_cast<int>(settings.attention),
-                   settings.resolution, frames),
+                   settings.inference_steps, settings.resolution, frames),
         [&] { return hold(settings.resolution, frames); },
         [&](const Held& held) {
           diffusion::NetworkPredictor predictor(
-              *unet_, attention_mode(settings.attention),
+              *unet_, lipsync::attention_mode(settings.attention),
               {.feed_forward_chunks = rung.feed_forward_chunks, .score_bytes = rung.score_bytes});
-          // A whole evaluation and a cached one: every later step repeats one of them.
-          const diffusion::DdimScheduler scheduler(2);
+          const diffusion::DdimScheduler scheduler(std::max<int64_t>(1, settings.inference_steps));
           const auto& latents = held.conditioning.masked_latents;
           const auto noise =
               empty({1, latents.size(1), 1, latents.size(3), latents.size(4)}, at::kFloat);
-          renderer(rung).denoise(predictor, scheduler,
-                                 {.guidance_scale = settings.guidance_scale,
-                                  .cache_interval = settings.feature_cache,
-                                  .batch_guidance = !rung.two_passes},
-                                 noise, held.conditioning);
+          try {
+            renderer(rung).denoise(predictor, scheduler,
+                                   {.guidance_scale = settings.guidance_scale,
+                                    .cache_interval = settings.feature_cache,
+                                    .batch_guidance = !rung.two_passes},
+                                   noise, held.conditioning, end_after_two_steps);
+          } catch (const Enough&) {
+          }
         });
   }
 
@@ -297,7 +295,8 @@ class DryRun::Impl {
   std::map<std::tuple<int64_t, int64_t, int64_t>, int64_t> faces_;
   std::map<int, int64_t> audio_;
   std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, int64_t> encode_, decode_;
-  std::map<std::tuple<int64_t, int64_t, bool, bool, bool, int, int64_t, int64_t>, int64_t> denoise_;
+  std::map<std::tuple<int64_t, int64_t, bool, bool, bool, int, int64_t, int64_t, int64_t>, int64_t>
+      denoise_;
 };
 
 DryRun::DryRun(const NetworkConfigs& configs, c10::ScalarType dtype, Rounding rounding)

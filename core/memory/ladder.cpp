@@ -72,8 +72,7 @@ std::vector<Rung> make_ladder(const LadderRequest& request) {
     if (request.settings.vae_batch > 0 || batch >= ladder.last().vae_batch) continue;
     ladder.add("vae-batch-" + std::to_string(batch), [&](Rung& rung) { rung.vae_batch = batch; });
   }
-  if (const int64_t tile = vae_tile(request.settings.resolution);
-      all && request.full_vae && tile > 0) {
+  if (const int64_t tile = vae_tile(request.settings.resolution); request.full_vae && tile > 0) {
     ladder.add("vae-tiles", [&](Rung& rung) { rung.vae_tile = tile; });
   }
   if (!chunked) {

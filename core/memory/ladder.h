@@ -28,7 +28,7 @@ struct LadderRequest {
 /// | -------------------- | ----------------------------------------- | ----------------------- |
 /// | whole                | none                                      | always                  |
 /// | vae-batch-8, 4, 2, 1 | VAE in fewer frames                       | batch-size 0            |
-/// | vae-tiles            | VAE in tiles                              | full VAE; *             |
+/// | vae-tiles            | VAE in tiles                              | full VAE                |
 /// | feed-forward-chunks  | feed-forwards in four parts               | always                  |
 /// | attention-slices     | standard attention's scores in slices     | attention-mode=standard |
 /// | host-networks        | idle networks in host memory              | CUDA; *                 |

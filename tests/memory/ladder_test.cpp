@@ -66,8 +66,9 @@ TEST(Ladder, ConservativeOptimizationKeepsTheResult) {
   auto wanted = request();
   wanted.memory.optimization_level = OptimizationLevel::kConservative;
   wanted.cuda = wanted.moves_weights = true;
-  EXPECT_EQ(names(wanted), (Names{"whole", "vae-batch-8", "vae-batch-4", "vae-batch-2",
-                                  "vae-batch-1", "feed-forward-chunks", "two-passes"}));
+  EXPECT_EQ(names(wanted),
+            (Names{"whole", "vae-batch-8", "vae-batch-4", "vae-batch-2", "vae-batch-1", "vae-tiles",
+                   "feed-forward-chunks", "two-passes"}));
 }
 
 TEST(Ladder, AggressiveOptimizationBeginsWithFeedForwardsInParts) {
