@@ -1,5 +1,7 @@
 #include "core/memory/meta_kernels.h"
 
+#include "core/memory/meta_scope.h"
+
 #include <algorithm>
 #include <optional>
 #include <tuple>
@@ -34,6 +36,11 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
   }
   const auto format =
       input.dim() == 4 ? input.suggest_memory_format() : at::MemoryFormat::Contiguous;
+  // oneDNN wants weights that are not packed in the input's layout; on CUDA they lie so.
+  at::Tensor reordered;
+  if (MetaScope::rounding() == Rounding::kNone && !weight.is_contiguous(format)) {
+    reordered = at::empty(weight.sizes(), weight.options());
+  }
   return at::empty(sizes, input.options(), format);
 }
 

@@ -64,4 +64,8 @@ MetaScope::MetaScope(std::shared_ptr<Account> account, Rounding rounding)
 
 MetaScope::~MetaScope() { current = before_; }
 
+Rounding MetaScope::rounding() noexcept {
+  return current == nullptr ? Rounding::kNone : current->rounding_;
+}
+
 }  // namespace latentsync::memory

@@ -30,6 +30,9 @@ class MetaScope {
   MetaScope& operator=(const MetaScope&) = delete;
   ~MetaScope();
 
+  /// Of this thread's innermost scope; kNone without one.
+  static Rounding rounding() noexcept;
+
  private:
   friend class MetaAllocator;
 
