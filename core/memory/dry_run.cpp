@@ -29,8 +29,7 @@ namespace {
 constexpr int64_t kAudioTokens = 50;
 // Bytes of a frame's pixel on the device of the face networks, at most, as three samples of 8 bits.
 constexpr int64_t kFramePixelBytes = 3;
-// The noise schedule, timestep encodings, mouth regions; on a CPU the weights of a small
-// convolution as its kernel wants them.
+// The noise and its schedule, timestep encodings, mouth regions.
 constexpr int64_t kTableBytes = 1 << 20;
 
 at::Tensor empty(at::IntArrayRef sizes, c10::ScalarType dtype) {
@@ -136,6 +135,7 @@ class DryRun::Impl {
     lipsync::FaceMask mask;
     at::Tensor crops, audio;
     diffusion::Conditioning conditioning;
+    at::Tensor denoised;
   };
 
   Held hold(int64_t resolution, int64_t frames) const {
@@ -154,6 +154,7 @@ class DryRun::Impl {
         .masked_latents = latents(),
         .reference_latents = latents(),
         .audio_embeddings = held.audio};
+    held.denoised = empty({1, channels, frames, edge, edge}, at::kFloat);
     return held;
   }
 

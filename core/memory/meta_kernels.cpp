@@ -19,6 +19,17 @@ namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
 
+// A CPU's copy of weights that are not packed: oneDNN wants them in the input's layout, and the
+// kernel for few weights (kernels/conv3x3) transformed, which takes four times their memory. On
+// CUDA they lie as they are wanted.
+at::Tensor rearranged_weight(const at::Tensor& weight, at::MemoryFormat format) {
+  if (MetaScope::rounding() != Rounding::kNone || weight.is_contiguous(format)) return {};
+  constexpr int64_t kMostChannelPairs = 1 << 15;
+  const bool transformed = weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3 &&
+                           weight.size(0) * weight.size(1) <= kMostChannelPairs;
+  return at::empty({transformed ? 4 : 1, weight.numel()}, weight.options());
+}
+
 // The result has the input's layout, channels-last where it is.
 at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
                        const OptionalTensor& /*bias*/, at::IntArrayRef stride,
@@ -36,11 +47,7 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight,
   }
   const auto format =
       input.dim() == 4 ? input.suggest_memory_format() : at::MemoryFormat::Contiguous;
-  // oneDNN wants weights that are not packed in the input's layout; on CUDA they lie so.
-  at::Tensor reordered;
-  if (MetaScope::rounding() == Rounding::kNone && !weight.is_contiguous(format)) {
-    reordered = at::empty(weight.sizes(), weight.options());
-  }
+  const auto rearranged = rearranged_weight(weight, format);
   return at::empty(sizes, input.options(), format);
 }
 
