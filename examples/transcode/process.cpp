@@ -45,9 +45,18 @@ bool is_thread_missing(GLogLevelFlags level, std::string_view message) {
          message.find(" thread") != std::string_view::npos;
 }
 
+/// GstBin's warning where a pipeline is stopped at the moment in which a decoder links itself:
+/// nothing is wrong, and there is nothing to do about it.
+bool is_linking_race(std::string_view message) {
+  return message.starts_with("loop detected in the graph of bin");
+}
+
 GLogWriterOutput write_log(GLogLevelFlags level, const GLogField* fields, gsize count, gpointer) {
   if (is_thread_missing(level, message_of(fields, count))) {
     end_failed(std::string("latentsync-transcode: ") + kNoThreads + "\n");
+  }
+  if (is_linking_race(message_of(fields, count))) {
+    return G_LOG_WRITER_HANDLED;
   }
   // A streaming thread must not wait for who reads standard error either.
   return error_is_writable(kPatience) ? g_log_writer_default(level, fields, count, nullptr)
