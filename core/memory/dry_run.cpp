@@ -126,6 +126,7 @@ class DryRun::Impl {
     int64_t largest = 0;
     for (const auto& stage : planned.stages) largest = std::max(largest, stage.bytes);
     planned.peak = planned.weights + planned.frames + largest;
+    if (rounding_ == Rounding::kNone) planned.workspaces = largest_weight();
     return planned;
   }
 
@@ -186,6 +187,14 @@ class DryRun::Impl {
     }
     // A stage's network is there while it is used.
     return rung.host_networks ? std::max(unet, others) : unet + others;
+  }
+
+  // A CPU's libraries hold a rearranged copy of the weight that they multiply with.
+  int64_t largest_weight() const {
+    size_t bytes = 0;
+    for (const auto& tensor : unet_->parameters()) bytes = std::max(bytes, tensor.nbytes());
+    for (const auto& tensor : vae_->parameters()) bytes = std::max(bytes, tensor.nbytes());
+    return static_cast<int64_t>(bytes);
   }
 
   int64_t frames_bytes(int64_t resolution, int64_t frames) const {

@@ -37,8 +37,8 @@ class DryRun {
   ~DryRun();
 
   /// A window of WINDOW_FRAMES frames of WIDTH x HEIGHT pixels with SETTINGS, which are resolved
-  /// (core/lipsync/render_settings.h); a longer one than the rung's goes in equal parts. Without
-  /// workspaces: they are the libraries'.
+  /// (core/lipsync/render_settings.h); a longer one than the rung's goes in equal parts. Its peak
+  /// is without workspaces; those of a CPU's libraries are given, a GPU's are the caller's to know.
   PlannedRung run(const Rung& rung, const RenderSettings& settings, int64_t window_frames,
                   int64_t width, int64_t height);
 
