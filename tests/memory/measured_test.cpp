@@ -11,7 +11,7 @@ namespace {
 TEST(PlanAgainstMeasurement, HoldsForEachRung) {
   auto input = test::small_input();
   input.settings.resolution = 128;
-  test::check_plan(test::small_configs(), input);
+  test::check_plan(test::small_configs(), input, 5);
 }
 
 }  // namespace

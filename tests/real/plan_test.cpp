@@ -15,7 +15,7 @@ TEST(RealSizePlan, HoldsForEachRung) {
   input.window_frames = 4;
   input.width = 640;
   input.height = 360;
-  check_plan({.vae = nn::AutoencoderKLConfig{}}, input);
+  check_plan({.vae = nn::AutoencoderKLConfig{}}, input, 4);
 }
 
 }  // namespace
