@@ -41,7 +41,7 @@ class DeviceWork {
   }
 
   /// WORK's turn likewise, but only until its kernels are launched: what it makes may be used by
-  /// later tasks alone. CLOCK knows its time.
+  /// later tasks alone. CLOCK has its time.
   template <typename Work>
   void launch(device::StageClock& clock, double& seconds, Work&& work) const {
     auto options = options_;

@@ -17,7 +17,7 @@ constexpr char kSystemAllocator[] = "DefaultCPUAllocator";
 // In the text of an account that has reached its limit (core/memory/account.h).
 constexpr char kBudget[] = "of a budget of";
 
-// Whether the exception that is being handled tells that the machine's own memory ran out.
+// Whether the exception that is being handled says that the machine's own memory ran out.
 bool is_of_the_machine() {
   try {
     throw;

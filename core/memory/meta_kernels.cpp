@@ -19,7 +19,7 @@ namespace {
 
 using OptionalTensor = std::optional<at::Tensor>;
 
-// A CPU's copy of weights that are not packed: oneDNN wants them in the input's layout, and the
+// A CPU's copy of weights that are not packed: oneDNN takes them in the input's layout, and the
 // kernel for few weights (kernels/conv3x3) transformed, which takes four times their memory. On
 // CUDA they lie as they are wanted.
 at::Tensor rearranged_weight(const at::Tensor& weight, at::MemoryFormat format) {

@@ -38,7 +38,7 @@ void push_all(GstElement* source, SpeechFeed& speech) {
   gst_app_src_end_of_stream(GST_APP_SRC(source));
 }
 
-/// The gain that PIPELINE's last element tells at the end; 0 if it tells none.
+/// The gain that PIPELINE's last element posts at the end; 0 if it posts none.
 double wait_for_gain(GstElement* pipeline) {
   constexpr auto kTypes =
       static_cast<GstMessageType>(GST_MESSAGE_TAG | GST_MESSAGE_EOS | GST_MESSAGE_ERROR);

@@ -10,7 +10,7 @@ namespace latentsync::transcode {
 /// or setting that no plan can be made for.
 ExitStatus print_memory_plan(const Clip& clip, const Options& options);
 
-/// The rung that a message `latentsync-plan` tells, in a line; empty where it has no measure.
+/// The rung of a message `latentsync-plan`, in a line; empty where it has no measure.
 std::string memory_line(const GstStructure* plan);
 
 }  // namespace latentsync::transcode

@@ -20,7 +20,7 @@ ChannelPlan one_channel(const GstAudioInfo& input) {
   return plan;
 }
 
-/// All channels alike: nobody knows where they belong.
+/// All channels alike: their positions are not known.
 ChannelPlan plan_mono(const GstAudioInfo& input) {
   ChannelPlan plan = one_channel(input);
   const int channels = GST_AUDIO_INFO_CHANNELS(&input);

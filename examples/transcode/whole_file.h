@@ -5,8 +5,8 @@
 
 #include <string>
 
-/// How a batch knows which of its outputs are there and whole: beside each output lies
-/// .NAME.sha256, a line for sha256sum -c and a line that tells how the output was made.
+/// What says which outputs of a batch are there and whole: beside each output lies
+/// .NAME.sha256, a line for sha256sum -c and a line about how the output was made.
 namespace latentsync::transcode {
 
 /// What CLIP's output depends on, as a checksum: options, the properties of ELEMENT that change
@@ -17,7 +17,7 @@ std::string recipe_of(const Clip& clip, const Options& options, GstElement* elem
 std::string checksum_file(const std::string& output);
 
 enum class Found {
-  kNothing,  ///< no output, or nobody knows how it was made
+  kNothing,  ///< no output, or it is not known how it was made
   kOther,    ///< it was made in another way, or of other files
   kDamaged,  ///< it is not as it was written
   kWhole,

@@ -123,7 +123,7 @@ class Worker {
   std::shared_ptr<Model> model_;
 
   std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
-  std::optional<Rung> rung_;          ///< of the thread; of the plan that was told last
+  std::optional<Rung> rung_;          ///< of the thread; of the plan that was posted last
   int64_t planned_pixels_ = 0;        ///< of the thread; of a frame that the session is for
   std::jthread thread_;
 };

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-/// The memory plan: what the engine is asked for, what the bus is told, and what follows from it.
+/// The memory plan: what the engine is asked for, what is posted, and what follows from it.
 namespace latentsync::test {
 namespace {
 
@@ -15,7 +15,7 @@ std::string text(const GstStructure* structure, const char* name) {
   return value ? value : "";
 }
 
-/// What was told of each plan, in order: its rung.
+/// What was posted of each plan, in order: its rung.
 std::vector<std::string> rungs_of(Rig& rig) {
   std::vector<std::string> rungs;
   for (const auto& message : rig.element_messages("latentsync-plan")) {
@@ -77,7 +77,7 @@ TEST_P(Plan, IsMadeAnewForLargerFrames) {
   EXPECT_EQ(fake::opened().back().height, 1440);
 }
 
-// The bus is told the plan once, before the model is loaded: the rung that fits, what it needs, and
+// The plan is posted once, before the model is loaded: the rung that fits, what it needs, and
 // all rungs.
 TEST_P(Plan, IsTold) {
   Rig rig(GetParam(), {{"vram-budget", "3500"}});
@@ -214,7 +214,7 @@ TEST_P(Plan, OfShortWindowsKeepsWhereWindowsEnd) {
   EXPECT_EQ(window_sizes(fake::windows()), (std::vector<size_t>{8, 6, 2, 8, 6}));
 }
 
-// A rung that is lowered in mid-stream is told, each once; windows become shorter from the next one
+// Each rung that is lowered in mid-stream is posted; windows become shorter from the next one
 // on, and of that there is a warning. No frame is lost.
 TEST_P(Plan, ThatChangesIsTold) {
   fake::behave("lower-rung=1");
@@ -257,7 +257,7 @@ int64_t steady_now() {
       .count();
 }
 
-// The engine is told when a live window is due: when its first frame has to leave.
+// The engine gets the time at which a live window is due: when its first frame has to leave.
 TEST_P(Plan, GivesLiveWindowsTheirDeadline) {
   const int64_t before = steady_now();
   Rig rig(GetParam());

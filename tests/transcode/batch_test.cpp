@@ -163,7 +163,7 @@ TEST(Batch, ReportAndFailures) {
   EXPECT_FALSE(fs::exists(folder / "jobs.json.partial"));
 }
 
-/// A report that cannot be written is told before the first clip.
+/// A report that cannot be written is an error before the first clip.
 TEST(Batch, ReportThatCannotBeWritten) {
   const fs::path folder = tree();
   expect_refused(transcode_in(folder, std::string(kBatch) + " --jobs-report nowhere/jobs.json"),
@@ -188,7 +188,7 @@ TEST(Batch, Patterns) {
   EXPECT_EQ(frames_of(folder / "a-interview-7-{x}.mkv"), 10u);
 }
 
-/// Names that would collide are told before the first clip, and so is what a pattern cannot name.
+/// Names that would collide are an error before any clip, and so is what a pattern cannot name.
 TEST(Batch, PatternsThatAreRefused) {
   const fs::path folder = tree();
   const Finished flat = transcode_in(folder, "--batch clips -o 'made/{stem}.mp4'");

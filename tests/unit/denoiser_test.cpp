@@ -238,7 +238,7 @@ TEST(Denoiser, StopsBetweenSteps) {
   }
 }
 
-// All work lies in the parts: one step each, behind a part that prepares them; progress is told in
+// All work lies in the parts: one step each, behind a part that prepares them; progress is reported in
 // between, and the result is the same.
 TEST(Denoiser, GivesEachStepToTheRunner) {
   FakePredictor predictor;

@@ -58,6 +58,17 @@ class LipsyncEndurance : public LipsyncEngine {
         << what << ": " << model.failure().message << model.failure().detail;
   }
 
+  /// The least growth after each of ten more loads: what a load leaves behind is in all of them,
+  /// what the system's allocator holds for a moment is not.
+  int64_t settled(const MemoryGrowth& memory, const ModelSettings& wanted) {
+    int64_t least = memory.now();
+    for (int i = 0; i < 10; ++i) {
+      load_and_render(wanted);
+      least = std::min(least, memory.now());
+    }
+    return least;
+  }
+
   const GoldenModelFolder first_{kQuick}, second_{kQuick};
 };
 
@@ -78,8 +89,7 @@ TEST_F(LipsyncEndurance, TwoHundredLoadsLeaveNothingBehind) {
     EXPECT_GT(account->peak(), 16 * kMiB);
     EXPECT_EQ(account->live(), 0) << i;
   }
-  // Less than one model: the system's allocator keeps a few MiB now, and gives them back then.
-  EXPECT_LT(memory->now(), 16 * kMiB);
+  EXPECT_LT(settled(*memory, wanted), 4 * kMiB);
 }
 
 // Four threads that load, render and stop as they like, of the same two models, get what they ask
@@ -167,7 +177,7 @@ TEST_F(LipsyncEndurance, AnAllocationThatFailsIsOneError) {
     if (i % 40 == 0) load_and_render(wanted);
     ASSERT_FALSE(HasFatalFailure()) << "after allocation " << fails;
   }
-  EXPECT_LT(memory.now(), 16 * kMiB);
+  EXPECT_LT(settled(memory, wanted), 4 * kMiB);
 }
 
 }  // namespace

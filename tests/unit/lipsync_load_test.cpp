@@ -183,7 +183,7 @@ void lay_out_as_published(const fs::path& folder, const model::TensorMap& extra 
 }
 
 // A folder as the published checkpoints have it loads. What it is run with where nothing says for
-// which resolution it was trained is told once, with the setting for LatentSync 1.5.
+// which resolution it was trained is one warning, with the setting for LatentSync 1.5.
 TEST_F(LipsyncEngine, LoadsThePublishedLayout) {
   const GoldenModelFolder published(kQuick);
   lay_out_as_published(published.path());

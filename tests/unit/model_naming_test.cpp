@@ -78,7 +78,7 @@ void expect_same(const TensorMap& actual, const TensorMap& expected) {
   }
 }
 
-// What trainers and libraries store beside a network's weights is left out and told; a name that is
+// What trainers and libraries store beside a network's weights is left out with a warning; a name that is
 // merely unknown stays.
 TEST(Naming, LeavesOutWhatIsNoWeight) {
   const std::vector<std::string> extras = {"a.position_ids", "b.num_batches_tracked",
