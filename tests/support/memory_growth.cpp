@@ -48,7 +48,11 @@ MemoryGrowth::MemoryGrowth(c10::Device device) : device_(device) {
   device_before_ = device_memory(device_).current;
 }
 
-int64_t MemoryGrowth::now() const { return resident_bytes(kNow) - before_; }
+int64_t MemoryGrowth::now() const {
+  // On both sides of the difference, or it would count what the allocator has not given back yet.
+  ::malloc_trim(0);
+  return resident_bytes(kNow) - before_;
+}
 
 int64_t MemoryGrowth::peak() const { return total_peak() - before_; }
 

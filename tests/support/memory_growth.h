@@ -13,8 +13,8 @@ class MemoryGrowth {
   /// DEVICE other than the CPU: its own memory is watched beside the process's.
   explicit MemoryGrowth(c10::Device device = c10::kCPU);
 
-  /// Resident memory of the process, bytes: above the beginning now, above it at the highest, and
-  /// the highest itself. Where the system (a sandbox) does not let a process begin its peak anew,
+  /// Resident memory of the process, bytes: above the beginning now, without what is freed and still
+  /// held by the system's allocator; above the beginning at the highest; and the highest itself. Where the system (a sandbox) does not let a process begin its peak anew,
   /// which is said on standard error, the highest is what there is now.
   int64_t now() const;
   int64_t peak() const;
