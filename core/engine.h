@@ -95,6 +95,7 @@ struct RenderSettings {
   FaceSelect face_select = FaceSelect::kLargest;
   double nearest_x = 0.5;  ///< for kNearest, in parts of the picture's width
   double nearest_y = 0.5;  ///< of its height
+  bool measure_mouths = false;  ///< FrameResult::mouth_opening is wanted: one more network a frame
 
   bool operator==(const RenderSettings&) const = default;
 };
@@ -119,6 +120,9 @@ struct FrameResult {
   double confidence = 0;  ///< 0 to 1 that it is a face
   double weight = 0;      ///< of the edit, 0 to 1
   int faces = 0;          ///< edited ones
+  /// How far the mouth of the largest edited face is open in the result: the distance of the inner
+  /// lips in parts of the mouth's width. None where it was not asked for, or nothing was edited.
+  std::optional<double> mouth_opening = {};
 };
 
 /// Wall-clock seconds of a window's stages.
@@ -137,6 +141,9 @@ struct WindowResult {
   std::string rung;         ///< that it was rendered with (core/memory_plan.h)
   int64_t memory_peak = 0;  ///< bytes: the most that the device (on a CPU: the engine's tensors)
                             ///< held meanwhile, weights included
+  bool cached = false;      ///< nothing was denoised: the result cache had the window
+  std::string cache_warning;  ///< a sentence where the cache could not be read or written; the
+                              ///< window was rendered all the same
 };
 
 /// How far a window is.
@@ -174,6 +181,9 @@ struct Window {
   /// When the result is needed, on std::chrono::steady_clock: sessions that share a device take
   /// turns by it. None: whenever nobody is in more of a hurry.
   std::optional<int64_t> deadline_ns;
+  /// One for each frame, or empty: true has the mouth follow the model's own features of silence in
+  /// place of the audio's.
+  std::vector<bool> at_rest = {};
 };
 
 /// Samples [begin, end) of the audio's timeline; sample i lies at i / 16000 s.
@@ -203,9 +213,28 @@ class Session {
                                       std::stop_token stop = {},
                                       const RenderProgressCallback& progress = {}) noexcept = 0;
 
+  /// Does ahead of time what of a window does not depend on how the one before looks: faces, crops,
+  /// audio features, the autoencoder's encoding. May be called by a second thread while render()
+  /// runs, for the window that follows; render() of that window then takes the result, if its
+  /// frames (object, times, places in memory), audio, discontinuity and settings are the same. The
+  /// result is dropped by the render() of another window, by another prepare(), and where the
+  /// window before fails: a failure here, too, costs time only. Frames are only read.
+  virtual std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
+                                         std::stop_token stop = {}) noexcept = 0;
+
   /// The plan that is in force; another one after a render() that had to lower its rung, or read
   /// the device's free memory again. From any thread.
   virtual MemoryPlan memory_plan() const = 0;
+};
+
+/// Where finished windows are kept, by content (core/cache).
+struct CacheSettings {
+  bool enabled = false;
+  std::string folder;         ///< made where it is missing; empty: latentsync in the user's cache
+                              ///< folder (XDG)
+  int64_t most_bytes = 0;     ///< that its files take; the least recently used go; 0: 10 GiB
+
+  bool operator==(const CacheSettings&) const = default;
 };
 
 /// What a plan is made for.
@@ -230,9 +259,11 @@ class Model {
 
   /// lookahead: how much audio after a window's last frame kSliding looks at, at least 120 ms.
   /// REQUEST's memory is what this session keeps to beside the others of the device. Errors:
-  /// kOutOfMemory where no rung fits, with what is needed, what is free and what would fit.
+  /// kOutOfMemory where no rung fits, with what is needed, what is free and what would fit. A cache
+  /// that cannot be used is a warning of the first window.
   virtual Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead_ns,
-                                                const PlanRequest& request = {}) noexcept = 0;
+                                                const PlanRequest& request = {},
+                                                const CacheSettings& cache = {}) noexcept = 0;
 };
 
 class Engine {
@@ -255,7 +286,7 @@ class Engine {
 /// where VERSION is not the library's own kEngineVersion. Raise it with every change of this
 /// header.
 inline constexpr char kEngineEntry[] = "latentsync_engine";
-inline constexpr int kEngineVersion = 3;
+inline constexpr int kEngineVersion = 4;
 using EngineEntry = Engine* (*)(int version);
 
 }  // namespace latentsync

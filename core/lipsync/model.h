@@ -23,7 +23,8 @@ class LoadedModel : public Model, public std::enable_shared_from_this<LoadedMode
   const ModelInfo& info() const noexcept override { return networks_.info; }
   Result<RenderSettings> resolve(const RenderSettings& settings) const noexcept override;
   Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead_ns,
-                                        const PlanRequest& request) noexcept override;
+                                        const PlanRequest& request,
+                                        const CacheSettings& cache) noexcept override;
 
   const Networks& networks() const { return networks_; }
   /// 64 hexadecimal digits that are equal for equal contents of all files that were read, wherever

@@ -30,14 +30,8 @@ class LipsyncSession : public Session {
   Result<WindowResult> render(const Window& window, const RenderSettings& settings,
                               std::stop_token stop,
                               const RenderProgressCallback& progress) noexcept override;
-  /// Does ahead of time what of a window does not depend on how the one before looks: faces, crops,
-  /// audio features, the autoencoder's encoding. May be called by a second thread while render()
-  /// runs, for the window that follows; render() of that window then takes the result, if its
-  /// frames (object, times, places in memory), audio, discontinuity and settings are the same. The
-  /// result is dropped by the render() of another window, by another prepare(), and where the
-  /// window before fails: a failure here, too, costs time only. Frames are only read.
   std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
-                                 std::stop_token stop = {}) noexcept;
+                                 std::stop_token stop = {}) noexcept override;
   MemoryPlan memory_plan() const override { return share_.rungs().plan(); }
   const DeviceShare& share() const { return share_; }
 

@@ -50,6 +50,7 @@ void reset() {
   shared.loads.clear();
   shared.plans.clear();
   shared.opened.clear();
+  shared.caches.clear();
   shared.violations.clear();
   shared.renders_held = shared.loads_held = false;
   shared.renders_begun = shared.sessions_opened = 0;
@@ -86,6 +87,11 @@ std::vector<ModelSettings> loads() {
 std::vector<PlanRequest> plans() {
   const std::lock_guard lock(control().mutex);
   return control().plans;
+}
+
+std::vector<CacheSettings> caches() {
+  const std::lock_guard lock(control().mutex);
+  return control().caches;
 }
 
 std::vector<PlanRequest> opened() {

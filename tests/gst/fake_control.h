@@ -24,6 +24,7 @@ struct Control {
   std::vector<ModelSettings> loads;
   std::vector<PlanRequest> plans;
   std::vector<PlanRequest> opened;
+  std::vector<CacheSettings> caches;
   std::vector<std::string> violations;
   bool renders_held = false;
   bool loads_held = false;

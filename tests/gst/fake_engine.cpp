@@ -42,6 +42,11 @@ class FakeSession final : public Session {
   }
   ~FakeSession() override { --control().live_sessions; }
 
+  std::optional<Failure> prepare(const Window&, const RenderSettings&,
+                                 std::stop_token) noexcept override {
+    return std::nullopt;
+  }
+
   MemoryPlan memory_plan() const override {
     const std::lock_guard lock(plan_mutex_);
     return plan_;
@@ -277,6 +282,7 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
   record.discontinuity = window.discontinuity;
   record.settings = settings;
   record.deadline_ns = window.deadline_ns;
+  record.at_rest = window.at_rest;
   for (size_t frame = 0; frame < window.frames->count(); ++frame) {
     record.times.push_back(window.frames->time_ns(frame));
   }
@@ -333,13 +339,15 @@ class FakeModel final : public Model {
   }
 
   Result<std::unique_ptr<Session>> open(AudioContext context, int64_t lookahead,
-                                        const PlanRequest& request) noexcept override {
+                                        const PlanRequest& request,
+                                        const CacheSettings& cache) noexcept override {
     if (const auto code = behaviour_for(folder_).open_failure) return failure(*code, "open()");
     if (lookahead < 120'000'000) violation("a look-ahead of less than 120 ms");
     MemoryPlan plan = fake_plan(request);
     {
       const std::lock_guard lock(control().mutex);
       control().opened.push_back(request);
+      control().caches.push_back(cache);
     }
     if (!plan.fits()) return Failure{ErrorCode::kOutOfMemory, plan.advice, {}};
     return std::unique_ptr<Session>(

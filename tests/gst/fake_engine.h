@@ -55,6 +55,7 @@ struct WindowRecord {
   AudioContext context = AudioContext::kSliding;
   RenderSettings settings;
   std::optional<int64_t> deadline_ns;
+  std::vector<bool> at_rest;
   std::optional<ErrorCode> failure;  ///< kCancelled where it was stopped
 };
 
@@ -85,6 +86,8 @@ std::vector<ModelSettings> loads();
 /// What each plan() and each Model::open() was for, in order.
 std::vector<PlanRequest> plans();
 std::vector<PlanRequest> opened();
+/// Where each of them was to keep its windows.
+std::vector<CacheSettings> caches();
 /// What a caller did against core/engine.h, in words.
 std::vector<std::string> violations();
 
