@@ -34,8 +34,9 @@
  * ## Messages
  * - element message `latentsync-window`, for each rendered window: `index` (#guint64), `pts`
  *   (#guint64), `running-time` (#gint64), `stream-time` (#gint64), `frames` (#gint), `edited`
- *   (#gint), `passed` (#gint), `faces` (#gint), `discontinuity` (#gboolean), `seconds` (#gdouble),
- *   and `seconds-face`, `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble).
+ *   (#gint), `passed` (#gint), `faces` (#gint), `discontinuity` (#gboolean), `cached` (#gboolean:
+ *   #GstLatentsync:disk-cache had it, nothing was denoised), `seconds` (#gdouble), and
+ *   `seconds-face`, `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble).
  * - element message `latentsync-plan`, before the model is loaded and when the rung has changed:
  *   how windows are fitted into the memory. `device`, `precision` (#gchararray), `resolution`
  *   (#gint64), `total`, `free` (of the device; -1: not known) and `budget` (bytes, #gint64), `fits`
@@ -199,6 +200,7 @@ std::shared_ptr<Worker> new_worker(Element& element, const Settings& settings, i
   options.loaded = element.model;
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
+  options.cache = settings.disk_cache;
   return std::make_shared<Worker>(*element.engine, element, options);
 }
 

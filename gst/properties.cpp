@@ -74,6 +74,15 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kBatchSize:
       settings.batch_size = static_cast<int>(g_value_get_uint(value));
       break;
+    case kDiskCache:
+      settings.disk_cache.enabled = g_value_get_boolean(value) != FALSE;
+      break;
+    case kDiskCacheDir:
+      settings.disk_cache.folder = text();
+      break;
+    case kDiskCacheSize:
+      settings.disk_cache.most_bytes = g_value_get_int64(value) << 20;
+      break;
     case kAudioContext:
       settings.audio_context = static_cast<AudioContext>(g_value_get_enum(value));
       break;
@@ -152,6 +161,16 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kBatchSize:
       g_value_set_uint(value, static_cast<guint>(settings.batch_size));
+      break;
+    case kDiskCache:
+      g_value_set_boolean(value, settings.disk_cache.enabled);
+      break;
+    case kDiskCacheDir:
+      g_value_set_string(
+          value, settings.disk_cache.folder.empty() ? nullptr : settings.disk_cache.folder.c_str());
+      break;
+    case kDiskCacheSize:
+      g_value_set_int64(value, settings.disk_cache.most_bytes >> 20);
       break;
     case kAudioContext:
       g_value_set_enum(value, number(settings.audio_context));

@@ -115,7 +115,7 @@ void install_memory_properties(GObjectClass* klass, const MemorySettings& defaul
           g_param_spec_int64("vram-budget", "VRAM budget",
                              "Memory that may be used, in MiB; negative: all free memory but so "
                              "much; 0: by vram-fraction",
-                             -kMostVramBudget, kMostVramBudget, defaults.vram_budget, kWhenReady));
+                             -kMostMebibytes, kMostMebibytes, defaults.vram_budget, kWhenReady));
   /**
    * GstLatentsync:vram-fraction:
    *
@@ -155,6 +155,47 @@ void install_memory_properties(GObjectClass* klass, const MemorySettings& defaul
                             "Which measures a window may be fitted into the memory with",
                             optimization_level_type(), number(defaults.optimization_level),
                             kWhenReady));
+}
+
+/// Where finished windows are kept.
+void install_cache_properties(GObjectClass* klass, const CacheSettings& defaults) {
+  /**
+   * GstLatentsync:disk-cache:
+   *
+   * Whether finished windows are kept on disk, by content, and taken from there where the same ones
+   * are asked for again. They hold pictures of faces.
+   *
+   * Since: 0.1
+   */
+  install(klass, kDiskCache,
+          g_param_spec_boolean("disk-cache", "Disk cache",
+                               "Keep finished windows on disk, and take equal ones from there",
+                               defaults.enabled, kWhenReady));
+  /**
+   * GstLatentsync:disk-cache-dir:
+   *
+   * The folder of #GstLatentsync:disk-cache, made where it is missing; several processes may share
+   * it. %NULL, the default, stands for the folder latentsync in the user's cache folder.
+   *
+   * Since: 0.1
+   */
+  install(klass, kDiskCacheDir,
+          g_param_spec_string("disk-cache-dir", "Disk cache folder",
+                              "Folder of disk-cache; null: latentsync in the user's cache folder",
+                              nullptr, kWhenReady));
+  /**
+   * GstLatentsync:disk-cache-size:
+   *
+   * The MiB that the files in #GstLatentsync:disk-cache-dir may take: beyond it the least recently
+   * used ones are removed. 0: 10 GiB.
+   *
+   * Since: 0.1
+   */
+  install(klass, kDiskCacheSize,
+          g_param_spec_int64("disk-cache-size", "Disk cache size",
+                             "MiB that the files of disk-cache may take; the least recently used "
+                             "ones are removed; 0: 10 GiB",
+                             0, kMostMebibytes, defaults.most_bytes >> 20, kWhenReady));
 }
 
 /// How a window is rendered.
@@ -320,9 +361,10 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
    *
    * The structure latentsync-stats: windows, frames-in, -out, -edited, -passed, -late and -dropped
    * (#guint64), seconds of rendering and of each stage (#gdouble), model, device and precision
-   * (#gchararray), memory-planned and memory-peak (MiB, #guint64) and memory-rung (#gchararray: the
-   * measure that is in force, whole where there is none), since the start. frames-edited and
-   * frames-passed were output; with frames-dropped and what is held they are frames-in.
+   * (#gchararray), memory-planned and memory-peak (MiB, #guint64), memory-rung (#gchararray: the
+   * measure that is in force, whole where there is none) and cache-hits (#guint64: the windows that
+   * #GstLatentsync:disk-cache had), since the start. frames-edited and frames-passed were output;
+   * with frames-dropped and what is held they are frames-in.
    *
    * Since: 0.1
    */
@@ -339,6 +381,7 @@ void install_property_specs(GObjectClass* klass) {
   const Settings defaults;
   install_model_properties(klass, defaults);
   install_memory_properties(klass, defaults.memory);
+  install_cache_properties(klass, defaults.disk_cache);
   install_render_properties(klass, defaults);
   install_stream_properties(klass, defaults);
 }

@@ -18,6 +18,8 @@ Domain warning_domain(Topic topic) {
       return {GST_CORE_ERROR, GST_CORE_ERROR_FAILED};
     case Topic::kMemory:
       return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT};
+    case Topic::kCache:
+      return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED};
     default:
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED};
   }
@@ -102,14 +104,14 @@ void Reporter::post_failure(const Failure& failure) {
   failed_ = true;
 }
 
+bool Reporter::is_first(const std::string& warning) {
+  std::lock_guard lock(mutex_);
+  return warned_.insert(warning).second;
+}
+
 void Reporter::warn_once(Topic topic, const char* cause, const std::string& message,
                          const std::string& debug, GstStructure* details) {
-  bool first;
-  {
-    std::lock_guard lock(mutex_);
-    first = warned_.insert(cause).second;
-  }
-  if (first) {
+  if (is_first(cause)) {
     post_message(element_, GST_MESSAGE_WARNING, warning_domain(topic), message, debug, cause,
                  details);
   } else if (details) {
@@ -153,20 +155,29 @@ void Reporter::post_window(const Outcome& outcome, NoFace no_face) {
   {
     std::lock_guard lock(mutex_);
     ++statistics_.windows;
+    statistics_.cache_hits += result.cached;
     statistics_.render_seconds += outcome.seconds;
     add_seconds(statistics_.seconds, result.seconds);
     statistics_.memory_peak = std::max(statistics_.memory_peak, result.memory_peak);
   }
+  GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT ": %d of %d frames are edited, %s",
+                   job.index, edited, job.group.frames,
+                   result.cached ? "from the cache" : "rendered");
   const Frame& first = job.group.frame(0);
   GstStructure* structure = gst_structure_new(
       "latentsync-window", "index", G_TYPE_UINT64, job.index, "pts", G_TYPE_UINT64,
       GST_BUFFER_PTS(first.buffer.get()), "running-time", G_TYPE_INT64, first.running_ns,
       "stream-time", G_TYPE_INT64, first.stream_ns, "frames", G_TYPE_INT, job.group.frames,
       "edited", G_TYPE_INT, edited, "passed", G_TYPE_INT, job.group.frames - edited, "faces",
-      G_TYPE_INT, faces, "discontinuity", G_TYPE_BOOLEAN, job.group.discontinuity, "seconds",
-      G_TYPE_DOUBLE, outcome.seconds, nullptr);
+      G_TYPE_INT, faces, "discontinuity", G_TYPE_BOOLEAN, job.group.discontinuity, "cached",
+      G_TYPE_BOOLEAN, result.cached, "seconds", G_TYPE_DOUBLE, outcome.seconds, nullptr);
   set_seconds(structure, result.seconds);
   post(structure);
+  // What cannot be read and what cannot be written are told from each other by their words alone.
+  if (const std::string& words = result.cache_warning; !words.empty() && is_first(words)) {
+    post_message(element_, GST_MESSAGE_WARNING, warning_domain(Topic::kCache), words, {},
+                 "disk-cache", nullptr);
+  }
   report_faceless(job, result, no_face);
 }
 
@@ -278,7 +289,8 @@ GstStructure* Reporter::statistics() const {
       "inference-steps", G_TYPE_INT64, settings_.inference_steps, "feature-cache", G_TYPE_INT64,
       settings_.feature_cache, "attention", G_TYPE_STRING, attention_name(settings_.attention),
       "memory-planned", G_TYPE_UINT64, mebibytes(s.memory_planned), "memory-peak", G_TYPE_UINT64,
-      mebibytes(s.memory_peak), "memory-rung", G_TYPE_STRING, s.memory_rung.c_str(), nullptr);
+      mebibytes(s.memory_peak), "memory-rung", G_TYPE_STRING, s.memory_rung.c_str(), "cache-hits",
+      G_TYPE_UINT64, s.cache_hits, nullptr);
   set_seconds(structure, s.seconds);
   return structure;
 }

@@ -19,6 +19,7 @@ namespace latentsync {
 /// was edited, passed or dropped.
 struct Statistics {
   uint64_t windows = 0;
+  uint64_t cache_hits = 0;  ///< of them
   uint64_t frames_in = 0;
   uint64_t frames_edited = 0;   ///< and output
   uint64_t frames_passed = 0;   ///< output as they arrived
@@ -32,7 +33,7 @@ struct Statistics {
 };
 
 /// What a warning is about.
-enum class Topic { kGraph, kPads, kStream, kMemory };
+enum class Topic { kGraph, kPads, kStream, kMemory, kCache };
 
 /// How late a frame is.
 struct Lateness {
@@ -79,6 +80,8 @@ class Reporter {
 
  private:
   void post(GstStructure* structure);
+  /// Whether WARNING, its cause or its words, is new in this run.
+  bool is_first(const std::string& warning);
   void report_faceless(const Job& job, const WindowResult& result, NoFace no_face);
 
   GstElement* const element_;

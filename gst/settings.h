@@ -27,6 +27,7 @@ struct Settings {
   std::string device = "auto";
   MemorySettings memory;
   int batch_size = 0;
+  CacheSettings disk_cache;
   AudioContext audio_context = AudioContext::kSliding;
   uint64_t audio_lookahead = 500'000'000;  ///< ns
   NoFace no_face = NoFace::kPassThrough;
@@ -39,8 +40,8 @@ constexpr uint64_t kLeastLookahead = 120'000'000;
 constexpr uint64_t kMostLookahead = 5'000'000'000;
 constexpr int kMostWindowFrames = 24;
 constexpr double kMostVramFraction = 0.95;
-/// MiB: in bytes it is still an int64.
-constexpr int64_t kMostVramBudget = INT64_MAX >> 20;
+/// In bytes it is still an int64.
+constexpr int64_t kMostMebibytes = INT64_MAX >> 20;
 
 /// What a range alone cannot say; names the property. Nothing if all is well.
 std::optional<Failure> check(const Settings& settings);

@@ -202,7 +202,7 @@ bool Worker::load() {
 std::optional<Failure> Worker::open(AudioContext context) {
   session_.reset();
   const PlanRequest request = this->request();
-  auto session = model_->open(context, options_.lookahead_ns, request);
+  auto session = model_->open(context, options_.lookahead_ns, request, options_.cache);
   if (!session) return session.failure();
   session_ = std::move(*session);
   planned_pixels_ = request.width * request.height;

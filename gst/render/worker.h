@@ -62,6 +62,7 @@ class Worker {
     std::shared_ptr<Model> loaded;  ///< of the request; null: to be loaded
     AudioContext context = AudioContext::kSliding;
     int64_t lookahead_ns = 0;
+    CacheSettings cache;
   };
 
   Worker(Engine& engine, WorkerListener& listener, Options options);

@@ -27,13 +27,14 @@ Failure cancelled() { return {ErrorCode::kCancelled, "It was stopped.", {}}; }
 class FakeSession final : public Session {
  public:
   FakeSession(std::string folder, AudioContext context, int64_t lookahead_ns, ModelInfo info,
-              MemoryPlan plan)
+              MemoryPlan plan, bool has_cache)
       : folder_(std::move(folder)),
         context_(context),
         lookahead_(lookahead_ns),
         past_(behaviour_for(folder_).context.count()),
         info_(std::move(info)),
-        plan_(std::move(plan)) {
+        plan_(std::move(plan)),
+        has_cache_(has_cache) {
     ++control().live_sessions;
     const std::lock_guard lock(control().mutex);
     number_ = ++control().sessions_opened;
@@ -116,6 +117,7 @@ class FakeSession final : public Session {
   const ModelInfo info_;
   mutable std::mutex plan_mutex_;
   MemoryPlan plan_;
+  const bool has_cache_;
   uint64_t number_ = 0;
   std::vector<float> whole_;
   bool finished_ = false;
@@ -241,6 +243,10 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
   result.seconds = {0.001, 0.002, 0.003, 0.004, 0.005, 0.006};
   result.rung = memory_plan().rung().rung.name;
   result.memory_peak = memory_plan().rung().peak - (int64_t{10} << 20);
+  if (has_cache_) {
+    result.cached = rendered_ < behaviour.cached;
+    result.cache_warning = behaviour.cache_warning;
+  }
   return result;
 }
 
@@ -350,8 +356,8 @@ class FakeModel final : public Model {
       control().caches.push_back(cache);
     }
     if (!plan.fits()) return Failure{ErrorCode::kOutOfMemory, plan.advice, {}};
-    return std::unique_ptr<Session>(
-        std::make_unique<FakeSession>(folder_, context, lookahead, info_, std::move(plan)));
+    return std::unique_ptr<Session>(std::make_unique<FakeSession>(
+        folder_, context, lookahead, info_, std::move(plan), cache.enabled));
   }
 
  private:

@@ -36,6 +36,8 @@
 ///   window-limit=24                   ModelInfo::most_window_frames
 ///   steps=4, resolution=64            the model's own
 ///   warnings=2                        so many come with the model
+///   cached=2                          a cache that is on has so many of a session's first windows
+///   cache-warning=words               what a cache that is on has against each window
 ///   record=off                        windows() stays empty
 ///
 /// A frame's new pixels, those of edited_area(), are a function of its old ones, of the window's

@@ -86,6 +86,10 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.resolution = std::stoi(value);
   } else if (key == "warnings") {
     behaviour.warnings = std::stoi(value);
+  } else if (key == "cached") {
+    behaviour.cached = std::stoi(value);
+  } else if (key == "cache-warning") {
+    behaviour.cache_warning = value;
   } else if (key == "window-limit") {
     behaviour.window_limit = std::stoi(value);
   } else if (key == "no-face") {

@@ -36,6 +36,8 @@ struct Behaviour {
   int resolution = 64;
   int window_limit = 24;
   int warnings = 0;
+  int cached = 0;
+  std::string cache_warning;
   std::vector<std::pair<int64_t, int64_t>> no_face;  ///< ns, both ends belong to it
   int no_face_mark = -1;
   std::chrono::nanoseconds context = std::chrono::seconds(1);

@@ -72,6 +72,40 @@ TEST_P(Messages, TellWhatIsInForce) {
   gst_structure_free(stats);
 }
 
+// Windows that the disk cache had are told as that, and counted.
+TEST_P(Messages, TellWhatTheCacheHad) {
+  fake::behave("cached=2");
+  for (const bool on : {true, false}) {
+    SCOPED_TRACE(on);
+    Rig rig(GetParam(), {{"disk-cache", on ? "true" : "false"}});
+    run(rig, Clip{});
+    std::vector<bool> cached;
+    for (const auto& message : rig.element_messages("latentsync-window")) {
+      gboolean is = FALSE;
+      ASSERT_TRUE(
+          gst_structure_get_boolean(gst_message_get_structure(message.get()), "cached", &is));
+      cached.push_back(is != FALSE);
+    }
+    EXPECT_EQ(cached, (std::vector<bool>{on, on, false}));
+    EXPECT_EQ(number(stats_of(rig).get(), "cache-hits"), on ? 2 : 0);
+  }
+}
+
+// What is wrong with the disk cache is one warning, in the engine's words; the frames are rendered.
+TEST_P(Messages, TellOnceWhatIsWrongWithTheCache) {
+  fake::behave("cache-warning=The folder /full cannot be written to.");
+  Rig rig(GetParam(), {{"disk-cache", "true"}});
+  run(rig, Clip{});
+  const auto warnings = rig.messages(GST_MESSAGE_WARNING);
+  ASSERT_EQ(warnings.size(), 1u);
+  GError* error = nullptr;
+  gst_message_parse_warning(warnings.front().get(), &error, nullptr);
+  EXPECT_STREQ(error->message, "The folder /full cannot be written to.");
+  EXPECT_TRUE(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED));
+  g_error_free(error);
+  EXPECT_EQ(number(stats_of(rig).get(), "frames-edited"), 40);
+}
+
 // What a model warns of is a warning each, once.
 TEST_P(Messages, TellWhatTheModelWarnsOf) {
   fake::behave("warnings=2");

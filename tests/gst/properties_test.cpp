@@ -68,7 +68,7 @@ const Spec kSpecs[] = {
     {"audio-lookahead", "guint64", 120e6, 5e9, "500000000", true},
     {"vram-fraction", "gdouble", 0, 0.95, "0.000000", true},
     {"vram-budget", "gint64", -kAny, kAny, "0", true},
-    {"disk-cache-size", "int", -kAny, kAny, nullptr, false},
+    {"disk-cache-size", "gint64", 0, kAny, "0", true},
 };
 
 struct Range {
@@ -168,6 +168,10 @@ TEST_F(PropertiesTest, StringsAndStatisticsAreAsPromised) {
   g_free(path);
   ASSERT_NE(find("device"), nullptr);
   EXPECT_EQ(default_of(find("device")), "auto");
+  ASSERT_NE(find("disk-cache"), nullptr);
+  EXPECT_EQ(default_of(find("disk-cache")), "false");
+  ASSERT_NE(find("disk-cache-dir"), nullptr);
+  EXPECT_EQ(default_of(find("disk-cache-dir")), "");
   GParamSpec* stats = find("stats");
   ASSERT_NE(stats, nullptr);
   EXPECT_EQ(G_PARAM_SPEC_VALUE_TYPE(stats), GST_TYPE_STRUCTURE);
@@ -240,7 +244,10 @@ TEST_F(PropertiesTest, EachReachesTheEngine) {
                              {"face-select", "center"},
                              {"precision", "bfloat16"},
                              {"vae", "tiny"},
-                             {"device", "cpu"}});
+                             {"device", "cpu"},
+                             {"disk-cache", "true"},
+                             {"disk-cache-dir", "/a/folder"},
+                             {"disk-cache-size", "300"}});
     run(rig, Clip{});
   }
   const auto windows = fake::windows();
@@ -261,6 +268,8 @@ TEST_F(PropertiesTest, EachReachesTheEngine) {
   EXPECT_EQ(loads[0].device, "cpu");
   EXPECT_EQ(loads[0].precision, Precision::kBfloat16);
   EXPECT_EQ(loads[0].vae, VaeChoice::kTiny);
+  const CacheSettings cache{.enabled = true, .folder = "/a/folder", .most_bytes = 300 << 20};
+  EXPECT_EQ(fake::caches(), std::vector<CacheSettings>{cache});
 }
 
 // Without a model-path the installed model is loaded, the demo model.
@@ -337,6 +346,7 @@ TEST_F(PropertiesTest, DefaultsReachTheEngine) {
   EXPECT_EQ(settings.attention, Attention::kFlex);
   EXPECT_EQ(settings.face_select, FaceSelect::kLargest);
   EXPECT_EQ(windows.front().context, AudioContext::kSliding);
+  EXPECT_EQ(fake::caches(), std::vector<CacheSettings>{CacheSettings{}});
 }
 
 // A seed of -1 is drawn anew at each start, holds for the whole run, and is told on the bus.
