@@ -11,23 +11,39 @@
 namespace latentsync {
 namespace {
 
+/// Whether no frame needs the audio that arrives: the video has ended, and the audio has not
+/// flushed for video that follows.
+bool is_over(const Element& element) {
+  const bool over = element.source.ended() || element.source.flow() != GST_FLOW_OK;
+  return over && !element.input.audio.renewed();
+}
+
 /// What a buffer is refused with; GST_FLOW_OK where it is taken. With the lock held.
 GstFlowReturn refusal(const Element& element, bool video) {
   const Input& input = element.input;
   const bool flushing = video ? input.video.flushing() : input.audio.flushing();
   if (flushing || element.source.stopping()) return GST_FLOW_FLUSHING;
   if (element.reporter.failed()) return GST_FLOW_ERROR;
-  if (element.source.flow() != GST_FLOW_OK) return element.source.flow();
-  if (video) return input.video.ended() ? GST_FLOW_EOS : GST_FLOW_OK;
+  const GstFlowReturn flow = element.source.flow();
+  if (video) return flow == GST_FLOW_OK && input.video.ended() ? GST_FLOW_EOS : flow;
+  const AudioOutput& output = element.audio_output;
+  if (output.flow() < GST_FLOW_EOS) return output.flow();
+  if (output.wanted()) {
+    if (output.ended()) return GST_FLOW_EOS;
+    return flow == GST_FLOW_EOS ? GST_FLOW_OK : flow;
+  }
+  if (flow != GST_FLOW_OK) return flow;
   // After the end only audio of its own flush is for something: for video that follows.
-  return element.source.ended() && !input.audio.renewed() ? GST_FLOW_EOS : GST_FLOW_OK;
+  return is_over(element) ? GST_FLOW_EOS : GST_FLOW_OK;
 }
 
 bool has_room(const Element& element, bool video) {
   const Input& input = element.input;
   if (video) return input.video.frames() + element.source.held() < input.video.most_held();
   // Live audio is never refused: the oldest goes.
-  return element.source.live() || input.audio.has_room(input.video.end_ns());
+  if (element.source.live()) return true;
+  if (is_over(element) || input.audio.drops()) return element.audio_output.has_room();
+  return input.audio.has_room(input.video.end_ns());
 }
 
 /// Waits until there is room, or the buffer is refused.
@@ -39,6 +55,24 @@ GstFlowReturn wait_for_room(Element& element, Lock& lock, bool video) {
 
 bool is_empty_gap(GstBuffer* buffer) {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
+}
+
+/// The samples of BUFFER within SEGMENT; none: there are none.
+std::optional<Sound> read_within(GstBuffer* buffer, const GstSegment& segment, bool is_float) {
+  if (is_empty_gap(buffer)) return std::nullopt;
+  BufferPtr clipped(gst_buffer_ref(buffer));
+  if (GST_BUFFER_PTS_IS_VALID(buffer)) {
+    clipped.reset(gst_audio_buffer_clip(clipped.release(), &segment, 16000, is_float ? 4 : 2));
+  }
+  if (!clipped) return std::nullopt;
+  return read_sound(clipped.get(), is_float);
+}
+
+/// For the windows. With the lock held.
+std::optional<Failure> keep(Input& input, GstBuffer* buffer, const std::optional<Sound>& sound) {
+  if (sound) return input.audio.push(*sound);
+  if (!is_empty_gap(buffer) || !GST_BUFFER_PTS_IS_VALID(buffer)) return std::nullopt;
+  return input.audio.push_gap(GST_BUFFER_PTS(buffer), GST_BUFFER_DURATION(buffer));
 }
 
 }  // namespace
@@ -85,7 +119,7 @@ GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* raw) {
   BufferPtr buffer(raw);
   GST_LOG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
   if (element.ask_latency) look_up_latency(element);
-  bool is_float, lost;
+  bool is_float, lost, needed;
   GstSegment segment;
   {
     Lock lock(element.monitor->mutex);
@@ -95,34 +129,25 @@ GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* raw) {
     is_float = element.input.audio.is_float();
     segment = element.input.audio.segment();
     lost = element.input.audio.lost();
-    if (element.input.audio.drops() && !lost) return GST_FLOW_OK;
+    needed = !element.input.audio.drops() && !is_over(element);
   }
   if (lost) {
     element.reporter.warn_once(
         Topic::kStream, "audio-after-whole",
         "Audio arrived after the whole audio was read, as of another file in a playlist: it is "
         "ignored. Flush both pads with a seek, or set audio-context=sliding.");
-    return GST_FLOW_OK;
   }
   std::optional<Sound> sound;
-  if (!is_empty_gap(raw)) {
-    if (GST_BUFFER_PTS_IS_VALID(raw)) {
-      buffer.reset(gst_audio_buffer_clip(buffer.release(), &segment, 16000, is_float ? 4 : 2));
-    }
-    if (!buffer) return GST_FLOW_OK;
-    sound = read_sound(buffer.get(), is_float);
-  }
+  if (needed) sound = read_within(raw, segment, is_float);
   std::optional<Failure> failure;
   {
     Lock lock(element.monitor->mutex);
     if (const auto flow = wait_for_room(element, lock, false); flow != GST_FLOW_OK) return flow;
-    AudioInput& audio = element.input.audio;
-    element.input.forget_old_audio(element.source.live());
-    if (sound) {
-      failure = audio.push(*sound);
-    } else if (GST_BUFFER_PTS_IS_VALID(raw)) {
-      failure = audio.push_gap(GST_BUFFER_PTS(raw), GST_BUFFER_DURATION(raw));
+    if (needed && !is_over(element)) {
+      element.input.forget_old_audio(element.source.live());
+      failure = keep(element.input, raw, sound);
     }
+    if (!failure) element.audio_output.push(std::move(buffer));
     ++element.input.arrivals;
     element.monitor->notify();
   }

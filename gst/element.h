@@ -5,6 +5,7 @@
 #include "gst/input/pool_check.h"
 #include "gst/latentsync.h"
 #include "gst/monitor.h"
+#include "gst/output/audio_output.h"
 #include "gst/output/source.h"
 #include "gst/render/worker.h"
 #include "gst/reporter.h"
@@ -22,7 +23,8 @@ struct Element final : WorkerListener {
       : self(owner),
         pads(owned_pads),
         reporter(owner),
-        source(monitor, input, reporter, owner, owned_pads) {}
+        source(monitor, input, reporter, owner, owned_pads),
+        audio_output(monitor, source, reporter, owner) {}
 
   // From the worker's thread.
   void plan_made(const MemoryPlan& plan) override;
@@ -45,6 +47,8 @@ struct Element final : WorkerListener {
   void fail(const Failure& failure);
   /// Starts the source task, unless the element is on its way to READY.
   void start_task();
+  /// The same of audio_src, where there is one.
+  void start_audio_task();
 
   GstElement* const self;
   const Source::Pads pads;
@@ -53,6 +57,7 @@ struct Element final : WorkerListener {
   Input input;  ///< guarded by the monitor
   Reporter reporter;
   Source source;                  ///< guarded by the monitor, but for turn()
+  AudioOutput audio_output;       ///< likewise
   GstClockTime lookahead_ns = 0;  ///< guarded by the monitor; of this run
   PoolCheck pools;                ///< of video_sink's streaming thread
 
@@ -140,6 +145,13 @@ gboolean src_event(Element& element, GstPad* pad, GstEvent* event);
 /// EOS that an application sends: what has arrived so far is output.
 gboolean end_stream(Element& element, GstEvent* event);
 
+// audio_pad.cpp
+/// Null where there is one already.
+GstPad* request_audio_pad(Element& element, GstPadTemplate* pad_template);
+void release_audio_pad(Element& element, GstPad* pad);
+/// FLUSH_START and FLUSH_STOP that arrive at audio_sink.
+gboolean flush_audio(Element& element, EventPtr event);
+
 // seek.cpp
 /// Takes the event.
 gboolean seek(Element& element, GstEvent* event);
@@ -149,6 +161,12 @@ bool is_seekable(GstPad* pad);
 // queries.cpp
 gboolean sink_query(Element& element, GstPad* pad, GstQuery* query);
 gboolean src_query(Element& element, GstPad* pad, GstQuery* query);
+/// The pad by which what arrives leaves; null for audio without audio_src.
+PadPtr way_out(Element& element, bool video);
+/// The caps of OTHER's peer as far as PAD can do them; OTHER may be null.
+void answer_caps(GstPad* pad, GstPad* other, GstQuery* query);
+/// The video's answer, as far as a seek would not be refused (seek.cpp).
+gboolean answer_seeking(Element& element, GstQuery* query);
 
 // latency.cpp
 /// Asks upstream anew.

@@ -7,18 +7,21 @@
 /// Events. What becomes of those that arrive at the sink pads:
 ///
 ///   event                                video_sink                      audio_sink
-///   FLUSH_START, FLUSH_STOP              forwarded at once;              end here;
+///   FLUSH_START, FLUSH_STOP              forwarded at once;              forwarded at once;
 ///                                        drop all video                  drop all audio
-///   CAPS, SEGMENT, STREAM_START          read, queued                    read, end here
-///   GAP                                  queued; tells where it is       silence up to its end
-///   EOS, SEGMENT_DONE                    queued; a window ends           no more audio
-///   others, serialized (TAG, custom …)   queued                          end here
-///   others (custom, out of band …)       forwarded at once               end here
+///   CAPS, SEGMENT, STREAM_START          read, queued                    read, queued
+///   GAP                                  queued; tells where it is       silence up to its end;
+///                                                                        queued
+///   EOS, SEGMENT_DONE                    queued; a window ends           no more audio; queued
+///   others, serialized (TAG, custom …)   queued                          queued
+///   others (custom, out of band …)       forwarded at once               forwarded at once
 ///
-/// "Queued": the event leaves after the frames before it and before those after it, as it came. A
-/// flush keeps queued sticky events but for SEGMENT and EOS. Of upstream events SEEK goes to both
-/// sources (seek.cpp); QOS, NAVIGATION and RECONFIGURE, which are about pictures, to the video's;
-/// others to both.
+/// What is queued or forwarded leaves, as it came, by src and audio_src; without an audio_src what
+/// arrives at audio_sink ends there. "Queued": the event leaves after the frames or audio before it
+/// and before those after it. A flush keeps queued sticky events but for SEGMENT and EOS. Of
+/// upstream events SEEK goes to both sources (seek.cpp), from either source pad. Of those that
+/// arrive at src QOS, NAVIGATION and RECONFIGURE, which are about pictures, go to the video's
+/// source, others to both; what else arrives at audio_src goes to the audio's (audio_pad.cpp).
 namespace latentsync {
 namespace {
 
@@ -44,6 +47,7 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
     if (!gst_audio_info_from_caps(&info, caps)) return unreadable_caps(caps);
     const std::lock_guard lock(element.monitor->mutex);
     element.input.audio.set_format(GST_AUDIO_INFO_IS_FLOAT(&info));
+    element.audio_output.push(std::move(event));
     return std::nullopt;
   }
   GstVideoInfo info;
@@ -85,6 +89,7 @@ Refusal set_segment(Element& element, bool video, EventPtr event) {
     element.input.video.set_segment(copy, std::move(event));
   } else {
     element.input.audio.set_segment(copy);
+    element.audio_output.push(std::move(event));
   }
   element.monitor->notify();
   return std::nullopt;
@@ -132,21 +137,6 @@ Refusal take_audio_event(Input& input, GstEvent* event) {
   return std::nullopt;
 }
 
-gboolean flush_audio(Element& element, EventPtr event) {
-  const std::lock_guard lock(element.monitor->mutex);
-  Input& input = element.input;
-  if (GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START) {
-    input.audio.begin_flush(gst_event_get_seqnum(event.get()));
-  } else {
-    input.audio.end_flush();
-    if (input.audio.flush_seqnum() != input.video.flush_seqnum()) {
-      input.audio_flushed = std::chrono::steady_clock::now();
-    }
-  }
-  element.monitor->notify();
-  return TRUE;
-}
-
 gboolean flush_video(Element& element, EventPtr event) {
   if (GST_EVENT_TYPE(event.get()) == GST_EVENT_FLUSH_START) {
     int dropped;
@@ -173,6 +163,11 @@ gboolean flush_video(Element& element, EventPtr event) {
   return TRUE;
 }
 
+gboolean forward(Element& element, bool video, EventPtr event) {
+  const PadPtr out = way_out(element, video);
+  return out ? gst_pad_push_event(out.get(), event.release()) : TRUE;
+}
+
 }  // namespace
 
 gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
@@ -192,13 +187,14 @@ gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
       refusal = set_segment(element, video, std::move(event));
       break;
     default: {
-      if (video && !GST_EVENT_IS_SERIALIZED(raw)) {
-        return gst_pad_push_event(element.pads.src, event.release());
-      }
+      if (!GST_EVENT_IS_SERIALIZED(raw)) return forward(element, video, std::move(event));
       const std::lock_guard lock(element.monitor->mutex);
       if (is_flushed(element.input, video, raw)) return FALSE;
-      if (video) take_video_event(element.input, std::move(event));
-      if (!video) refusal = take_audio_event(element.input, raw);
+      if (video) {
+        take_video_event(element.input, std::move(event));
+      } else if (!(refusal = take_audio_event(element.input, raw))) {
+        element.audio_output.push(std::move(event));
+      }
       element.monitor->notify();
     }
   }
@@ -210,6 +206,7 @@ gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
 gboolean end_stream(Element& element, GstEvent* event) {
   const std::lock_guard lock(element.monitor->mutex);
   element.input.audio.end(true);
+  element.audio_output.push(EventPtr(gst_event_ref(event)));
   element.input.video.end(EventPtr(event));
   element.monitor->notify();
   return TRUE;

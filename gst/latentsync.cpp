@@ -7,9 +7,9 @@
  *
  * Edits the mouth in a video so that it follows an audio track, with the LatentSync
  * latent-diffusion model. Video arrives at video_sink and is output at src, frame by frame, with
- * its own timestamps. The speech arrives at audio_sink as mono at 16 kHz; it is consumed and not
- * output. Both are matched by running time. To play or mux the audio, branch it off with a tee
- * before audio_sink.
+ * its own timestamps. The speech arrives at audio_sink as mono at 16 kHz, and is output as it came
+ * at the request pad audio_src, each buffer when the video of its time leaves. Both are matched by
+ * running time.
  *
  * ## Example launch lines
  * |[
@@ -82,6 +82,8 @@ static GstStaticPadTemplate video_template = GST_STATIC_PAD_TEMPLATE(
     "video_sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
 static GstStaticPadTemplate audio_template = GST_STATIC_PAD_TEMPLATE(
     "audio_sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(AUDIO_CAPS));
+static GstStaticPadTemplate audio_src_template =
+    GST_STATIC_PAD_TEMPLATE("audio_src", GST_PAD_SRC, GST_PAD_REQUEST, GST_STATIC_CAPS(AUDIO_CAPS));
 static GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
 
@@ -228,6 +230,7 @@ bool start(Element& element) {
     const std::lock_guard lock(element.monitor->mutex);
     element.source.start({element.worker, settings.audio_context, seed,
                           [&element](GstClockTime time) { return settings_at(element, time); }});
+    element.audio_output.start();
     update_own_latency(element);
   }
   const std::lock_guard lock(element.task_mutex);
@@ -241,6 +244,7 @@ void begin_stop(Element& element) {
   {
     const std::lock_guard lock(element.monitor->mutex);
     element.source.stop();
+    element.audio_output.stop();
   }
   const std::lock_guard lock(element.task_mutex);
   element.may_run = false;
@@ -253,6 +257,7 @@ void end_stop(Element& element) {
     const std::lock_guard lock(element.monitor->mutex);
     const int frames = element.input.video.frames();
     element.source.reset();
+    element.audio_output.reset();
     element.reporter.count_dropped(frames);
     element.input.start(1, 0, false);
   }
@@ -339,6 +344,26 @@ void link_changed(GstPad*, GstPad*, gpointer data) {
   element.worker_changed();
 }
 
+GstPad* request_new_pad(GstElement* self, GstPadTemplate* pad_template, const gchar*,
+                        const GstCaps*) noexcept {
+  Element& element = element_of(self);
+  try {
+    return request_audio_pad(element, pad_template);
+  } catch (...) {
+    element.fail(current_failure());
+    return nullptr;
+  }
+}
+
+void release_pad(GstElement* self, GstPad* pad) noexcept {
+  Element& element = element_of(self);
+  try {
+    release_audio_pad(element, pad);
+  } catch (...) {
+    element.fail(current_failure());
+  }
+}
+
 }  // namespace
 }  // namespace latentsync
 
@@ -357,9 +382,12 @@ static void gst_latentsync_class_init(GstLatentsyncClass* klass) {
   gst_element_class_add_static_pad_template(element_class, &video_template);
   gst_element_class_add_static_pad_template(element_class, &audio_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);
+  gst_element_class_add_static_pad_template(element_class, &audio_src_template);
   gst_element_class_set_static_metadata(
       element_class, "LatentSync lip synchronisation", "Filter/Effect/Video",
       "Makes the mouth in a video follow an audio track", "The latentsync project");
+  element_class->request_new_pad = request_new_pad;
+  element_class->release_pad = release_pad;
   element_class->change_state = GST_DEBUG_FUNCPTR(
       (ElementFunction<latentsync::change_state, GST_STATE_CHANGE_FAILURE>::call));
   element_class->send_event =

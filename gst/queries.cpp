@@ -7,18 +7,6 @@
 namespace latentsync {
 namespace {
 
-/// The caps of OTHER's peer as far as PAD can do them.
-void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
-  GstCaps* filter = nullptr;
-  gst_query_parse_caps(query, &filter);
-  CapsPtr own(gst_pad_get_pad_template_caps(pad));
-  CapsPtr wanted(filter ? gst_caps_intersect_full(filter, own.get(), GST_CAPS_INTERSECT_FIRST)
-                        : gst_caps_ref(own.get()));
-  CapsPtr peer(other ? gst_pad_peer_query_caps(other, wanted.get()) : gst_caps_ref(wanted.get()));
-  CapsPtr result(gst_caps_intersect_full(peer.get(), wanted.get(), GST_CAPS_INTERSECT_FIRST));
-  gst_query_set_caps_result(query, result.get());
-}
-
 /// Caps may fit the template and be of no use all the same: fields apart are no picture.
 bool can_use(GstQuery* query, bool video) {
   GstCaps* caps = nullptr;
@@ -78,7 +66,25 @@ gboolean drain(Element& element, GstQuery* query) {
   return TRUE;
 }
 
-/// The video's answer, as far as a seek would not be refused (seek.cpp).
+}  // namespace
+
+PadPtr way_out(Element& element, bool video) {
+  const std::lock_guard lock(element.monitor->mutex);
+  GstPad* const pad = video ? element.pads.src : element.audio_output.pad();
+  return PadPtr(pad ? GST_PAD(gst_object_ref(pad)) : nullptr);
+}
+
+void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  CapsPtr own(gst_pad_get_pad_template_caps(pad));
+  CapsPtr wanted(filter ? gst_caps_intersect_full(filter, own.get(), GST_CAPS_INTERSECT_FIRST)
+                        : gst_caps_ref(own.get()));
+  CapsPtr peer(other ? gst_pad_peer_query_caps(other, wanted.get()) : gst_caps_ref(wanted.get()));
+  CapsPtr result(gst_caps_intersect_full(peer.get(), wanted.get(), GST_CAPS_INTERSECT_FIRST));
+  gst_query_set_caps_result(query, result.get());
+}
+
 gboolean answer_seeking(Element& element, GstQuery* query) {
   if (!gst_pad_peer_query(element.pads.video, query)) return FALSE;
   GstFormat format = GST_FORMAT_UNDEFINED;
@@ -90,14 +96,12 @@ gboolean answer_seeking(Element& element, GstQuery* query) {
   return TRUE;
 }
 
-}  // namespace
-
 gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
   const bool video = element.is_video(pad);
   GstObject* parent = GST_OBJECT(element.self);
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_CAPS:
-      answer_caps(pad, video ? element.pads.src : nullptr, query);
+      answer_caps(pad, way_out(element, video).get(), query);
       return TRUE;
     case GST_QUERY_ACCEPT_CAPS:
       if (!gst_pad_query_default(pad, parent, query)) return FALSE;
@@ -109,9 +113,10 @@ gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
       return video && drain(element, query);
     case GST_QUERY_SCHEDULING:
       return gst_pad_query_default(pad, parent, query);
-    default:
-      // The audio has no way out by which anything could be asked.
-      return video ? gst_pad_peer_query(element.pads.src, query) : FALSE;
+    default: {
+      const PadPtr out = way_out(element, video);
+      return out && gst_pad_peer_query(out.get(), query);
+    }
   }
 }
 

@@ -61,7 +61,8 @@ EventPtr from_start(Element& element, const Seek& seek, GstEvent* event) {
     const AudioInput& audio = element.input.audio;
     if (!audio.whole() || audio.known()) return nullptr;
   }
-  if (is_shared(element.pads.audio)) return nullptr;
+  // The audio that leaves by audio_src has to be that of the video.
+  if (way_out(element, false) || is_shared(element.pads.audio)) return nullptr;
   GST_DEBUG_OBJECT(element.self, "the audio is sought to its start, to be whole");
   EventPtr result(gst_event_new_seek(seek.rate, seek.format,
                                      static_cast<GstSeekFlags>(seek.flags & ~kNearby),

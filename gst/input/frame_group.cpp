@@ -32,8 +32,8 @@ FrameGroup FrameGroup::split() {
   std::vector<Item> kept;
   for (Item& item : items) {
     if (auto* frame = std::get_if<Frame>(&item)) {
-      rest.items.emplace_back(
-          Frame{nullptr, frame->format, frame->running_ns, frame->stream_ns, frame->timeline_ns});
+      rest.items.emplace_back(Frame{nullptr, frame->format, frame->running_ns, frame->stream_ns,
+                                    frame->timeline_ns, frame->end_ns});
       kept.push_back(std::move(item));
     } else {
       rest.items.push_back(std::move(item));

@@ -18,6 +18,7 @@ struct Frame {
   int64_t running_ns = 0;
   int64_t stream_ns = 0;
   int64_t timeline_ns = 0;  ///< where its sound is (AudioInput::place()); set when it is taken
+  int64_t end_ns = 0;       ///< running time up to which it is shown
   bool edited = false;
   int64_t segment_ns = 0;         ///< running time of its segment's start
   std::optional<int64_t> number;  ///< at the frame rate; none: windows are cut by count

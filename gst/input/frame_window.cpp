@@ -5,15 +5,10 @@
 #include <utility>
 
 namespace latentsync {
-namespace {
-
-/// Whether a flush leaves the event where it is.
 bool survives_flush(GstEvent* event) {
   return GST_EVENT_IS_STICKY(event) && GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT &&
          GST_EVENT_TYPE(event) != GST_EVENT_EOS;
 }
-
-}  // namespace
 
 FrameGroup& FrameWindow::open_group() {
   if (groups_.empty() || groups_.back().closed) groups_.emplace_back();

@@ -12,6 +12,9 @@
 /// windows. Not for several threads at once.
 namespace latentsync {
 
+/// Whether a flush leaves the event where it is.
+bool survives_flush(GstEvent* event);
+
 class FrameWindow {
  public:
   explicit FrameWindow(int window_frames = 16) : grid_(window_frames) {}

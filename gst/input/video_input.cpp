@@ -54,7 +54,8 @@ void VideoInput::push(BufferPtr buffer) {
   const bool timed = GST_BUFFER_DURATION_IS_VALID(buffer.get());
   const int64_t duration =
       timed ? static_cast<int64_t>(GST_BUFFER_DURATION(buffer.get())) : frames_.duration(1);
-  end_ns_ = frame.running_ns + scale_time(duration, 1 / std::abs(segment_.rate));
+  frame.end_ns = frame.running_ns + scale_time(duration, 1 / std::abs(segment_.rate));
+  end_ns_ = frame.end_ns;
   const bool discontinuity = is_discontinuity(buffer.get());
   frame.buffer = std::move(buffer);
   if (segment_.rate < 0) {

@@ -1,6 +1,7 @@
 #include "gst/debug.h"
 #include "gst/output/source.h"
 
+#include <algorithm>
 #include <utility>
 
 /// What leaves by the source pad.
@@ -65,6 +66,7 @@ Lateness Source::lateness(const Frame& frame) const {
 
 void Source::send_frame(Lock& lock, Frame frame, bool late) {
   const uint64_t epoch = epoch_;
+  const int64_t end = frame.end_ns;
   GstFlowReturn flow;
   const Lateness lateness = late ? this->lateness(frame) : Lateness{};
   {
@@ -82,6 +84,7 @@ void Source::send_frame(Lock& lock, Frame frame, bool late) {
   }
   if (epoch != epoch_) return;
   --held_;
+  left_ns_ = std::max(left_ns_.value_or(end), end);
   if (flow == GST_FLOW_OK) return;
   GST_DEBUG_OBJECT(element_, "downstream returns %s", gst_flow_get_name(flow));
   flow_ = flow;

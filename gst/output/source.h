@@ -68,9 +68,12 @@ class Source {
   void set_seeking(bool on);
 
   Timing& timing() { return timing_; }
+  const Timing& timing() const { return timing_; }
   bool live() const { return timing_.live(); }
   /// Frames that have been taken and not output.
   int held() const { return held_; }
+  /// Whether the frame that is shown at this running time has been output, or a later one.
+  bool has_left(int64_t running_ns) const { return left_ns_ && running_ns < *left_ns_; }
   /// What downstream returned last.
   GstFlowReturn flow() const { return flow_; }
   /// Downstream has been linked anew.
@@ -144,6 +147,7 @@ class Source {
   uint64_t windows_ = 0;
   double proportion_ = 1;  ///< the last window's rendering time to its duration
   uint64_t epoch_ = 0;     ///< counts flushes: what was taken before one is not output after it
+  std::optional<int64_t> left_ns_;  ///< running time up to which frames have been output
   GstFlowReturn flow_ = GST_FLOW_OK;
   bool stopping_ = true;
   bool seeking_ = false;

@@ -25,6 +25,8 @@ class Timing {
     return true;
   }
   GstClockTime own() const { return own_; }
+  /// From a buffer's time to when it is due.
+  GstClockTime latency() const { return upstream_ + own_; }
   bool live() const { return live_; }
 
   /// PLAYING, with this clock and base time. No frame is due in any other state.
@@ -38,7 +40,7 @@ class Timing {
   GstClock* clock() const { return live_ ? clock_.get() : nullptr; }
   /// The clock's time at which a frame of this running time has to leave.
   GstClockTime due(int64_t running_ns) const {
-    const auto time = static_cast<int64_t>(base_ + upstream_ + own_) + running_ns;
+    const auto time = static_cast<int64_t>(base_ + latency()) + running_ns;
     return static_cast<GstClockTime>(std::max<int64_t>(time, 0));
   }
 

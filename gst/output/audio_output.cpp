@@ -1,0 +1,259 @@
+#include "gst/output/audio_output.h"
+
+#include "gst/debug.h"
+#include "gst/input/audio_input.h"
+#include "gst/input/frame_window.h"
+#include "gst/input/timeline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+namespace latentsync {
+namespace {
+
+/// So much audio is held for a downstream that takes none, besides what its latency holds back.
+constexpr int64_t kMostHeld = kAudioAhead / kSampleRate * GST_SECOND;
+
+bool is_fatal(GstFlowReturn flow) { return flow < GST_FLOW_EOS; }
+
+/// Whether a sticky event replaces one that is kept.
+bool replaces(GstEvent* event, GstEvent* kept) {
+  const GstEventType type = GST_EVENT_TYPE(event);
+  if (type != GST_EVENT_TYPE(kept)) return false;
+  if ((gst_event_type_get_flags(type) & GST_EVENT_TYPE_STICKY_MULTI) == 0) return true;
+  return gst_structure_get_name_id(gst_event_get_structure(event)) ==
+         gst_structure_get_name_id(gst_event_get_structure(kept));
+}
+
+GstEventType type_of(const EventPtr& event) { return GST_EVENT_TYPE(event.get()); }
+
+}  // namespace
+
+void AudioOutput::start() {
+  reset();
+  stopping_ = false;
+}
+
+void AudioOutput::stop() {
+  stopping_ = true;
+  monitor_->notify();
+}
+
+void AudioOutput::reset() {
+  leaving_.clear();
+  sticky_.clear();
+  alarm_.clear();
+  gst_segment_init(&segment_, GST_FORMAT_TIME);
+  end_ns_ = 0;
+  flow_ = GST_FLOW_OK;
+  stopping_ = true;
+  flushing_ = ended_ = gap_ = failure_told_ = false;
+}
+
+void AudioOutput::open(GstPad* pad) {
+  pad_ = pad;
+  flow_ = GST_FLOW_OK;
+  for (const EventPtr& event : sticky_) {
+    leaving_.push_back({EventPtr(gst_event_ref(event.get())), std::nullopt});
+  }
+  monitor_->notify();
+}
+
+GstPad* AudioOutput::close() {
+  leaving_.clear();
+  flow_ = GST_FLOW_OK;
+  gap_ = false;
+  monitor_->notify();
+  return std::exchange(pad_, nullptr);
+}
+
+void AudioOutput::keep_sticky(GstEvent* event) {
+  if (!GST_EVENT_IS_STICKY(event)) return;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) sticky_.clear();
+  std::erase_if(sticky_, [&](const EventPtr& kept) { return replaces(event, kept.get()); });
+  sticky_.emplace_back(gst_event_ref(event));
+}
+
+/// What the event says about those that follow it, and when it leaves.
+void AudioOutput::read_event(GstEvent* event, Leaving& leaving) {
+  const GstSegment* segment = nullptr;
+  GstClockTime time = GST_CLOCK_TIME_NONE;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START:
+      ended_ = false;
+      break;
+    case GST_EVENT_SEGMENT:
+      gst_event_parse_segment(event, &segment);
+      segment_ = *segment;
+      break;
+    case GST_EVENT_GAP:
+      gst_event_parse_gap(event, &time, nullptr);
+      if (GST_CLOCK_TIME_IS_VALID(time)) leaving.running_ns = running_time(segment_, time);
+      break;
+    case GST_EVENT_EOS:
+      ended_ = true;
+      break;
+    default:
+      break;
+  }
+}
+
+void AudioOutput::push(EventPtr event) {
+  Leaving leaving;
+  read_event(event.get(), leaving);
+  keep_sticky(event.get());
+  if (!pad_) return;
+  leaving.item = std::move(event);
+  leaving_.push_back(std::move(leaving));
+  monitor_->notify();
+}
+
+void AudioOutput::push(BufferPtr buffer) {
+  const GstClockTime time = GST_BUFFER_PTS(buffer.get());
+  const int64_t begin = GST_CLOCK_TIME_IS_VALID(time) ? running_time(segment_, time) : end_ns_;
+  end_ns_ = begin;
+  if (GST_BUFFER_DURATION_IS_VALID(buffer.get())) {
+    end_ns_ += scale_time(static_cast<int64_t>(GST_BUFFER_DURATION(buffer.get())),
+                          1 / std::abs(segment_.rate));
+  }
+  if (!pad_) return;
+  leaving_.push_back({std::move(buffer), begin});
+  if (source_.live()) drop_oldest();
+  monitor_->notify();
+}
+
+/// Live, and downstream takes nothing.
+void AudioOutput::drop_oldest() {
+  const auto most = static_cast<int64_t>(source_.timing().latency()) + kMostHeld;
+  for (auto at = leaving_.begin(); at != leaving_.end();) {
+    if (at->running_ns && end_ns_ - *at->running_ns <= most) return;
+    const bool old = std::holds_alternative<BufferPtr>(at->item);
+    if (old && !gap_) GST_WARNING_OBJECT(element_, "audio_src takes nothing: audio is dropped");
+    gap_ = gap_ || old;
+    at = old ? leaving_.erase(at) : at + 1;
+  }
+}
+
+void AudioOutput::flush() {
+  ++epoch_;
+  flushing_ = true;
+  ended_ = gap_ = false;
+  GST_DEBUG_OBJECT(element_, "flush: %zu items of audio are dropped on their way out",
+                   leaving_.size());
+  std::erase_if(leaving_, [](const Leaving& leaving) {
+    const auto* event = std::get_if<EventPtr>(&leaving.item);
+    return !event || !survives_flush(event->get());
+  });
+  std::erase_if(sticky_, [](const EventPtr& event) { return !survives_flush(event.get()); });
+  monitor_->notify();
+}
+
+void AudioOutput::resume() {
+  flushing_ = false;
+  flow_ = GST_FLOW_OK;
+  end_ns_ = 0;
+  gst_segment_init(&segment_, GST_FORMAT_TIME);
+  monitor_->notify();
+}
+
+void AudioOutput::relinked() {
+  if (flow_ != GST_FLOW_NOT_LINKED) return;
+  flow_ = GST_FLOW_OK;
+  monitor_->notify();
+}
+
+bool AudioOutput::has_room() const {
+  for (const Leaving& leaving : leaving_) {
+    if (leaving.running_ns) return end_ns_ - *leaving.running_ns < kMostHeld;
+  }
+  return true;
+}
+
+bool AudioOutput::waits(const Leaving& leaving) const {
+  if (!source_.live() || !leaving.running_ns || flow_ != GST_FLOW_OK) return false;
+  if (source_.has_left(*leaving.running_ns)) return false;
+  const Timing& timing = source_.timing();
+  return !timing.clock() || gst_clock_get_time(timing.clock()) < timing.due(*leaving.running_ns);
+}
+
+void AudioOutput::wait(Lock& lock, uint64_t seen) {
+  const Timing& timing = source_.timing();
+  if (!leaving_.empty() && timing.clock()) {
+    if (!alarm_.set(timing.clock(), timing.due(*leaving_.front().running_ns))) return;
+  } else {
+    alarm_.clear();
+  }
+  monitor_->wait(lock, seen);
+}
+
+void AudioOutput::turn(GstPad* pad) {
+  Lock lock(monitor_->mutex);
+  const uint64_t seen = monitor_->changes();
+  if (stopping_ || flushing_ || pad != pad_) {
+    // Whoever flushes, stops or takes the pad away waits for the end of this turn.
+    const Unlocked unlocked(lock);
+    gst_pad_pause_task(pad);
+    return;
+  }
+  if (reporter_.failed()) {
+    end_after_failure(lock, pad);
+    return;
+  }
+  if (leaving_.empty() || waits(leaving_.front())) {
+    wait(lock, seen);
+    return;
+  }
+  auto item = std::move(leaving_.front().item);
+  leaving_.pop_front();
+  monitor_->notify();
+  std::visit([&](auto& taken) { send(lock, pad, std::move(taken)); }, item);
+}
+
+void AudioOutput::send(Lock& lock, GstPad* pad, EventPtr event) {
+  const GstEventType type = type_of(event);
+  // A new stream or segment is another try.
+  const bool anew = type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT;
+  if (anew && flow_ == GST_FLOW_EOS) flow_ = GST_FLOW_OK;
+  const Unlocked unlocked(lock);
+  GST_DEBUG_OBJECT(pad, "output: %" GST_PTR_FORMAT, event.get());
+  gst_pad_push_event(pad, event.release());
+}
+
+void AudioOutput::send(Lock& lock, GstPad* pad, BufferPtr buffer) {
+  if (flow_ != GST_FLOW_OK) return;
+  const uint64_t epoch = epoch_;
+  if (std::exchange(gap_, false)) {
+    buffer.reset(gst_buffer_make_writable(buffer.release()));
+    GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
+  }
+  GstFlowReturn flow;
+  {
+    const Unlocked unlocked(lock);
+    GST_LOG_OBJECT(pad, "output: %" GST_PTR_FORMAT, buffer.get());
+    flow = gst_pad_push(pad, buffer.release());
+  }
+  if (flow == GST_FLOW_OK || epoch != epoch_ || pad != pad_) return;
+  GST_DEBUG_OBJECT(pad, "downstream returns %s", gst_flow_get_name(flow));
+  flow_ = flow;
+  monitor_->notify();
+  // The next buffer takes it upstream. After the last one there is nobody else to post it.
+  if (!is_fatal(flow) || !ended_) return;
+  const Unlocked unlocked(lock);
+  GST_ELEMENT_FLOW_ERROR(element_, flow);
+}
+
+void AudioOutput::end_after_failure(Lock& lock, GstPad* pad) {
+  const uint64_t seen = monitor_->changes();
+  if (std::exchange(failure_told_, true)) {
+    monitor_->wait(lock, seen);
+    return;
+  }
+  leaving_.clear();
+  if (sticky_.empty()) return;
+  const Unlocked unlocked(lock);
+  gst_pad_push_event(pad, gst_event_new_eos());
+}
+
+}  // namespace latentsync
