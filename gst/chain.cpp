@@ -39,7 +39,7 @@ GstFlowReturn refusal(const Element& element, bool video) {
 
 bool has_room(const Element& element, bool video) {
   const Input& input = element.input;
-  if (video) return input.video.frames() + element.source.held() < input.video.most_held();
+  if (video) return input.video.frames() + element.source.held() < element.source.most_held();
   // Live audio is never refused: the oldest goes.
   if (element.source.live()) return true;
   if (is_over(element) || input.audio.drops()) return element.audio_output.has_room();
@@ -84,7 +84,7 @@ GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* raw) {
   int held;
   {
     const std::lock_guard lock(element.monitor->mutex);
-    held = element.input.video.most_held();
+    held = element.source.most_held();
   }
   if (element.pools.is_small(raw->pool, held)) {
     GST_LOG_OBJECT(pad, "copied: its pool has fewer than %d buffers", held);

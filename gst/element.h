@@ -56,10 +56,9 @@ struct Element final : WorkerListener {
   const MonitorPtr monitor = std::make_shared<Monitor>();
   Input input;  ///< guarded by the monitor
   Reporter reporter;
-  Source source;                  ///< guarded by the monitor, but for turn()
-  AudioOutput audio_output;       ///< likewise
-  GstClockTime lookahead_ns = 0;  ///< guarded by the monitor; of this run
-  PoolCheck pools;                ///< of video_sink's streaming thread
+  Source source;             ///< guarded by the monitor, but for turn()
+  AudioOutput audio_output;  ///< likewise
+  PoolCheck pools;           ///< of video_sink's streaming thread
 
   std::mutex settings_mutex;
   Settings settings;

@@ -67,9 +67,7 @@ gboolean answer_latency(Element& element, GstQuery* query) {
 }
 
 bool update_own_latency(Element& element) {
-  // Filling the window, audio beyond its end, and as long again to render it.
-  const GstClockTime latency = 2 * element.input.video.window_duration() + element.lookahead_ns;
-  if (!element.source.timing().set_own(latency)) return false;
+  if (!element.source.update_latency()) return false;
   element.monitor->notify();
   return true;
 }

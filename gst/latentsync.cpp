@@ -220,7 +220,6 @@ bool start(Element& element) {
   element.seek_seqnum = GST_SEQNUM_INVALID;
   {
     const std::lock_guard lock(element.monitor->mutex);
-    element.lookahead_ns = settings.audio_lookahead;
     element.input.start(settings.window_frames, settings.audio_lookahead,
                         settings.audio_context == AudioContext::kWhole);
   }
@@ -228,7 +227,8 @@ bool start(Element& element) {
   element.worker = new_worker(element, settings, seed);
   {
     const std::lock_guard lock(element.monitor->mutex);
-    element.source.start({element.worker, settings.audio_context, seed,
+    element.source.start({element.worker, settings.audio_context, seed, settings.late_policy,
+                          static_cast<int64_t>(settings.render_latency),
                           [&element](GstClockTime time) { return settings_at(element, time); }});
     element.audio_output.start();
     update_own_latency(element);

@@ -101,6 +101,12 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kFaceY:
       settings.face_y = g_value_get_double(value);
       break;
+    case kLatePolicy:
+      settings.late_policy = static_cast<LatePolicy>(g_value_get_enum(value));
+      break;
+    case kRenderLatency:
+      settings.render_latency = g_value_get_uint64(value);
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -189,6 +195,12 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kFaceY:
       g_value_set_double(value, settings.face_y);
+      break;
+    case kLatePolicy:
+      g_value_set_enum(value, number(settings.late_policy));
+      break;
+    case kRenderLatency:
+      g_value_set_uint64(value, settings.render_latency);
       break;
     case kStats:
       g_value_take_boxed(value, element.reporter.statistics());

@@ -102,6 +102,21 @@ const GEnumValue kNoFaces[] = {
     {number(NoFace::kError), "Such a frame ends the stream with an error", "error"},
     {0, nullptr, nullptr}};
 /**
+ * GstLatentsyncLatePolicy:
+ * @degrade: fewer denoising steps, then it passes through
+ * @pass-through: it passes through
+ * @wait: its frames are output late
+ *
+ * What a live pipeline gets when a window would be late.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kLatePolicies[] = {
+    {number(LatePolicy::kDegrade), "Fewer denoising steps, then it passes through", "degrade"},
+    {number(LatePolicy::kPassThrough), "It passes through", "pass-through"},
+    {number(LatePolicy::kWait), "Its frames are output late", "wait"},
+    {0, nullptr, nullptr}};
+/**
  * GstLatentsyncFaceSelect:
  * @largest: the largest face
  * @center: the face nearest to the center of the picture
@@ -183,6 +198,11 @@ GType audio_context_type() {
 
 GType no_face_type() {
   static const GType type = register_enum("GstLatentsyncNoFace", kNoFaces);
+  return type;
+}
+
+GType late_policy_type() {
+  static const GType type = register_enum("GstLatentsyncLatePolicy", kLatePolicies);
   return type;
 }
 

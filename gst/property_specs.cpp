@@ -375,6 +375,35 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
                              static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 }
 
+/// What a live graph gets where the engine is too slow.
+void install_live_properties(GObjectClass* klass, const Settings& defaults) {
+  /**
+   * GstLatentsync:late-policy:
+   *
+   * What a live pipeline gets when a window would be late.
+   *
+   * Since: 0.1
+   */
+  install(klass, kLatePolicy,
+          g_param_spec_enum("late-policy", "Late policy",
+                            "What a live pipeline gets when a window would be late",
+                            late_policy_type(), number(defaults.late_policy), kWhenPlaying));
+  /**
+   * GstLatentsync:render-latency:
+   *
+   * The time that a live pipeline reserves for rendering a window, in nanoseconds. It is a part of
+   * the latency. 0: measured; it is raised when windows take longer, and never lowered while
+   * playing.
+   *
+   * Since: 0.1
+   */
+  install(klass, kRenderLatency,
+          g_param_spec_uint64("render-latency", "Render latency",
+                              "Time that a live pipeline reserves for rendering a window, in "
+                              "nanoseconds; part of the latency; 0: measured",
+                              0, kMostRenderLatency, defaults.render_latency, kWhenReady));
+}
+
 }  // namespace
 
 void install_property_specs(GObjectClass* klass) {
@@ -384,6 +413,7 @@ void install_property_specs(GObjectClass* klass) {
   install_cache_properties(klass, defaults.disk_cache);
   install_render_properties(klass, defaults);
   install_stream_properties(klass, defaults);
+  install_live_properties(klass, defaults);
 }
 
 }  // namespace latentsync

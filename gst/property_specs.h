@@ -34,6 +34,8 @@ enum Property : guint {
   kFaceSelect,
   kFaceX,
   kFaceY,
+  kLatePolicy,
+  kRenderLatency,
   kStats,
 };
 

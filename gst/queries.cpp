@@ -31,7 +31,7 @@ gboolean answer_allocation(Element& element, GstQuery* query) {
     // Downstream knows these caps only once they have left.
     Lock lock(element.monitor->mutex);
     element.source.let_events_out(lock);
-    held = static_cast<guint>(element.input.video.most_held());
+    held = static_cast<guint>(element.source.most_held());
   }
   if (!gst_pad_peer_query(element.pads.src, query)) {
     GST_DEBUG_OBJECT(element.self, "downstream does not answer ALLOCATION");

@@ -188,14 +188,39 @@ void Reporter::post_late(const Frame& frame, const Lateness& lateness) {
       static_cast<guint64>(std::max<int64_t>(frame.stream_ns, 0)), GST_BUFFER_PTS(buffer),
       GST_BUFFER_DURATION(buffer));
   gst_message_set_qos_values(message, lateness.jitter_ns, lateness.proportion,
-                             lateness.edited ? 1'000'000 : 0);
+                             lateness.edited ? kFullQuality : 0);
+  post_qos(message, 1);
+}
+
+void Reporter::post_quality(const QualityChange& change) {
+  const auto time = [](int64_t ns) { return static_cast<guint64>(std::max<int64_t>(ns, 0)); };
+  GstMessage* message =
+      gst_message_new_qos(GST_OBJECT(element_), TRUE, time(change.running_ns),
+                          time(change.stream_ns), change.pts, time(change.duration_ns));
+  gst_message_set_qos_values(message, change.jitter_ns, change.proportion, change.quality);
+  post_qos(message, 0);
+}
+
+/// With the statistics, and so many LATE frames that are not counted yet.
+void Reporter::post_qos(GstMessage* message, uint64_t late) {
   {
     std::lock_guard lock(mutex_);
     gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS,
                               statistics_.frames_edited + statistics_.frames_passed,
-                              statistics_.frames_late + 1);
+                              statistics_.frames_late + late);
   }
   gst_element_post_message(element_, message);
+}
+
+void Reporter::warn_too_slow(int64_t took_ns, int64_t there_is_ns, LatePolicy policy) {
+  const auto ms = [](int64_t ns) { return std::to_string(ns / 1'000'000) + " ms"; };
+  const char* consequence = "Windows are rendered with fewer steps, or pass through unedited";
+  if (policy == LatePolicy::kPassThrough) consequence = "Windows pass through unedited";
+  if (policy == LatePolicy::kWait) consequence = "Frames are output late";
+  warn_once(Topic::kStream, "too-slow",
+            "The model is too slow for this live graph: it takes " + ms(took_ns) +
+                " for a window where there are " + ms(there_is_ns) + ". " + consequence +
+                ". Use a faster device, fewer inference-steps, or fewer frames per second.");
 }
 
 void Reporter::post_seed(int64_t seed) {

@@ -42,6 +42,20 @@ struct Lateness {
   bool edited = false;
 };
 
+/// QoS messages' quality of a frame that is edited as it was asked for.
+constexpr int kFullQuality = 1'000'000;
+
+/// From this window on a live graph gets another quality.
+struct QualityChange {
+  int64_t running_ns = 0;  ///< of its first frame
+  int64_t stream_ns = 0;
+  GstClockTime pts = GST_CLOCK_TIME_NONE;
+  int64_t duration_ns = 0;
+  int64_t jitter_ns = 0;  ///< how late it would have been; negative: how early
+  double proportion = 1;  ///< its rendering time to its duration, had nothing changed
+  int quality = kFullQuality;
+};
+
 /// All functions: from any thread, with no lock of the stream held.
 class Reporter {
  public:
@@ -65,6 +79,9 @@ class Reporter {
   /// A window that takes long has got so far: posts it, at most twice a second.
   void post_progress(const Job& job, const RenderProgress& progress);
   void post_late(const Frame& frame, const Lateness& lateness);
+  void post_quality(const QualityChange& change);
+  /// Windows take TOOK_NS where there are THERE_IS_NS for them. Warns once.
+  void warn_too_slow(int64_t took_ns, int64_t there_is_ns, LatePolicy policy);
   void post_seed(int64_t seed);
   void post_plan(const MemoryPlan& plan);
   void post_load(GstProgressType type, const std::string& text, int percent);
@@ -82,6 +99,7 @@ class Reporter {
   void post(GstStructure* structure);
   /// Whether WARNING, its cause or its words, is new in this run.
   bool is_first(const std::string& warning);
+  void post_qos(GstMessage* message, uint64_t late);
   void report_faceless(const Job& job, const WindowResult& result, NoFace no_face);
 
   GstElement* const element_;

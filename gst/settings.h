@@ -11,6 +11,7 @@ namespace latentsync {
 
 enum class Scheduler { kDdim };
 enum class NoFace { kPassThrough, kError };
+enum class LatePolicy { kDegrade, kPassThrough, kWait };
 
 struct Settings {
   std::string model_path;  ///< empty: the installed model
@@ -34,10 +35,13 @@ struct Settings {
   FaceSelect face_select = FaceSelect::kLargest;
   double face_x = 0.5;
   double face_y = 0.5;
+  LatePolicy late_policy = LatePolicy::kDegrade;
+  uint64_t render_latency = 0;  ///< ns; 0: measured
 };
 
 constexpr uint64_t kLeastLookahead = 120'000'000;
 constexpr uint64_t kMostLookahead = 5'000'000'000;
+constexpr uint64_t kMostRenderLatency = 60'000'000'000;
 constexpr int kMostWindowFrames = 24;
 constexpr double kMostVramFraction = 0.95;
 /// In bytes it is still an int64.

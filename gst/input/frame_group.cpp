@@ -1,6 +1,8 @@
 #include "gst/input/frame_group.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <utility>
 
 namespace latentsync {
@@ -44,11 +46,21 @@ FrameGroup FrameGroup::split() {
 }
 
 void FrameGroup::set_frames(FrameGroup group) {
-  for (int number = 0; number < frames; ++number) frame(number) = std::move(group.frame(number));
+  const int gone = group.frames - frames;
+  for (int number = 0; number < frames; ++number) {
+    frame(number) = std::move(group.frame(gone + number));
+  }
 }
 
-void FrameGroup::set_buffers(std::vector<BufferPtr> buffers) {
-  for (int number = 0; number < frames; ++number) frame(number).buffer = std::move(buffers[number]);
+std::vector<Item> FrameGroup::take_first() {
+  const auto first = std::find_if(items.begin(), items.end(), [](const Item& item) {
+    return std::holds_alternative<Frame>(item);
+  });
+  std::vector<Item> taken;
+  std::move(items.begin(), first + 1, std::back_inserter(taken));
+  items.erase(items.begin(), first + 1);
+  --frames;
+  return taken;
 }
 
 std::vector<BufferPtr> FrameGroup::share_buffers() const {

@@ -43,9 +43,10 @@ struct FrameGroup {
   /// Takes the group apart: the one that is returned has the events and frames without buffers,
   /// this one the frames alone.
   FrameGroup split();
-  /// Moves the frames of GROUP, which this one was split from, to their places.
+  /// Moves the last frames of GROUP, which this one was split from, to their places.
   void set_frames(FrameGroup group);
-  void set_buffers(std::vector<BufferPtr> buffers);
+  /// Takes the first frame out, with the events before it.
+  std::vector<Item> take_first();
   /// References to the frames' buffers.
   std::vector<BufferPtr> share_buffers() const;
 };

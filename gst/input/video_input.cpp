@@ -112,10 +112,11 @@ GstClockTime VideoInput::window_duration() const {
   return static_cast<GstClockTime>(frames_.duration(frames_.window_frames()));
 }
 
-int VideoInput::most_held() const {
-  const auto frame = static_cast<uint64_t>(frames_.duration(1));
-  const auto lookahead = static_cast<int>((lookahead_ns_ + frame - 1) / frame);
-  return 2 * frames_.window_frames() + lookahead + 1;
+int VideoInput::most_held(GstClockTime render_ns) const {
+  const uint64_t frame = frame_duration();
+  const auto frames = [frame](uint64_t ns) { return static_cast<int>((ns + frame - 1) / frame); };
+  const int window = frames_.window_frames();
+  return window + std::max(window, frames(render_ns)) + frames(lookahead_ns_) + 1;
 }
 
 }  // namespace latentsync

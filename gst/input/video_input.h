@@ -57,10 +57,13 @@ class VideoInput {
 
   /// The duration of a full window.
   GstClockTime window_duration() const;
-  /// Frames that the element holds at most: one window that is rendered or output, one that fills,
-  /// and those that arrive while it waits for audio-lookahead. This number limits video_sink, is
-  /// asked for in the ALLOCATION query, and decides which pools are too small.
-  int most_held() const;
+  GstClockTime frame_duration() const { return static_cast<GstClockTime>(frames_.duration(1)); }
+  uint64_t lookahead_ns() const { return lookahead_ns_; }
+  /// Frames that the element holds at most: one window that is rendered or output, one that fills
+  /// (more, where a live graph reserves RENDER_NS for rendering), and those that arrive while it
+  /// waits for audio-lookahead. This number limits video_sink, is asked for in the ALLOCATION
+  /// query, and decides which pools are too small.
+  int most_held(GstClockTime render_ns) const;
 
  private:
   FrameWindow frames_;

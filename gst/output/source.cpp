@@ -13,6 +13,9 @@ namespace latentsync {
 void Source::start(Options options) {
   options_ = std::move(options);
   context_ = options_.context;
+  late_policy_ = options_.late_policy;
+  late_.start(options_.render_latency);
+  quality_ = kFullQuality;
   leaving_.clear();
   flight_.reset();
   held_ = 0;
@@ -122,8 +125,24 @@ void Source::turn() {
   wait(lock, seen);
 }
 
+bool Source::update_latency() {
+  const GstClockTime window = input_.video.window_duration();
+  const auto render = static_cast<GstClockTime>(late_.reserve(static_cast<int64_t>(window)));
+  return timing_.set_own(window + input_.video.lookahead_ns() + render);
+}
+
+int Source::most_held() const {
+  if (!timing_.live()) return input_.video.most_held(0);
+  const auto window = static_cast<int64_t>(input_.video.window_duration());
+  int64_t render = late_.reserve(window);
+  // A window that takes longer than it lasts does not block the sources at once.
+  if (late_policy_ == LatePolicy::kWait) render = std::max(render, 2 * window);
+  return input_.video.most_held(static_cast<GstClockTime>(render));
+}
+
 void Source::wait(Lock& lock, uint64_t seen) {
   if (monitor_->changes() != seen) return;
+  GST_LOG_OBJECT(element_, "waiting, with %" G_GUINT64_FORMAT " arrivals", input_.arrivals);
   if (const auto deadline = next_deadline()) {
     if (!alarm_.set(timing_.clock(), *deadline)) return;
     GST_LOG_OBJECT(element_, "waiting until %" GST_TIME_FORMAT, GST_TIME_ARGS(*deadline));
@@ -151,6 +170,7 @@ bool Source::is_ready(bool as_it_is) {
   if (flight_ || seeking_ || !options_.worker->idle()) return false;
   if (std::exchange(reopen_, false)) {
     options_.worker->reopen(context_);
+    late_.skip_next();
     return false;
   }
   FrameGroup* group = input_.video.complete();
@@ -180,14 +200,19 @@ bool Source::begin_window(Lock& lock, bool as_it_is) {
   }
   // Anything may have been flushed meanwhile.
   if (stopping_ || epoch != epoch_ || !is_ready(as_it_is)) return false;
-  submit(settings);
+  late_policy_ = settings.late_policy;
+  const LateControl::Window window = late_window(settings);
+  const auto steps = choose_steps(lock, settings, window);
+  if (epoch != epoch_ || !steps) return true;
+  submit(settings, window, *steps);
   return true;
 }
 
-void Source::submit(const Settings& settings) {
+void Source::submit(const Settings& settings, const LateControl::Window& window, int64_t steps) {
   Job job;
   job.index = windows_++;
   job.settings = render_settings(settings, options_.seed);
+  if (steps != window.wanted_steps) job.settings.inference_steps = steps;
   job.context = context_;
   job.group = input_.video.take();
   job.deadline_ns = steady_deadline(job.group);
@@ -211,7 +236,11 @@ void Source::submit(const Settings& settings) {
                    ", %zu samples from %" G_GINT64_FORMAT "%s",
                    job.index, job.group.frames, GST_STIME_ARGS(job.group.frame(0).running_ns),
                    job.audio.size(), job.audio_start, job.new_session ? ", new session" : "");
-  flight_ = Flight{job.index, job.group.split(), job.spare, settings.no_face};
+  flight_ = Flight{job.index, job.group.split(), job.spare, settings.no_face, window, steps};
+  if (GstClock* clock = timing_.clock()) {
+    job.clock.reset(GST_CLOCK(gst_object_ref(clock)));
+    flight_->begun = gst_clock_get_time(clock);
+  }
   options_.worker->submit(std::move(job));
   monitor_->notify();
 }
@@ -242,15 +271,24 @@ bool Source::take_outcome(Lock& lock) {
   proportion_ = outcome->seconds * 1e9 / duration;
   GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is rendered in %.3f s", flight.index,
                    outcome->seconds);
+  flight.in_time = flight.in_time && !is_late(flight.group.frame(0));
   flight.group.set_frames(std::move(outcome->job.group));
   held_ -= flight.group.frames;
-  leave(std::move(flight.group), flight.late);
+  leave(std::move(flight.group), false);
+  measure(lock, flight, *outcome);
   return true;
 }
 
-void Source::leave(FrameGroup group, bool late) {
-  held_ += group.frames;
-  for (Item& item : group.items) leaving_.push_back({std::move(item), late});
+void Source::leave(FrameGroup group, bool late) { leave(std::move(group.items), late); }
+
+/// LATE: they were given up. Others are late where the clock says so.
+void Source::leave(std::vector<Item> items, bool late) {
+  for (Item& item : items) {
+    const auto* frame = std::get_if<Frame>(&item);
+    if (frame) ++held_;
+    const bool behind = late || (frame && frame->edited && is_late(*frame));
+    leaving_.push_back({std::move(item), behind});
+  }
   monitor_->notify();
 }
 

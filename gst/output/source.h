@@ -3,6 +3,7 @@
 #include "gst/input/input.h"
 #include "gst/monitor.h"
 #include "gst/output/clock_alarm.h"
+#include "gst/output/late_control.h"
 #include "gst/output/timing.h"
 #include "gst/render/worker.h"
 #include "gst/reporter.h"
@@ -40,6 +41,8 @@ class Source {
     std::shared_ptr<Worker> worker;
     AudioContext context = AudioContext::kSliding;
     int64_t seed = 0;
+    LatePolicy late_policy = LatePolicy::kDegrade;  ///< until the first window
+    int64_t render_latency = 0;
     /// The properties for a window that begins at this stream time. Called with no lock held.
     std::function<Settings(GstClockTime)> settings;
   };
@@ -70,6 +73,11 @@ class Source {
   Timing& timing() { return timing_; }
   const Timing& timing() const { return timing_; }
   bool live() const { return timing_.live(); }
+  /// What the element adds to the latency, from the window, the look-ahead and what is reserved for
+  /// rendering. False where that is no news.
+  bool update_latency();
+  /// Frames that the element holds at most.
+  int most_held() const;
   /// Frames that have been taken and not output.
   int held() const { return held_; }
   /// Whether the frame that is shown at this running time has been output, or a later one.
@@ -91,7 +99,11 @@ class Source {
     FrameGroup group;  ///< its events, and frames without buffers
     std::shared_ptr<SpareBuffers> spare;
     NoFace no_face = NoFace::kPassThrough;
-    bool late = false;  ///< its deadline was missed while its pixels were being written
+    LateControl::Window window;
+    int64_t steps = 0;
+    GstClockTime begun = GST_CLOCK_TIME_NONE;  ///< by the clock; none where nothing is due
+    bool in_time = true;                       ///< no frame had to leave before it
+    bool late = false;  ///< a frame was due while its pixels were being written
   };
   struct Leaving {
     Item item;
@@ -101,12 +113,12 @@ class Source {
   // source.cpp
   bool begin_window(Lock& lock, bool as_it_is);
   bool is_ready(bool as_it_is);
-  void submit(const Settings& settings);
+  void submit(const Settings& settings, const LateControl::Window& window, int64_t steps);
   bool take_outcome(Lock& lock);
   bool take_event();
   void wait(Lock& lock, uint64_t seen);
-  void pass(FrameGroup group, bool late);
   void leave(FrameGroup group, bool late);
+  void leave(std::vector<Item> items, bool late);
 
   // sending.cpp
   bool send_next(Lock& lock);
@@ -120,6 +132,14 @@ class Source {
   std::optional<GstClockTime> next_deadline() const;
   std::optional<int64_t> steady_deadline(const FrameGroup& group) const;
   bool meet_deadline(Lock& lock);
+  void pass_due_frame(GstClockTime now);
+  bool is_late(const Frame& frame) const;
+
+  // late_policy.cpp
+  LateControl::Window late_window(const Settings& settings) const;
+  std::optional<int64_t> choose_steps(Lock& lock, const Settings& settings,
+                                      const LateControl::Window& window);
+  void measure(Lock& lock, const Flight& flight, const Outcome& outcome);
 
   // patience.cpp
   enum class Need { kNothing, kLink, kAudio, kVideo };
@@ -141,6 +161,9 @@ class Source {
   Timing timing_;
   ClockAlarm alarm_;
   AudioContext context_ = AudioContext::kSliding;
+  LateControl late_;
+  LatePolicy late_policy_ = LatePolicy::kDegrade;  ///< of the window that was begun last
+  int quality_ = kFullQuality;                     ///< that was posted last
   std::deque<Leaving> leaving_;
   std::optional<Flight> flight_;
   int held_ = 0;

@@ -249,9 +249,14 @@ void Worker::render() {
     std::lock_guard lock(mutex_);
     stop = job_stop_.get_token();
   }
+  const auto clock_time = [clock = outcome.job.clock.get()] {
+    return clock ? gst_clock_get_time(clock) : 0;
+  };
   const auto begin = std::chrono::steady_clock::now();
+  const GstClockTime clock_begin = clock_time();
   outcome.result = render_job(outcome.job, stop);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  outcome.took_ns = clock_time() - clock_begin;
   if (outcome.result) {
     for (int number = 0; number < outcome.job.group.frames; ++number) {
       const auto& frames = outcome.result->frames;

@@ -24,6 +24,7 @@ struct Job {
   AudioContext context = AudioContext::kSliding;
   bool new_session = false;            ///< nothing of the windows before counts
   std::optional<int64_t> deadline_ns;  ///< as Window has it
+  ClockPtr clock;                      ///< of a live graph; null otherwise
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with a new session
   int64_t audio_start = 0;
 };
@@ -31,7 +32,8 @@ struct Job {
 struct Outcome {
   Job job;
   Result<WindowResult> result = Failure{};
-  double seconds = 0;  ///< wall clock
+  double seconds = 0;        ///< wall clock
+  GstClockTime took_ns = 0;  ///< by the job's clock, if it has one
 };
 
 /// Called from the worker's thread, with none of its locks held.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 namespace latentsync::fake {
 
@@ -52,6 +53,7 @@ void reset() {
   shared.opened.clear();
   shared.caches.clear();
   shared.violations.clear();
+  shared.spend = nullptr;
   shared.renders_held = shared.loads_held = false;
   shared.renders_begun = shared.sessions_opened = 0;
   shared.changed.notify_all();
@@ -109,6 +111,11 @@ int live_sessions() { return control().live_sessions; }
 int sessions_opened() {
   const std::lock_guard lock(control().mutex);
   return control().sessions_opened;
+}
+
+void spend_with(Spend spend) {
+  const std::lock_guard lock(control().mutex);
+  control().spend = std::move(spend);
 }
 
 void hold_renders() {

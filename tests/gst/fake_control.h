@@ -26,6 +26,7 @@ struct Control {
   std::vector<PlanRequest> opened;
   std::vector<CacheSettings> caches;
   std::vector<std::string> violations;
+  Spend spend;
   bool renders_held = false;
   bool loads_held = false;
   int renders_begun = 0;

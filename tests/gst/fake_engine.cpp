@@ -103,6 +103,9 @@ class FakeSession final : public Session {
   void add_audio(const WindowRecord& record, Hash& hash) const;
   bool spend_time(const Behaviour& behaviour, int steps, const std::stop_token& stop,
                   const RenderProgressCallback& progress);
+  std::optional<StageSeconds> take_time(const WindowRecord& record, const Behaviour& behaviour,
+                                        const std::stop_token& stop,
+                                        const RenderProgressCallback& progress);
   Result<std::vector<kernels::ImageView>> read(WindowFrames& frames, WindowRecord& record) const;
   Result<WindowResult> write(WindowFrames& frames, const std::vector<kernels::ImageView>& views,
                              const WindowRecord& record, const Behaviour& behaviour);
@@ -189,6 +192,22 @@ bool FakeSession::spend_time(const Behaviour& behaviour, int steps, const std::s
   return !stop.stop_requested();
 }
 
+std::optional<StageSeconds> FakeSession::take_time(const WindowRecord& record,
+                                                   const Behaviour& behaviour,
+                                                   const std::stop_token& stop,
+                                                   const RenderProgressCallback& progress) {
+  const int64_t steps =
+      record.settings.inference_steps > 0 ? record.settings.inference_steps : info_.inference_steps;
+  Spend spend;
+  {
+    const std::lock_guard lock(control().mutex);
+    spend = control().spend;
+  }
+  if (spend) return spend(steps, record.times.size(), stop);
+  if (!spend_time(behaviour, static_cast<int>(steps), stop, progress)) return std::nullopt;
+  return StageSeconds{0.001, 0.002, 0.003, 0.004, 0.005, 0.006};
+}
+
 Result<std::vector<kernels::ImageView>> FakeSession::read(WindowFrames& frames,
                                                           WindowRecord& record) const {
   std::vector<kernels::ImageView> views;
@@ -240,7 +259,6 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
         1.0,
         1};
   }
-  result.seconds = {0.001, 0.002, 0.003, 0.004, 0.005, 0.006};
   result.rung = memory_plan().rung().rung.name;
   result.memory_peak = memory_plan().rung().peak - (int64_t{10} << 20);
   if (has_cache_) {
@@ -256,10 +274,8 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
                                                   const RenderProgressCallback& progress) {
   const Result<std::vector<kernels::ImageView>> views = read(*window.frames, record);
   if (!views) return views.failure();
-  const auto steps =
-      static_cast<int>(record.settings.inference_steps > 0 ? record.settings.inference_steps
-                                                           : info_.inference_steps);
-  if (!spend_time(behaviour, steps, stop, progress)) return cancelled();
+  const auto seconds = take_time(record, behaviour, stop, progress);
+  if (!seconds) return cancelled();
   const auto& fault = behaviour.render_failure;
   if (fault && rendered_ >= fault->first && rendered_ - fault->first < fault->count) {
     ++rendered_;
@@ -271,6 +287,7 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
   }
   if (window.discontinuity) lead_in_.clear();
   Result<WindowResult> result = write(*window.frames, *views, record, behaviour);
+  if (result) result->seconds = *seconds;
   ++rendered_;
   lead_in_.insert(lead_in_.end(), record.times.begin(), record.times.end());
   if (lead_in_.size() > kLeadIn) lead_in_.erase(lead_in_.begin(), lead_in_.end() - kLeadIn);

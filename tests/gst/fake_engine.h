@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -96,6 +98,13 @@ std::vector<std::string> violations();
 int live_models();
 int live_sessions();
 int sessions_opened();
+
+/// From now on a window's time is spent by SPEND, called from the engine's thread, in place of
+/// delay=, jitter= and step-delay=. It returns the seconds of the window's stages; none where STOP
+/// came first. Null: as before.
+using Spend = std::function<std::optional<StageSeconds>(int64_t steps, size_t frames,
+                                                        const std::stop_token& stop)>;
+void spend_with(Spend spend);
 
 /// Renders (or loads) that begin now wait until release() or their stop token.
 void hold_renders();

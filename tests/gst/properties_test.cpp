@@ -66,6 +66,7 @@ const Spec kSpecs[] = {
     {"window-frames", "guint", 1, 24, "16", true},
     {"batch-size", "guint", 0, kAny, "0", true},
     {"audio-lookahead", "guint64", 120e6, 5e9, "500000000", true},
+    {"render-latency", "guint64", 0, 60e9, "0", true},
     {"vram-fraction", "gdouble", 0, 0.95, "0.000000", true},
     {"vram-budget", "gint64", -kAny, kAny, "0", true},
     {"disk-cache-size", "gint64", 0, kAny, "0", true},
@@ -137,7 +138,7 @@ TEST_F(PropertiesTest, ChoicesAreAsPromised) {
       {"audio-context", {"sliding", "whole"}, "sliding", true},
       {"no-face", {"pass-through", "error"}, "pass-through", true},
       {"face-select", {"largest", "center", "nearest", "all"}, "largest", true},
-      {"late-policy", {"pass-through", "degrade", "wait"}, "pass-through", false},
+      {"late-policy", {"degrade", "pass-through", "wait"}, "degrade", true},
       {"memory-mode", {"conservative", "balanced", "aggressive"}, "balanced", true},
       {"optimization-level", {"conservative", "balanced", "aggressive"}, "balanced", true},
   };
