@@ -133,7 +133,7 @@ view=null
 say "the model is models/demo, of 6 million parameters: the mouth follows the speech; teeth flicker, and chins at rest may have spots and dark lines."
 say "On two CPU cores this takes less than a minute."
 begin=$(date +%s)
-build/examples/transcode/latentsync-transcode "$video" --audio "$speech" "${part[@]}" -o $out/lipsync.mp4
+build/examples/transcode/latentsync-transcode "$video" --audio "$speech" "${part[@]}" --no-cache -o $out/lipsync.mp4
 side_by_side
 contact_sheet
 seconds=$(($(date +%s) - begin))

@@ -20,7 +20,8 @@ constexpr char kDescription[] =
     R"(Times are seconds (12.5) or [h:]mm:ss[.fff]. gst-inspect-1.0 latentsync lists the element's
 properties (if it is not installed, with GST_PLUGIN_PATH=build/gst). Exit status: 0 the output is
 complete; 1 there is no output; 2 the command line is wrong; 4 it does not fit into the memory;
-130 Ctrl-C: the output can be played, but ends early (after a second Ctrl-C: no output).)";
+130 Ctrl-C, 143 SIGTERM: the output can be played, but ends early (after a second one: no output);
+the same command again goes on from the windows in the cache.)";
 
 /// What GOption fills in.
 struct Raw {
@@ -31,6 +32,7 @@ struct Raw {
   gint audio_channel = 0;
   gboolean deinterlace = FALSE;
   gboolean clean_audio = FALSE;
+  gboolean no_cache = FALSE;
   gchar* profile = nullptr;
   gchar* jobs_report = nullptr;
   gchar* output = nullptr;
@@ -98,6 +100,8 @@ void parse_options(int argc, char** argv, Raw& raw) {
        "If the speech is longer: stop (default), hold, loop, pingpong", "MODE"},
       {"frames", 0, 0, G_OPTION_ARG_FILENAME, &raw.frames,
        "Also write every frame as DIR/NUMBER.png", "DIR"},
+      {"no-cache", 0, 0, G_OPTION_ARG_NONE, &raw.no_cache,
+       "Neither keep finished windows nor take them from the cache", nullptr},
       {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write statistics", "FILE.json"},
       {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
        "Many clips: a folder, or lines INPUT[<tab>AUDIO[<tab>SOUND]]", "LIST|DIR"},
@@ -205,6 +209,7 @@ Options parse_common(const Raw& raw) {
   }
   options.deinterlace = raw.deinterlace != FALSE;
   options.clean_audio = raw.clean_audio != FALSE;
+  options.cache = raw.no_cache == FALSE;
   options.profile = text(raw.profile);
   for (gchar** setting = raw.settings; setting != nullptr && *setting != nullptr; ++setting) {
     const std::string pair = *setting;
@@ -213,6 +218,9 @@ Options parse_common(const Raw& raw) {
       throw Problem("--set " + pair + ": give PROPERTY=VALUE", kUsage);
     }
     options.settings.emplace_back(pair.substr(0, equals), pair.substr(equals + 1));
+    if (raw.no_cache != FALSE && pair.substr(0, equals) == "disk-cache") {
+      throw Problem("--no-cache excludes --set " + pair + ": give one of them", kUsage);
+    }
   }
   return options;
 }

@@ -35,6 +35,7 @@ struct Options {
   int audio_channel = 0;              ///< that the mouth follows, from 1; 0: a mix of all
   bool deinterlace = false;
   bool clean_audio = false;  ///< the speech is filtered and made as loud as usual for the mouth
+  bool cache = true;         ///< false: finished windows are neither kept nor taken from the cache
   std::string profile;       ///< of the video's codec; empty: by the output's extension
 };
 

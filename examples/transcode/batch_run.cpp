@@ -4,6 +4,7 @@
 #include "examples/transcode/complaint.h"
 #include "examples/transcode/console.h"
 #include "examples/transcode/element.h"
+#include "examples/transcode/interrupt.h"
 #include "examples/transcode/jobs_report.h"
 #include "examples/transcode/whole_file.h"
 
@@ -60,7 +61,7 @@ class Batch {
       const ExitStatus status = run(job);
       report();
       worst = status == kWhole ? worst : status;
-      if (status == kInterrupted || status == kUsage) {
+      if (job.state == JobState::kInterrupted || status == kUsage) {
         break;
       }
     }
@@ -84,7 +85,7 @@ class Batch {
       if (measured.whole) {
         remember(job.clip, recipe);
       }
-      return measured.whole ? kWhole : kInterrupted;
+      return measured.whole ? kWhole : stopped_status();
     } catch (...) {
       const Complaint complaint = current_complaint();
       job.state = JobState::kFailed;

@@ -63,6 +63,17 @@ std::string louder_by(double gain) {
   return text;
 }
 
+/// What to do where the work was stopped; empty: nothing but to begin anew, as with a seed that is
+/// drawn at each start.
+std::string resume_hint(GstElement* element) {
+  gboolean cache = FALSE;
+  gint64 seed = 0;
+  g_object_get(element, "disk-cache", &cache, "seed", &seed, nullptr);
+  return cache != FALSE && seed >= 0
+             ? "the same command again goes on from the windows in the cache"
+             : "";
+}
+
 /// The output has its name by now: that its report cannot be written is no failure.
 void report(const Clip& clip, const Measured& measured, Progress& progress) {
   if (clip.stats.empty()) {
@@ -95,7 +106,8 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
   if (!clip.stats.empty()) {
     check_writable("--stats", clip.stats);
   }
-  OutputFile output(clip.output, inputs);
+  const std::string hint = resume_hint(element.get());
+  OutputFile output(clip.output, inputs, hint);
   const std::string name = shown_name(clip);
   const auto say = [&name](const std::string& text) { Progress(name, 0).line(text); };
   const InputCopy input(clip.input, say);
@@ -135,6 +147,9 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
   }
   output.keep();
   report(clip, measured, progress);
+  if (!measured.whole && !hint.empty()) {
+    progress.line("it ends early; " + hint);
+  }
   progress.finish(measured.frames);
   return measured;
 }

@@ -54,6 +54,27 @@ guint64 skipped(const Bytes& bytes, Box track, guint64 priming) {
   return rate > 0 && 2 * (priming * GST_SECOND % rate) >= rate ? priming + 1 : priming;
 }
 
+/// Begin and change of a movie or track, in seconds since 1904: none.
+void clear_times(Bytes& bytes, Box header) {
+  const size_t size = time_size(bytes, header);
+  put(bytes, header.begin + 4, size, 0);
+  put(bytes, header.begin + 4 + size, size, 0);
+}
+
+void clear_all_times(Bytes& bytes) {
+  const Box all = {0, bytes.size()};
+  for (const Box& header : boxes(bytes, all, "mvhd")) {
+    clear_times(bytes, header);
+  }
+  for (const Box& track : boxes(bytes, all, "trak")) {
+    for (const auto& header : {box(bytes, track, {"tkhd"}), box(bytes, track, {"mdia", "mdhd"})}) {
+      if (header) {
+        clear_times(bytes, *header);
+      }
+    }
+  }
+}
+
 bool change_header(Bytes& bytes, guint64 priming, GstClockTime sound) {
   const Box all = {0, bytes.size()};
   const auto movie = box(bytes, all, {"mvhd"});
@@ -86,6 +107,9 @@ void write_edit_list(const std::string& file, const std::string& name, guint64 p
   try {
     header = read_header(stream);
     changed = header && change_header(header->first, priming, sound);
+    if (changed) {
+      clear_all_times(header->first);
+    }
   } catch (const std::out_of_range&) {
     changed = false;
   }

@@ -139,9 +139,13 @@ ElementPtr make_element(const Options& options) {
   }
   gst_object_ref_sink(element.get());
   gst_util_set_object_arg(G_OBJECT(element.get()), "audio-context", "whole");
+  g_object_set(element.get(), "disk-cache", TRUE, nullptr);
   load_preset(element.get(), options);
   for (const auto& [name, value] : options.settings) {
     set_property(element.get(), name, value, "--set ");
+  }
+  if (!options.cache) {
+    g_object_set(element.get(), "disk-cache", FALSE, nullptr);
   }
   return element;
 }

@@ -9,7 +9,8 @@ namespace latentsync::transcode {
 /// ones. Throws Problem: there is no plugin.
 void find_plugin();
 
-/// A new `latentsync` with audio-context=whole, then the preset, then the properties of OPTIONS.
+/// A new `latentsync` with audio-context=whole and disk-cache=true, then the preset, then the
+/// properties of OPTIONS; without its cache where OPTIONS want none.
 /// Throws Problem (kUsage): a preset, property or value that there is not.
 ElementPtr make_element(const Options& options);
 

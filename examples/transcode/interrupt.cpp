@@ -12,6 +12,7 @@ namespace latentsync::transcode {
 namespace {
 
 std::atomic<int> interrupts = 0;
+std::atomic<int> stopped_by = 0;  // the first signal
 std::atomic<bool> counting = false;
 std::atomic<bool> ending = false;
 std::atomic<const Farewell*> farewell = nullptr;
@@ -24,6 +25,8 @@ void on_interrupt(int signal) {
   if (signal == SIGXCPU && interrupts > 0) {
     return;
   }
+  int none = 0;
+  stopped_by.compare_exchange_strong(none, signal);
   if (interrupts++ == 0 && counting) {
     return;
   }
@@ -69,11 +72,16 @@ void handle(std::initializer_list<int> signals, void (*handler)(int), int flags)
 }  // namespace
 
 void handle_signals() {
-  handle({SIGINT, SIGTERM, SIGHUP, SIGXCPU}, on_interrupt, SA_RESTART);
-  handle({SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP},
-         on_kill, SA_RESETHAND);
+  handle({SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGXCPU}, on_interrupt, SA_RESTART);
+  handle({SIGQUIT, SIGUSR2, SIGALRM, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}, on_kill,
+         SA_RESETHAND);
   // A reader of standard error who is gone, or a limit of file sizes, is an error of the write.
   handle({SIGPIPE, SIGXFSZ}, SIG_IGN, 0);
+}
+
+ExitStatus stopped_status() noexcept {
+  const int signal = stopped_by;
+  return signal == SIGTERM || signal == SIGUSR1 ? kTerminated : kInterrupted;
 }
 
 void end_interrupted() {
@@ -99,7 +107,8 @@ Interrupt::~Interrupt() { counting = false; }
 
 int Interrupt::count() { return interrupts; }
 
-Farewell::Farewell(const std::string& state, std::vector<std::string> files, ExitStatus status)
+Farewell::Farewell(const std::string& state, std::vector<std::string> files,
+                   std::optional<ExitStatus> status)
     : line_("latentsync-transcode: interrupted: " + state + "\n"),
       files_(std::move(files)),
       status_(status),
@@ -123,7 +132,7 @@ bool Farewell::pending() noexcept { return farewell.load() != nullptr; }
 ExitStatus Farewell::say() noexcept {
   const Farewell* last = farewell;
   write_error(last == nullptr ? kInterruptedLine : std::string_view(last->line_), kPatience);
-  return last == nullptr ? kInterrupted : last->status_;
+  return last == nullptr ? stopped_status() : last->status_.value_or(stopped_status());
 }
 
 void Farewell::remove_files() noexcept {

@@ -2,18 +2,23 @@
 
 #include "examples/transcode/problem.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-/// Signals that end the process: Ctrl-C (SIGINT), SIGTERM, SIGHUP (unless it is ignored, as with
-/// nohup) and SIGXCPU.
+/// Signals that end the process: Ctrl-C (SIGINT), SIGTERM, SIGUSR1 (what Slurm's --signal sends
+/// before the time is up), SIGHUP (unless it is ignored, as with nohup) and SIGXCPU.
 namespace latentsync::transcode {
 
 /// To be called once, before threads are started. From then on such a signal ends the process at
-/// once, with one line and the status of the last Farewell, or 130. Signals that kill for other
-/// reasons remove its files too.
+/// once, with one line and the status of the last Farewell, or stopped_status(). Signals that kill
+/// for other reasons remove its files too.
 void handle_signals();
+
+/// Of a process that the first signal has stopped: kTerminated by SIGTERM and SIGUSR1, kInterrupted
+/// by another one.
+ExitStatus stopped_status() noexcept;
 
 /// Ends the process in the same way.
 [[noreturn]] void end_interrupted();
@@ -37,8 +42,9 @@ class Interrupt {
 class Farewell {
  public:
   /// STATE: of the work, on the line that says that it was interrupted. FILES: to be removed.
+  /// STATUS: of the process; none: stopped_status().
   Farewell(const std::string& state, std::vector<std::string> files,
-           ExitStatus status = kInterrupted);
+           std::optional<ExitStatus> status = {});
   ~Farewell();
   Farewell(const Farewell&) = delete;
   Farewell& operator=(const Farewell&) = delete;
@@ -52,7 +58,7 @@ class Farewell {
  private:
   std::string line_;
   std::vector<std::string> files_;
-  ExitStatus status_;
+  std::optional<ExitStatus> status_;
   const Farewell* before_;
 };
 

@@ -5,6 +5,7 @@
 #include "examples/transcode/complaint.h"
 #include "examples/transcode/element.h"
 #include "examples/transcode/input_file.h"
+#include "examples/transcode/interrupt.h"
 #include "examples/transcode/memory_plan.h"
 #include "examples/transcode/presets.h"
 #include "examples/transcode/process.h"
@@ -18,10 +19,21 @@
 namespace latentsync::transcode {
 namespace {
 
-std::string model_folder(GstElement* element) {
-  gchar* folder = nullptr;
-  g_object_get(element, "model-path", &folder, nullptr);
-  return folder == nullptr ? "" : TextPtr(folder).get();
+std::string text_of(GstElement* element, const char* property) {
+  gchar* text = nullptr;
+  g_object_get(element, property, &text, nullptr);
+  return text == nullptr ? "" : TextPtr(text).get();
+}
+
+/// Empty where there is no cache.
+std::string cache_folder(GstElement* element) {
+  gboolean cache = FALSE;
+  g_object_get(element, "disk-cache", &cache, nullptr);
+  if (cache == FALSE) {
+    return "";
+  }
+  const std::string folder = text_of(element, "disk-cache-dir");
+  return folder.empty() ? std::string(g_get_user_cache_dir()) + "/latentsync" : folder;
 }
 
 /// Empty where it is drawn anew for each run.
@@ -53,7 +65,7 @@ ExitStatus transcode_all(Arguments& arguments) {
   {
     const ElementPtr element = make_element(arguments.options);
     name_outputs(arguments, seed_of(element.get()));
-    check_used_files(arguments, model_folder(element.get()));
+    check_used_files(arguments, text_of(element.get(), "model-path"), cache_folder(element.get()));
   }
   const std::vector<std::string> inputs = inputs_of(arguments);
   if (arguments.batch) {
@@ -62,7 +74,7 @@ ExitStatus transcode_all(Arguments& arguments) {
   PipelinePtr none;
   const Measured measured =
       transcode(arguments.clips.front(), arguments.options, inputs, false, none);
-  return measured.whole ? kWhole : kInterrupted;
+  return measured.whole ? kWhole : stopped_status();
 }
 
 }  // namespace

@@ -150,12 +150,13 @@ std::string hidden_beside(const std::string& path, const std::string& ending) {
 
 std::string lock_of(const std::string& path) { return hidden_beside(path, kLock); }
 
-OutputFile::OutputFile(const std::string& path, const std::vector<std::string>& inputs)
+OutputFile::OutputFile(const std::string& path, const std::vector<std::string>& inputs,
+                       const std::string& hint)
     : path_(path), lock_path_(lock_of(path)) {
   check_place(path);
   lock();
   remove_stale(inputs);
-  create_partial();
+  create_partial(hint);
 }
 
 OutputFile::~OutputFile() {
@@ -212,7 +213,7 @@ void OutputFile::remove_stale(const std::vector<std::string>& inputs) const {
   }
 }
 
-void OutputFile::create_partial() {
+void OutputFile::create_partial(const std::string& hint) {
   const fs::path folder = fs::path(path_).parent_path();
   const std::string begin = name_for_additions(path_) + kMark + machine() + "-";
   int file = -1;
@@ -230,7 +231,8 @@ void OutputFile::create_partial() {
     throw cannot_write(path_, reason);
   }
   ::close(file);
-  farewell_.emplace(path_ + " is not written", std::vector<std::string>{partial_, lock_path_});
+  farewell_.emplace(path_ + " is not written" + (hint.empty() ? "" : "; " + hint),
+                    std::vector<std::string>{partial_, lock_path_});
 }
 
 void OutputFile::keep() {

@@ -34,9 +34,11 @@ std::string lock_of(const std::string& path);
 /// other job writes the same file; the lock goes with the process, however that ends.
 class OutputFile {
  public:
-  /// Removes what killed jobs left behind, but none of INPUTS. Throws Problem: another job is
-  /// writing PATH, the folder is not there or cannot be written to, PATH is a folder or a device.
-  OutputFile(const std::string& path, const std::vector<std::string>& inputs);
+  /// Removes what killed jobs left behind, but none of INPUTS. HINT: what to do, for the line that
+  /// says that the work was interrupted; may be empty. Throws Problem: another job is writing PATH,
+  /// the folder is not there or cannot be written to, PATH is a folder or a device.
+  OutputFile(const std::string& path, const std::vector<std::string>& inputs,
+             const std::string& hint);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -49,7 +51,7 @@ class OutputFile {
  private:
   void lock();
   void remove_stale(const std::vector<std::string>& inputs) const;
-  void create_partial();
+  void create_partial(const std::string& hint);
 
   std::string path_;
   std::string lock_path_;

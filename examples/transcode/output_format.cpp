@@ -252,15 +252,23 @@ GstVideoFormat encoded_format(const Target& target, GstVideoFormat given) {
 
 SoundLimits sound_limits(const std::string& path) { return format_for(path).sound; }
 
-void adapt_encoder(GstElement* encoder, guint64 samples) {
+void adapt_encoder(GstElement* element, guint64 samples) {
   // flacenc of GStreamer 1.22 sends its events in disorder where its first block is not a full one.
   // Blocks are short, so that shards, which a reader joins only where they have blocks of one
   // length, seldom need shorter ones.
   constexpr guint64 kBlock = 1152;
   constexpr guint64 kSmallest = 16;
-  GstElementFactory* factory = gst_element_get_factory(encoder);
-  if (factory != nullptr && g_strcmp0(GST_OBJECT_NAME(factory), kFlac.factory) == 0) {
-    g_object_set(encoder, "blocksize", guint(std::clamp(samples / 2, kSmallest, kBlock)), nullptr);
+  GstElementFactory* factory = gst_element_get_factory(element);
+  const std::string_view name = factory == nullptr ? "" : GST_OBJECT_NAME(factory);
+  if (name == kFlac.factory) {
+    g_object_set(element, "blocksize", guint(std::clamp(samples / 2, kSmallest, kBlock)), nullptr);
+  }
+  // They write when a file was made, and draw numbers for the file and its tracks.
+  if (name == "matroskamux" || name == "webmmux") {
+    GDateTime* zero = g_date_time_new_utc(2001, 1, 1, 0, 0, 0);
+    g_object_set(element, "creation-time", zero, nullptr);
+    g_date_time_unref(zero);
+    g_random_set_seed(guint32(samples));
   }
 }
 

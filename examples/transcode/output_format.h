@@ -51,8 +51,9 @@ SoundLimits sound_limits(const std::string& path);
 /// how long its sound is to last. Throws Problem.
 void complete(const std::string& file, const std::string& path, GstClockTime sound);
 
-/// Sets ENCODER, of the profile, up for SAMPLES of sound, where it is one of sound.
-void adapt_encoder(GstElement* encoder, guint64 samples);
+/// Sets ELEMENT, an encoder or muxer of the profile, up for SAMPLES of sound, and so that the same
+/// work gives the same bytes.
+void adapt_encoder(GstElement* element, guint64 samples);
 
 /// Whether its pictures have an even width and height only.
 bool takes_even_sizes_only(const Target& target, GstVideoFormat given);

@@ -13,6 +13,7 @@ enum ExitStatus {
   kUsage = 2,          ///< the command line is wrong, nothing was begun
   kDoesNotFit = 4,     ///< into the memory: there is no output
   kInterrupted = 130,  ///< Ctrl-C: what there is plays, but it is not all
+  kTerminated = 143,   ///< SIGTERM: likewise
 };
 
 /// Why there is no output: one sentence for the user that says what to do.

@@ -46,7 +46,16 @@ void Progress::say(const std::string& text) {
   }
 }
 
-void Progress::begin() { begun_ = Clock::now(); }
+void Progress::begin() {
+  begun_ = Clock::now();
+  pace_.begin = begun_;
+}
+
+void Progress::window_made(bool cached) {
+  ++windows_;
+  cached_ += cached ? 1 : 0;
+  pace_anew_ = pace_anew_ || cached;
+}
 
 void Progress::window(const std::string& stage, int step, int steps, double part, int frames,
                       double seconds) {
@@ -64,9 +73,10 @@ void Progress::window(const std::string& stage, int step, int steps, double part
   }
   const bool stepped = stage != "face" && stage != "encode";
   const double made = double(frames_) + part * frames;
-  if (stepped && expected_ > made && begun_ != Clock::time_point()) {
-    const double spent = std::max(seconds, seconds_since(begun_));
-    text += ", " + clock_text(spent * (double(expected_) - made) / made) + " left";
+  const double rendered = made - double(pace_.frames);
+  if (stepped && expected_ > made && rendered > 0 && pace_.begin != Clock::time_point()) {
+    const double spent = std::max(seconds, seconds_since(pace_.begin));
+    text += ", " + clock_text(spent * (double(expected_) - made) / rendered) + " left";
   }
   show(text);
 }
@@ -86,7 +96,11 @@ void Progress::update(guint64 frames, double part) {
   if (first_ == Clock::time_point()) {
     first_ = Clock::now();
     first_frames_ = frames;
-    first_part_ = part;
+    pace_anew_ = pace_anew_ || begun_ == Clock::time_point();
+  }
+  if (pace_anew_) {
+    pace_ = {Clock::now(), part, frames};
+    pace_anew_ = false;
   }
   // A window that takes long says more.
   if (seconds_since(shown_) < (terminal_ ? 0.2 : 5) || seconds_since(window_shown_) < 20) {
@@ -105,8 +119,12 @@ void Progress::update(guint64 frames, double part) {
     std::snprintf(rest, sizeof rest, ", %.1f frames/s", rate(frames));
     text += rest;
   }
-  if (part > first_part_) {
-    text += ", " + clock_text(seconds_since(first_) * (1 - part) / (part - first_part_)) + " left";
+  if (part > pace_.part) {
+    text +=
+        ", " + clock_text(seconds_since(pace_.begin) * (1 - part) / (part - pace_.part)) + " left";
+  }
+  if (cached_ > 0) {
+    text += ", " + std::to_string(cached_) + " windows from the cache";
   }
   show(text);
 }
@@ -117,6 +135,9 @@ void Progress::line(const std::string& text) {
 }
 
 void Progress::finish(guint64 frames) {
+  if (cached_ > 0) {
+    line(std::to_string(windows_) + " windows, " + std::to_string(cached_) + " from the cache");
+  }
   std::string text = std::to_string(frames) + " frames";
   if (rate(frames) > 0) {
     char speed[32];

@@ -22,6 +22,8 @@ class Progress {
   /// time left is known as soon as one denoising step is done.
   void window(const std::string& stage, int step, int steps, double part, int frames,
               double seconds);
+  /// A window has been made, or CACHED: taken from the cache. The time left counts by the others.
+  void window_made(bool cached);
   /// FRAMES are made, which is this part of the whole.
   void update(guint64 frames, double part);
   /// A line of its own.
@@ -33,6 +35,12 @@ class Progress {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// What the time left is estimated from.
+  struct Pace {
+    Clock::time_point begin;
+    double part = 0;
+    guint64 frames = 0;
+  };
   double seconds_since(Clock::time_point begin) const;
   void show(const std::string& text);
 
@@ -41,11 +49,14 @@ class Progress {
   guint64 frames_ = 0;
   bool terminal_;
   guint64 first_frames_ = 0;
-  double first_part_ = 0;
   Clock::time_point begun_;
   Clock::time_point first_;
   Clock::time_point shown_;
   Clock::time_point window_shown_;
+  Pace pace_;
+  bool pace_anew_ = false;
+  guint64 windows_ = 0;
+  guint64 cached_ = 0;
   size_t width_ = 0;
 };
 

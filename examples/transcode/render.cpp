@@ -408,6 +408,12 @@ void Render::show_plan(const GstStructure* structure, Progress& progress) {
 }
 
 void Render::show_window(const GstStructure* structure, Progress& progress) {
+  gboolean cached = FALSE;
+  if (gst_structure_has_name(structure, "latentsync-window") &&
+      gst_structure_get_boolean(structure, "cached", &cached)) {
+    progress.window_made(cached != FALSE);
+    return;
+  }
   const gchar* stage = gst_structure_get_string(structure, "stage");
   int step = 0, steps = 0, frames = 0;
   double part = 0, seconds = 0;

@@ -50,14 +50,23 @@ class UsedFiles {
     }
   }
 
+  /// A folder of files with names that no user gives. After all others.
+  void make_folder(const std::string& what, const std::string& folder) {
+    const auto place = identify(folder);
+    for (const auto& [identity, use] : uses_) {
+      if (place && (identity == *place || is_in_the_way(*place, identity, use))) {
+        refuse(what, folder, use);
+      }
+    }
+  }
+
   void write_pictures(const std::string& folder) {
     const auto place = identify(folder);
     if (!place) {
       return;
     }
     for (const auto& [identity, use] : uses_) {
-      const bool in_the_way = use.written && !identity.rest.empty() && identity.holds(*place);
-      if (in_the_way || is_picture_in(*place, identity)) {
+      if (is_in_the_way(*place, identity, use) || is_picture_in(*place, identity)) {
         refuse("--frames " + folder, folder, use);
       }
     }
@@ -81,6 +90,11 @@ class UsedFiles {
     std::string role;
     bool written;
   };
+
+  /// Whether a folder at PLACE would have to lie in the file.
+  static bool is_in_the_way(const FileIdentity& place, const FileIdentity& file, const Use& use) {
+    return use.written && !file.rest.empty() && file.holds(place);
+  }
 
   static bool is_picture_in(const FileIdentity& folder, const FileIdentity& file) {
     const size_t name = file.rest.rfind('/') + 1;
@@ -116,7 +130,8 @@ void read_model(UsedFiles& files, const fs::path& model) {
 
 }  // namespace
 
-void check_used_files(const Arguments& arguments, const std::string& model_folder) {
+void check_used_files(const Arguments& arguments, const std::string& model_folder,
+                      const std::string& cache_folder) {
   UsedFiles files;
   for (const Clip& clip : arguments.clips) {
     files.read(path_of(clip.input), "the input itself");
@@ -146,6 +161,9 @@ void check_used_files(const Arguments& arguments, const std::string& model_folde
     if (!clip.frames.empty()) {
       files.write_pictures(clip.frames);
     }
+  }
+  if (!cache_folder.empty()) {
+    files.make_folder("disk-cache-dir=" + cache_folder, cache_folder);
   }
 }
 

@@ -1,7 +1,10 @@
 #include "tests/transcode/support.h"
 
+#include <chrono>
 #include <fstream>
+#include <map>
 #include <sstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -83,6 +86,8 @@ INSTANTIATE_TEST_SUITE_P(
         Complaint{"ValueOfNoEnum", kClip + " --set attention-mode=quick -o OUT.mp4", 2,
                   "flex, flash, standard"},
         Complaint{"ValueIsNoNumber", kClip + " --set seed=many -o OUT.mp4", 2, "seed"},
+        Complaint{"CacheAndNoCache", kClip + " --no-cache --set disk-cache=true -o OUT.mp4", 2,
+                  "--no-cache excludes --set disk-cache=true"},
         Complaint{"NoValue", kClip + " --set seed -o OUT.mp4", 2, "PROPERTY=VALUE"},
         Complaint{"BadTime", kClip + " --start soon -o OUT.mp4", 2, "not a time"},
         Complaint{"StartAfterTheEnd", kClip + " --start 1:00 -o OUT.mp4", 1,
@@ -157,6 +162,54 @@ TEST(Command, InterruptedAtOnce) {
   const Finished loading = run_process("LATENTSYNC_FAKE=load-delay=5s" + command);
   EXPECT_EQ(loading.status, 130) << loading.output;
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+/// The cache is on unless --no-cache or a setting turns it off, also with a preset that turns it
+/// on; windows that it had are counted on the last lines and in --stats.
+TEST(Command, WindowsFromTheCache) {
+  const fs::path folder = empty_folder();
+  const std::string stats = folder / "s.json";
+  for (const auto& [options, hits] : {std::pair("", 2),
+                                      {"--set disk-cache=true", 2},
+                                      {"--no-cache", 0},
+                                      {"--set disk-cache=false", 0},
+                                      {"--preset lecture", 2},
+                                      {"--preset lecture --no-cache", 0}}) {
+    const Finished finished = transcode(media("rate-25.mp4") + " " + options + " --stats " + stats +
+                                            " -o " + (folder / "out.mp4").string(),
+                                        "LATENTSYNC_FAKE=cached=2");
+    ASSERT_EQ(finished.status, 0) << finished.output;
+    const bool told =
+        finished.output.find("out.mp4: 3 windows, 2 from the cache\n") != std::string::npos;
+    EXPECT_EQ(told, hits > 0) << options << finished.output;
+    EXPECT_EQ(run_process("python3 -c \"import json,sys; "
+                          "print(json.load(open(sys.argv[1]))['element']['cache-hits'])\" " +
+                          stats)
+                  .output,
+              std::to_string(hits) + "\n")
+        << options;
+  }
+}
+
+/// The same command makes the same bytes, of the container too: it has no date and no random number.
+TEST(Command, SameBytesAgain) {
+  const fs::path folder = empty_folder();
+  const auto make = [&](const std::string& name, const std::string& extension) {
+    const std::string output = folder / (name + extension);
+    const Finished finished = transcode(media("short.mp4") + " -o " + output);
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    std::ostringstream content;
+    content << std::ifstream(output, std::ios::binary).rdbuf();
+    return content.str();
+  };
+  std::map<std::string, std::string> first;
+  for (const char* extension : {".mkv", ".mp4", ".mov", ".webm"}) {
+    first[extension] = make("first", extension);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // dates have seconds
+  for (const auto& [extension, bytes] : first) {
+    EXPECT_TRUE(bytes == make("second", extension)) << extension;
+  }
 }
 
 /// --stats is JSON with the frames and the element's own figures.

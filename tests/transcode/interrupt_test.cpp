@@ -29,7 +29,20 @@ std::string writing(const std::string& arguments, const std::string& fake,
          " >/dev/null 2>&1 && kill -0 $job; do sleep 0.02; done; ";
 }
 
-class EndingSignal : public testing::TestWithParam<const char*> {};
+struct Signal {
+  const char* name;
+  int status;  ///< of a process that it stops
+};
+
+void PrintTo(const Signal& signal, std::ostream* out) { *out << signal.name; }
+
+class EndingSignal : public testing::TestWithParam<Signal> {
+ protected:
+  /// A command that sends it to the job.
+  static std::string send() { return std::string("pkill -") + GetParam().name + " -P $job; "; }
+};
+
+constexpr char kHint[] = "the same command again goes on from the windows in the cache\n";
 
 /// The first signal lets what is begun be finished: the file plays. A second one would end it.
 TEST_P(EndingSignal, FinishesWhatIsBegun) {
@@ -37,9 +50,11 @@ TEST_P(EndingSignal, FinishesWhatIsBegun) {
   const Finished finished = script(
       folder, writing(media("seconds-2.mkv") + " --set window-frames=4 --frames png -o o.mkv",
                       "delay=300ms", "png/00000000.png") +
-                  "pkill -" + GetParam() + " -P $job; wait $job");
-  EXPECT_EQ(finished.status, 130) << finished.output;
+                  send() + "wait $job");
+  EXPECT_EQ(finished.status, GetParam().status) << finished.output;
   EXPECT_NE(finished.output.find("interrupted: finishing what is begun"), std::string::npos)
+      << finished.output;
+  EXPECT_NE(finished.output.find(std::string("o.mkv: it ends early; ") + kHint), std::string::npos)
       << finished.output;
   const size_t frames = frames_of(folder / "o.mkv");
   EXPECT_GT(frames, 0u);
@@ -49,19 +64,18 @@ TEST_P(EndingSignal, FinishesWhatIsBegun) {
 
 /// The second one ends the process at once: one more line, and nothing is left.
 TEST_P(EndingSignal, SecondOneEndsAtOnce) {
-  if (std::string(GetParam()) == "XCPU") GTEST_SKIP() << "it is repeated every second";
+  if (std::string(GetParam().name) == "XCPU") GTEST_SKIP() << "it is repeated every second";
   const fs::path folder = empty_folder();
   Finished finished;
   const double seconds = seconds_for([&] {
-    const std::string send = std::string("pkill -") + GetParam() + " -P $job; ";
     finished = script(
         folder, writing(media("seconds-2.mkv") + " --set window-frames=4 --frames png -o o.mkv",
                         "delay=1500ms,step-delay=0ms", "png/00000000.png") +
-                    send + "sleep 0.2; " + send + "wait $job");
+                    send() + "sleep 0.2; " + send() + "wait $job");
   });
-  EXPECT_EQ(finished.status, 130) << finished.output;
-  EXPECT_TRUE(
-      finished.output.ends_with("\nlatentsync-transcode: interrupted: o.mkv is not written\n"))
+  EXPECT_EQ(finished.status, GetParam().status) << finished.output;
+  EXPECT_TRUE(finished.output.ends_with(
+      std::string("\nlatentsync-transcode: interrupted: o.mkv is not written; ") + kHint))
       << finished.output;
   EXPECT_EQ(contents(folder).begin()->first, "png") << "something is left";
   EXPECT_LT(seconds, 5);
@@ -73,19 +87,37 @@ TEST_P(EndingSignal, BeforeTheFirstFrameEndsAtOnce) {
   for (const char* fake : {"load-delay=20s", "delay=20s"}) {
     Finished finished;
     const double seconds = seconds_for([&] {
-      finished = script(folder, writing(media("rate-25.mp4") + " -o o.mkv", fake) +
-                                    "sleep 0.5; pkill -" + GetParam() + " -P $job; wait $job");
+      finished = script(folder, writing(media("rate-25.mp4") + " -o o.mkv", fake) + "sleep 0.5; " +
+                                    send() + "wait $job");
     });
-    EXPECT_EQ(finished.status, 130) << finished.output;
-    EXPECT_TRUE(
-        finished.output.ends_with("latentsync-transcode: interrupted: o.mkv is not written\n"))
+    EXPECT_EQ(finished.status, GetParam().status) << finished.output;
+    EXPECT_TRUE(finished.output.ends_with(
+        std::string("latentsync-transcode: interrupted: o.mkv is not written; ") + kHint))
         << finished.output;
     EXPECT_TRUE(fs::is_empty(folder));
     EXPECT_LT(seconds, 5) << fake;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Signals, EndingSignal, testing::Values("INT", "TERM", "HUP", "XCPU"));
+INSTANTIATE_TEST_SUITE_P(Signals, EndingSignal,
+                         testing::Values(Signal{"INT", 130}, Signal{"TERM", 143},
+                                         Signal{"USR1", 143}, Signal{"HUP", 130},
+                                         Signal{"XCPU", 130}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+/// Where the next run would find nothing, because there is no cache or the seed is drawn anew,
+/// nothing is promised.
+TEST(Signals, PromisesNothingWithoutACache) {
+  const fs::path folder = empty_folder();
+  for (const char* option : {"--no-cache", "--set disk-cache=false", "--set seed=-1"}) {
+    const Finished finished =
+        script(folder, writing(media("rate-25.mp4") + " -o o.mkv " + option, "delay=20s") +
+                           "pkill -TERM -P $job; wait $job");
+    EXPECT_EQ(finished.status, 143) << finished.output;
+    EXPECT_TRUE(finished.output.ends_with("interrupted: o.mkv is not written\n"))
+        << finished.output;
+  }
+}
 
 /// nohup: a signal that was ignored at the start stays ignored.
 TEST(Signals, IgnoredHangup) {
@@ -104,13 +136,8 @@ TEST(Signals, IgnoredHangup) {
 /// A signal that kills for another reason leaves nothing either.
 TEST(Signals, KilledLeavesNothing) {
   const fs::path folder = empty_folder();
-  for (const auto& [name, number] : {std::pair("QUIT", 3),
-                                     {"ABRT", 6},
-                                     {"BUS", 7},
-                                     {"USR1", 10},
-                                     {"SEGV", 11},
-                                     {"USR2", 12},
-                                     {"ALRM", 14}}) {
+  for (const auto& [name, number] :
+       {std::pair("QUIT", 3), {"ABRT", 6}, {"BUS", 7}, {"SEGV", 11}, {"USR2", 12}, {"ALRM", 14}}) {
     const Finished finished =
         script(folder, writing(media("rate-25.mp4") + " -o o.mkv", "delay=20s") + "pkill -" + name +
                            " -P $job; wait $job");
@@ -174,7 +201,7 @@ TEST_P(NobodyReads, SignalsStillEndIt) {
   const fs::path folder = empty_folder();
   const Finished finished = script(
       folder, with_error(GetParam().prepare, "delay=20s", "time.sleep(1); child.terminate()"));
-  EXPECT_EQ(finished.status, 130) << finished.output;
+  EXPECT_EQ(finished.status, 143) << finished.output;
   EXPECT_TRUE(fs::is_empty(folder));
 }
 

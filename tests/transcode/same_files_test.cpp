@@ -143,6 +143,12 @@ TEST(SameFile, NotThereYet) {
   check("-o new.mkv --frames new.mkv/frames", "this is the output itself (new.mkv)");
   check("-o o.mkv --frames new --stats new/", "--frames new: this is the report of --stats (new/)");
   check("-o o.mkv --frames made --stats link/00000000.png", "this is the report of --stats");
+  check("-o new.mkv --set disk-cache-dir=new.mkv",
+        "disk-cache-dir=new.mkv: this is the output itself");
+  check("-o made/new.mkv --set disk-cache-dir=link/new.mkv/cache",
+        "this is the output itself (made/new.mkv)");
+  check("-o new.mkv --set disk-cache-dir=in.mp4",
+        "disk-cache-dir=in.mp4: this is the input itself");
   check("-o made/in.mkv --stats link/.in.mkv.latentsync-lock", "this is the lock of the output");
 }
 
@@ -187,6 +193,15 @@ TEST(SameFile, OtherFilesAreWritten) {
   const Finished silent =
       transcode_in(folder, "in.mp4 -o o.mkv --stats /dev/null >/dev/null 2>/dev/null");
   EXPECT_EQ(silent.status, 0);
+}
+
+/// The folder of a cache that is off is of no concern.
+TEST(SameFile, FolderOfNoCache) {
+  const fs::path folder = files();
+  const Finished finished =
+      transcode_in(folder, "in.mp4 -o new.mkv --no-cache --set disk-cache-dir=new.mkv");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_EQ(frames_of(folder / "new.mkv"), 40u);
 }
 
 /// Nobody waits for a picture's pipe.

@@ -21,7 +21,7 @@ std::filesystem::path empty_folder();
 /// run does not keep the house rule (house_rule.h). ENVIRONMENT: words for a shell before the
 /// command.
 Finished transcode(const std::string& arguments, const std::string& environment = "");
-/// The same with the real engine and the demo model.
+/// The same with the real engine and the demo model, without a cache.
 Finished transcode_really(const std::string& arguments);
 /// What the fake engine is told so that it edits nothing.
 extern const char kNoEdit[];
