@@ -125,6 +125,7 @@ gboolean flush_audio(Element& element, EventPtr event) {
     if (begins) gst_pad_pause_task(pad.get());
   }
   if (begins) return TRUE;
+  element.speech.reset();
   {
     const std::lock_guard lock(element.monitor->mutex);
     Input& input = element.input;

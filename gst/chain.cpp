@@ -57,25 +57,42 @@ bool is_empty_gap(GstBuffer* buffer) {
   return GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) && gst_buffer_get_size(buffer) == 0;
 }
 
-/// The samples of BUFFER within SEGMENT; none: there are none.
-std::optional<Sound> read_within(GstBuffer* buffer, const GstSegment& segment, bool is_float) {
-  if (is_empty_gap(buffer)) return std::nullopt;
+/// What BUFFER adds within SEGMENT.
+std::vector<Sound> read_within(SpeechReader& speech, GstBuffer* buffer, const GstSegment& segment) {
+  if (is_empty_gap(buffer)) return {speech.drain()};
   BufferPtr clipped(gst_buffer_ref(buffer));
   if (GST_BUFFER_PTS_IS_VALID(buffer)) {
-    clipped.reset(gst_audio_buffer_clip(clipped.release(), &segment, 16000, is_float ? 4 : 2));
+    const GstAudioInfo& format = speech.format();
+    clipped.reset(gst_audio_buffer_clip(clipped.release(), &segment, GST_AUDIO_INFO_RATE(&format),
+                                        GST_AUDIO_INFO_BPF(&format)));
   }
-  if (!clipped) return std::nullopt;
-  return read_sound(clipped.get(), is_float);
+  return clipped ? speech.read(clipped.get()) : std::vector<Sound>();
 }
 
 /// For the windows. With the lock held.
-std::optional<Failure> keep(Input& input, GstBuffer* buffer, const std::optional<Sound>& sound) {
-  if (sound) return input.audio.push(*sound);
-  if (!is_empty_gap(buffer) || !GST_BUFFER_PTS_IS_VALID(buffer)) return std::nullopt;
-  return input.audio.push_gap(GST_BUFFER_PTS(buffer), GST_BUFFER_DURATION(buffer));
+std::optional<Failure> keep(AudioInput& audio, const std::vector<Sound>& sounds) {
+  for (const Sound& sound : sounds) {
+    // The converter may hold all of a buffer back.
+    if (sound.samples.empty() && sound.silence == 0) continue;
+    if (auto failure = audio.push(sound)) return failure;
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> keep_gap(AudioInput& audio, GstBuffer* gap) {
+  if (!GST_BUFFER_PTS_IS_VALID(gap)) return std::nullopt;
+  return audio.push_gap(GST_BUFFER_PTS(gap), GST_BUFFER_DURATION(gap));
 }
 
 }  // namespace
+
+std::optional<Failure> end_run(Element& element) {
+  const std::vector<Sound> rest = {element.speech.drain()};
+  const std::lock_guard lock(element.monitor->mutex);
+  const AudioInput& audio = element.input.audio;
+  if (audio.flushing() || audio.drops() || is_over(element)) return std::nullopt;
+  return keep(element.input.audio, rest);
+}
 
 GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* raw) {
   BufferPtr buffer(raw);
@@ -119,17 +136,21 @@ GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* raw) {
   BufferPtr buffer(raw);
   GST_LOG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
   if (element.ask_latency) look_up_latency(element);
-  bool is_float, lost, needed;
+  bool lost, needed;
   GstSegment segment;
   {
     Lock lock(element.monitor->mutex);
     if (const auto flow = refusal(element, false); flow != GST_FLOW_OK) return flow;
     ++element.input.arrivals;
     element.monitor->notify();
-    is_float = element.input.audio.is_float();
     segment = element.input.audio.segment();
     lost = element.input.audio.lost();
     needed = !element.input.audio.drops() && !is_over(element);
+  }
+  if (!element.speech.has_format()) {
+    element.fail({ErrorCode::kUnsupported,
+                  "Audio arrived without caps: link audio_sink to an element that sends them."});
+    return GST_FLOW_NOT_NEGOTIATED;
   }
   if (lost) {
     element.reporter.warn_once(
@@ -137,15 +158,20 @@ GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* raw) {
         "Audio arrived after the whole audio was read, as of another file in a playlist: it is "
         "ignored. Flush both pads with a seek, or set audio-context=sliding.");
   }
-  std::optional<Sound> sound;
-  if (needed) sound = read_within(raw, segment, is_float);
+  std::vector<Sound> sounds;
+  if (needed) {
+    sounds = read_within(element.speech, raw, segment);
+  } else {
+    element.speech.reset();
+  }
   std::optional<Failure> failure;
   {
     Lock lock(element.monitor->mutex);
     if (const auto flow = wait_for_room(element, lock, false); flow != GST_FLOW_OK) return flow;
     if (needed && !is_over(element)) {
       element.input.forget_old_audio(element.source.live());
-      failure = keep(element.input, raw, sound);
+      failure = keep(element.input.audio, sounds);
+      if (!failure && is_empty_gap(raw)) failure = keep_gap(element.input.audio, raw);
     }
     if (!failure) element.audio_output.push(std::move(buffer));
     ++element.input.arrivals;

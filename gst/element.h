@@ -59,6 +59,7 @@ struct Element final : WorkerListener {
   Source source;             ///< guarded by the monitor, but for turn()
   AudioOutput audio_output;  ///< likewise
   PoolCheck pools;           ///< of video_sink's streaming thread
+  SpeechReader speech;       ///< of audio_sink's streaming thread
 
   std::mutex settings_mutex;
   Settings settings;
@@ -136,6 +137,8 @@ void install_plan_action(GObjectClass* klass);
 
 // chain.cpp
 GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* buffer);
+/// The run of audio that is being converted has ended.
+std::optional<Failure> end_run(Element& element);
 GstFlowReturn chain_audio(Element& element, GstPad* pad, GstBuffer* buffer);
 
 // events.cpp

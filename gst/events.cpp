@@ -33,7 +33,7 @@ Failure unreadable_caps(GstCaps* caps) {
   gchar* text = gst_caps_to_string(caps);
   Failure failure{ErrorCode::kUnsupported,
                   "The caps of a sink pad make no sense. Put videoconvert before video_sink, and "
-                  "audioconvert and audioresample before audio_sink.",
+                  "audioconvert before audio_sink.",
                   text};
   g_free(text);
   return failure;
@@ -45,8 +45,12 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
   if (!video) {
     GstAudioInfo info;
     if (!gst_audio_info_from_caps(&info, caps)) return unreadable_caps(caps);
+    // The same again is no news, and does not end a run.
+    if (!element.speech.has_format() || !gst_audio_info_is_equal(&info, &element.speech.format())) {
+      if (auto failure = end_run(element)) return failure;
+      if (!element.speech.set_format(info)) return unreadable_caps(caps);
+    }
     const std::lock_guard lock(element.monitor->mutex);
-    element.input.audio.set_format(GST_AUDIO_INFO_IS_FLOAT(&info));
     element.audio_output.push(std::move(event));
     return std::nullopt;
   }
@@ -83,6 +87,9 @@ Refusal set_segment(Element& element, bool video, EventPtr event) {
                        ": put a parser or decoder before it that works in time."};
   }
   const GstSegment copy = *segment;
+  if (!video) {
+    if (auto failure = end_run(element)) return failure;
+  }
   const std::lock_guard lock(element.monitor->mutex);
   if (is_flushed(element.input, video, event.get())) return std::nullopt;
   if (video) {
@@ -111,6 +118,19 @@ void take_video_event(Input& input, EventPtr event) {
       break;
     default:
       input.video.push_event(std::move(event));
+  }
+}
+
+/// Whether the audio before this event of audio_sink has no continuation behind it.
+bool ends_run(GstEvent* event) {
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_GAP:
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -188,6 +208,7 @@ gboolean sink_event(Element& element, GstPad* pad, GstEvent* raw) {
       break;
     default: {
       if (!GST_EVENT_IS_SERIALIZED(raw)) return forward(element, video, std::move(event));
+      if (!video && ends_run(raw) && (refusal = end_run(element))) break;
       const std::lock_guard lock(element.monitor->mutex);
       if (is_flushed(element.input, video, raw)) return FALSE;
       if (video) {

@@ -7,29 +7,26 @@
  *
  * Edits the mouth in a video so that it follows an audio track, with the LatentSync
  * latent-diffusion model. Video arrives at video_sink and is output at src, frame by frame, with
- * its own timestamps. The speech arrives at audio_sink as mono at 16 kHz, and is output as it came
- * at the request pad audio_src, each buffer when the video of its time leaves. Both are matched by
- * running time.
+ * its own timestamps. The speech arrives at audio_sink, in any rate and format, and is output as it
+ * came at the request pad audio_src, each buffer when the video of its time leaves. Both are matched
+ * by running time.
  *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 latentsync name=l ! videoconvert ! autovideosink \
  *   uridecodebin uri=file:///in.mp4 ! videoconvert ! queue ! l.video_sink \
- *   uridecodebin uri=file:///speech.wav ! audioconvert ! audioresample ! queue ! l.audio_sink
+ *   uridecodebin uri=file:///speech.wav ! queue ! l.audio_sink \
+ *   l.audio_src ! queue ! audioconvert ! autoaudiosink
  * ]|
  * Plays a video whose lips follow the speech of another file.
  * |[
  * gst-launch-1.0 latentsync name=l audio-context=whole ! videoconvert ! x264enc ! mp4mux name=m ! \
  *   filesink location=out.mp4 \
  *   uridecodebin uri=file:///in.mp4 ! videoconvert ! queue ! l.video_sink \
- *   uridecodebin uri=file:///speech.wav ! tee name=t \
- *   t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! \
- *   audioconvert ! audioresample ! l.audio_sink \
- *   t. ! queue max-size-time=0 max-size-bytes=0 max-size-buffers=0 ! \
- *   audioconvert ! avenc_aac ! m.
+ *   uridecodebin uri=file:///speech.wav ! queue ! l.audio_sink \
+ *   l.audio_src ! queue ! audioconvert ! avenc_aac ! m.
  * ]|
- * Writes a file, with all of the speech known before the first frame. The branch of the tee that
- * leads to the muxer needs a queue without limits, because the muxer waits for the video.
+ * Writes a file, with all of the speech known before the first frame.
  *
  * ## Messages
  * - element message `latentsync-window`, for each rendered window: `index` (#guint64), `pts`
@@ -61,6 +58,7 @@
 #include "gst/render/engine_loader.h"
 
 #include <algorithm>
+#include <gst/audio/audio.h>
 #include <random>
 #include <utility>
 
@@ -74,9 +72,7 @@ GST_DEBUG_CATEGORY(latentsync_debug);
   "video/x-raw, format = (string) " VIDEO_FORMATS             \
   ", width = (int) [ 1, 32768 ], height = (int) [ 1, 32768 ]" \
   ", framerate = (fraction) [ 0, max ]"
-#define AUDIO_CAPS                                                                          \
-  "audio/x-raw, format = (string) { F32LE, S16LE }, rate = (int) 16000, channels = (int) 1" \
-  ", layout = (string) interleaved"
+#define AUDIO_CAPS GST_AUDIO_CAPS_MAKE(GST_AUDIO_FORMATS_ALL) ", layout = (string) interleaved"
 
 static GstStaticPadTemplate video_template = GST_STATIC_PAD_TEMPLATE(
     "video_sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS(VIDEO_CAPS));
@@ -263,6 +259,7 @@ void end_stop(Element& element) {
   }
   element.worker.reset();
   element.pools.reset();
+  element.speech = {};
 }
 
 bool load_engine(Element& element) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 namespace latentsync {
@@ -15,38 +14,7 @@ constexpr size_t kMostSpans = 16;
 /// Audio that ends so close to its segment's end may have been cut there.
 constexpr int64_t kStopTolerance = 40'000'000;
 
-std::vector<float> read_samples(GstBuffer* buffer, bool is_float) {
-  std::vector<float> result;
-  GstMapInfo map;
-  if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return result;
-  if (is_float) {
-    result.resize(map.size / sizeof(float));
-    std::memcpy(result.data(), map.data, result.size() * sizeof(float));
-  } else {
-    result.resize(map.size / 2);
-    for (size_t i = 0; i < result.size(); ++i) {
-      result[i] = static_cast<float>(GST_READ_UINT16_LE(map.data + 2 * i) ^ 0x8000) - 32768.0f;
-      result[i] /= 32768.0f;
-    }
-  }
-  gst_buffer_unmap(buffer, &map);
-  return result;
-}
-
 }  // namespace
-
-Sound read_sound(GstBuffer* buffer, bool is_float) {
-  Sound sound;
-  sound.time = GST_BUFFER_PTS(buffer);
-  sound.discontinuity = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DISCONT) ||
-                        GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP)) {
-    sound.silence = static_cast<int64_t>(gst_buffer_get_size(buffer)) / (is_float ? 4 : 2);
-  } else {
-    sound.samples = read_samples(buffer, is_float);
-  }
-  return sound;
-}
 
 void AudioInput::start(bool whole) {
   *this = AudioInput();

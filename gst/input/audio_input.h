@@ -3,6 +3,7 @@
 #include "core/engine.h"
 #include "gst/handles.h"
 #include "gst/input/audio_history.h"
+#include "gst/input/speech_reader.h"
 
 #include <optional>
 #include <string>
@@ -18,17 +19,6 @@ constexpr int64_t kMostAudioAhead = 600 * 16000;
 /// More than a window needs of what came before it.
 constexpr int64_t kContextSamples = 32 * 16000;
 
-/// One buffer of audio, read.
-struct Sound {
-  GstClockTime time = GST_CLOCK_TIME_NONE;
-  bool discontinuity = false;
-  std::vector<float> samples;
-  int64_t silence = 0;  ///< samples of silence instead
-};
-
-/// The samples in BUFFER, at full scale 1. Maps it: not with a lock held.
-Sound read_sound(GstBuffer* buffer, bool is_float);
-
 /// What has arrived at audio_sink. Guarded by the Monitor.
 ///
 /// Samples have an index on a timeline of their own: segments follow each other without a break at
@@ -43,8 +33,6 @@ class AudioInput {
   void start(bool whole);
 
   // From the streaming thread of audio_sink.
-  void set_format(bool is_float) { is_float_ = is_float; }
-  bool is_float() const { return is_float_; }
   void set_segment(const GstSegment& segment);
   const GstSegment& segment() const { return segment_; }
   /// A stream with this identifier begins.
@@ -143,7 +131,6 @@ class AudioInput {
   guint32 start_seqnum_ = GST_SEQNUM_INVALID;  ///< sought_to_start()
   int64_t video_position_ns_ = 0;
   guint32 flush_seqnum_ = GST_SEQNUM_INVALID;
-  bool is_float_ = true;
   bool whole_ = false;
   bool known_ = false;
   bool repeats_ = false;   ///< this segment is within what is known

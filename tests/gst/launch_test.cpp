@@ -106,6 +106,49 @@ TEST_F(Launch, LineOfTheSpecificationRuns) {
   EXPECT_EQ(frames_of("spec.mp4"), 40);
 }
 
+/// The specification's line without a tee, with plain queues.
+std::string short_line(const std::filesystem::path& folder, const std::string& properties,
+                       const std::string& muxer) {
+  return "latentsync name=l model-path=fake: " + properties + " ! videoconvert ! x264enc ! " +
+         muxer + " name=m ! filesink location=spec.mkv uridecodebin uri=file://" +
+         (folder / "in.mp4").string() +
+         " ! videoconvert ! queue ! l.video_sink uridecodebin uri=file://" +
+         (folder / "speech.wav").string() +
+         " ! queue ! l.audio_sink l.audio_src ! queue ! audioconvert ! avenc_aac ! m.";
+}
+
+// With audio_src there is no tee, and no queue has to be large, whichever muxer holds a pad back
+// until the other one has data, and whatever of the audio is read first.
+TEST_F(Launch, TheSoundOfAudioSrcNeedsNoLargeQueue) {
+  for (const char* muxer : {"mp4mux", "matroskamux", "mpegtsmux"}) {
+    for (const char* properties : {"", "audio-context=whole"}) {
+      SCOPED_TRACE(muxer + std::string(" ") + properties);
+      const Finished finished = launch(short_line(folder().path(), properties, muxer));
+      EXPECT_EQ(finished.status, 0) << finished.output;
+      EXPECT_EQ(finished.output.find("WARNING"), std::string::npos) << finished.output;
+      EXPECT_EQ(frames_of("spec.mkv"), 40);
+    }
+  }
+}
+
+// One demuxer feeds both pads through default queues, and the muxer waits for both: nothing locks
+// itself. The whole audio cannot be had so, which is told.
+TEST_F(Launch, OneDemuxerAndOneMuxerDoNotLockThemselves) {
+  for (const char* properties : {"", "audio-context=whole"}) {
+    SCOPED_TRACE(properties);
+    const Finished finished =
+        launch("latentsync name=l model-path=fake: " + std::string(properties) +
+               " ! x264enc ! mp4mux name=m ! filesink location=both.mp4 "
+               "filesrc location=long.mkv ! matroskademux name=d "
+               "d. ! queue ! avdec_ffv1 ! l.video_sink d. ! queue ! l.audio_sink "
+               "l.audio_src ! queue ! audioconvert ! avenc_aac ! m.");
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    EXPECT_EQ(frames_of("both.mp4"), 100);
+    const bool whole = properties[0] != '\0';
+    EXPECT_EQ(finished.output.find("WARNING") != std::string::npos, whole) << finished.output;
+  }
+}
+
 // The same with a queue of a second before the muxer, which then holds back the audio that the
 // element waits for: all frames come out, and the user is told, once, what to do.
 TEST_F(Launch, AMuxerThatHoldsTheAudioBackDoesNotStopTheVideo) {
