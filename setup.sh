@@ -42,7 +42,7 @@ table=meson/libtorch-wheels.txt
 
 # --- Debian's packages ---------------------------------------------------------------------------------------------
 
-packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev python3 python3-pip
+packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev libxxhash-dev python3 python3-pip
   python3-venv libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav ffmpeg)
@@ -55,7 +55,7 @@ fi
 tools_are_there() {
   local tool
   for tool in g++ meson ninja pkg-config python3 gst-launch-1.0 ffmpeg; do command -v "$tool" >/dev/null || return 1; done
-  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock libpng 'gstreamer-plugins-bad-1.0 >= 1.22'
+  pkg-config --exists 'nlohmann_json >= 3.11' gtest gmock libpng libxxhash 'gstreamer-plugins-bad-1.0 >= 1.22'
 }
 
 missing_packages() {

@@ -78,10 +78,10 @@ Result<RenderSettings> LoadedModel::resolve(const RenderSettings& settings) cons
 
 Result<std::unique_ptr<Session>> LoadedModel::open(AudioContext context, int64_t lookahead_ns,
                                                    const PlanRequest& request,
-                                                   const CacheSettings&) noexcept {
+                                                   const CacheSettings& cache) noexcept {
   return guarded([&]() -> std::unique_ptr<Session> {
     return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns,
-                                            session_memory(networks_, request));
+                                            session_memory(networks_, request), cache);
   });
 }
 

@@ -49,12 +49,23 @@ struct LipsyncSession::Input {
   WindowKey key;
 };
 
+/// The images of a window's faces, on their way.
+struct LipsyncSession::Generated {
+  Pasting pasting;
+  bool cached = false;
+  std::optional<ResultCache::Entry> entry;  ///< to be kept when the window is committed
+};
+
 LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context,
-                               int64_t lookahead_ns, SessionMemory memory)
+                               int64_t lookahead_ns, SessionMemory memory,
+                               const CacheSettings& cache)
     : model_(std::move(model)),
       share_(model_->networks().device, std::move(memory)),
       audio_(model_->networks().whisper, context, lookahead_ns,
-             model_->networks().audio_block_fill) {}
+             model_->networks().audio_block_fill) {
+  if (!cache.enabled) return;
+  cache_ = std::make_unique<ResultCache>(cache, [this] { return model_->content_hash(); });
+}
 
 AudioRange LipsyncSession::needed_audio(std::span<const int64_t> times_ns) const noexcept {
   try {
@@ -133,22 +144,28 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
     prepared = prepare_input(context, window, input, rendering.entering());
   }
   rendering.leave(prepared->follow);
-  std::optional<Pasting> pasting;
-  if (!prepared->sequences.empty()) pasting = denoise(context, input, *prepared);
+  std::optional<Generated> generated;
+  if (!prepared->sequences.empty()) generated = generate(context, input, *prepared);
+  result.cached = generated && generated->cached;
   result.frames = std::move(prepared->frames);
   result.rung = share_.rungs().current().rung.name;
   result.memory_peak = share_.memory_peak();
   if (networks.device.is_cpu()) result.memory_peak += networks.info.weight_bytes;
+  // A stream that is shown while it is rendered does not wait for a disk.
+  const bool keeps = generated && generated->entry;
+  if (keeps && !window.deadline_ns) cache_->wait(stop);
   // Frames are the last that changes: what can fail comes before the first one is written to.
   check_stop(stop);
-  if (pasting) {
+  if (generated) {
     device.beside(result.seconds.paste, [&] {
-      pasting->write(*window.frames);
+      generated->pasting.write(*window.frames);
       return true;
     });
   }
   window_progress.pasted();
   rendering.commit();
+  if (keeps) cache_->keep(std::move(*generated->entry));
+  if (cache_) result.cache_warning = cache_->take_warning();
   return result;
 }
 
@@ -202,16 +219,31 @@ Prepared LipsyncSession::prepare_input(const WindowContext& context, const Windo
   });
 }
 
-Pasting LipsyncSession::denoise(const WindowContext& context, const Input& input,
-                                Prepared& prepared) {
-  const auto images = denoise_faces(context, prepared.sequences, prepared.conditioning,
-                                    input.views.size(), device_of(input.views.front()));
+LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context, const Input& input,
+                                                   Prepared& prepared) {
+  const auto where = device_of(input.views.front());
+  const auto rung = share_.rungs().current();
+  ResultCache::Known known;
+  if (cache_) {
+    known = cache_->find(context, rung.rung, prepared.sequences, prepared.conditioning,
+                         input.views.size(), where);
+  }
+  const bool cached = !known.images.empty();
+  const auto images = cached ? std::move(known.images)
+                             : denoise_faces(context, prepared.sequences, prepared.conditioning,
+                                             input.views.size(), where);
   prepared.conditioning.clear();
-  return context.device.at_rung([&](const Rung&) {
+  auto pasting = context.device.at_rung([&](const Rung&) {
     return context.device.beside(context.seconds.paste, [&] {
       return Pasting(prepared.sequences, images, context.mask, input.views);
     });
   });
+  Generated generated{.pasting = std::move(pasting), .cached = cached};
+  // What was partly made at another rung belongs to neither.
+  if (known.key && !cached && share_.rungs().current().index == rung.index) {
+    generated.entry = cache_->entry_of(context, *known.key, images);
+  }
+  return generated;
 }
 
 FaceMask LipsyncSession::mask_of(const DeviceWork& device, int64_t resolution) {

@@ -4,6 +4,7 @@
 #include "core/lipsync/device_share.h"
 #include "core/lipsync/model.h"
 #include "core/lipsync/renderer.h"
+#include "core/lipsync/result_cache.h"
 #include "core/lipsync/session_audio.h"
 #include "core/lipsync/window_chain.h"
 #include "core/lipsync/window_context.h"
@@ -22,7 +23,7 @@ namespace latentsync::lipsync {
 class LipsyncSession : public Session {
  public:
   LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context, int64_t lookahead_ns,
-                 SessionMemory memory);
+                 SessionMemory memory, const CacheSettings& cache = {});
 
   AudioRange needed_audio(std::span<const int64_t> times_ns) const noexcept override;
   std::optional<Failure> append_audio(std::span<const float> samples) noexcept override;
@@ -37,6 +38,7 @@ class LipsyncSession : public Session {
 
  private:
   struct Input;
+  struct Generated;
 
   Input read(const Window& window, const RenderSettings& settings) const;
   WindowResult render_window(const Window& window, const RenderSettings& settings,
@@ -45,7 +47,7 @@ class LipsyncSession : public Session {
                      const std::stop_token& stop);
   Prepared prepare_input(const WindowContext& context, const Window& window, const Input& input,
                          const face::FollowState& follow);
-  static Pasting denoise(const WindowContext& context, const Input& input, Prepared& prepared);
+  Generated generate(const WindowContext& context, const Input& input, Prepared& prepared);
   Failure explained(const Failure& failure, const RenderSettings& settings) const noexcept;
   FaceMask mask_of(const DeviceWork& device, int64_t resolution);
 
@@ -55,6 +57,7 @@ class LipsyncSession : public Session {
   WindowChain chain_;
   std::mutex mask_mutex_;
   FaceMask mask_;
+  std::unique_ptr<ResultCache> cache_;  // none where it is off
 };
 
 }  // namespace latentsync::lipsync

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a folder of at most 60 MB for training on a machine without GStreamer and without internet access: the sources of
-# the trainer, the data set, TAESD, the face networks, nlohmann-json's headers, and the demo model's audio encoder (for
+# the trainer, the data set, TAESD, the face networks, nlohmann-json's and xxHash's headers, and the demo model's audio encoder (for
 # --encoder models/demo) and, if the limit allows it, everything that --init models/demo needs (17 MB more).
 #
 #     examples/train/pack.sh CLIPS OUT [EDGE] [options of `prepare.py pack`]
@@ -27,10 +27,12 @@ for part in core kernels meson examples/train models/{face,taesd} models/demo/{R
   cp -r "$root/$part" "$out/$part"
 done
 mkdir -p "$out/.train-carry/include"
-headers=/usr/include/nlohmann
-[ -d "$headers" ] || headers=$root/.gpu-carry/include/nlohmann
-[ -d "$headers" ] || { echo "pack.sh: nlohmann-json's headers are missing: run ./setup.sh" >&2; exit 1; }
-cp -r "$headers" "$out/.train-carry/include/"
+for header in nlohmann/json.hpp xxhash.h; do
+  headers=/usr/include
+  [ -f "$headers/$header" ] || headers=$root/.gpu-carry/include
+  [ -f "$headers/$header" ] || { echo "pack.sh: the header $header is missing: run ./setup.sh" >&2; exit 1; }
+  cp -r "$headers/${header%/*}" "$out/.train-carry/include/"
+done
 
 [ -f "$out/train-set/index.csv" ] || rm -rf "$out/train-set"  # remove clips of an earlier call, but never CLIPS itself
 "$python" "$root/examples/train/prepare.py" pack "$clips" "$out/train-set" --edge "$edge" "$@"

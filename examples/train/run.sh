@@ -18,7 +18,7 @@
 #           command resumes it or, if it is finished, measures again; other commands are refused. More --minutes or --steps
 #           are allowed. If $LATENTSYNC_OUT is set to a folder, the small files are also copied there.
 #
-# Needs g++, ninja, meson, nlohmann-json and LibTorch 2.11: deps/libtorch (or $LATENTSYNC_DEPS/libtorch) from ./setup.sh,
+# Needs g++, ninja, meson, nlohmann-json, xxHash and LibTorch 2.11: deps/libtorch (or $LATENTSYNC_DEPS/libtorch) from ./setup.sh,
 # otherwise that of $PYTHON (python3); and OpenCV and numpy for $PYTHON, which are installed into a venv if they are
 # missing. --device cuda also needs nvcc and LibTorch's CUDA part. Each kind of device has its own build folder.
 set -euo pipefail

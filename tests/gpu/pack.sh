@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Collects, on a machine with downloads, what tests/gpu/run.sh needs where nothing can be downloaded: the headers of
-# nlohmann-json, GoogleTest's sources, libpng, and diffusers with what it needs beside PyTorch. All of it goes to .gpu-carry
+# nlohmann-json and xxHash, GoogleTest's sources, libpng, and diffusers with what it needs beside PyTorch. All of it goes to .gpu-carry
 # (5 to 7 MB), which git ignores and which has to travel with the tree.
 #
 #     tests/gpu/pack.sh
@@ -11,8 +11,9 @@ carry=.gpu-carry
 rm -rf "$carry.new"
 mkdir -p "$carry.new"/{include,lib,googletest,wheels}
 
-if [ ! -f /usr/include/nlohmann/json.hpp ] || [ ! -d /usr/src/googletest ] || [ ! -f /usr/include/png.h ]; then ./setup.sh; fi
-cp -r /usr/include/nlohmann "$carry.new/include/"
+if [ ! -f /usr/include/nlohmann/json.hpp ] || [ ! -d /usr/src/googletest ] || [ ! -f /usr/include/png.h ] ||
+  [ ! -f /usr/include/xxhash.h ]; then ./setup.sh; fi
+cp -r /usr/include/nlohmann /usr/include/xxhash.h "$carry.new/include/"
 for part in googletest googlemock; do
   mkdir -p "$carry.new/googletest/$part"
   cp -r "/usr/src/googletest/$part"/{include,src} "$carry.new/googletest/$part/"

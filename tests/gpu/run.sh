@@ -41,7 +41,7 @@ torch_root=$("$python" -c 'import importlib.util as u, os; print(os.path.dirname
 # meson and ninja may lie beside that Python alone.
 PATH=$PATH:$("$python" -c 'import sysconfig; print(sysconfig.get_path("scripts"))')
 
-# A GoogleTest and nlohmann-json from .gpu-carry, for compilers that find none of their own.
+# GoogleTest, nlohmann-json and xxHash from .gpu-carry, for compilers that find none of their own.
 use_carried() {
   [ -d "$carry" ] || return 0
   export CPLUS_INCLUDE_PATH=$carry/include:$carry/googletest/googletest/include:$carry/googletest/googlemock/include

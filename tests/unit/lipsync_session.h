@@ -32,13 +32,14 @@ class LipsyncSessionTest : public LipsyncEngine {
  protected:
   static std::unique_ptr<lipsync::LipsyncSession> open_with(
       Model& model, std::vector<Rung> rungs = {{.name = "whole", .window_frames = 24}},
-      AudioContext context = AudioContext::kSliding, int64_t account_limit = 0) {
+      AudioContext context = AudioContext::kSliding, int64_t account_limit = 0,
+      const CacheSettings& cache = {}) {
     MemoryPlan plan{.chosen = 0};
     for (auto& rung : rungs) plan.ladder.push_back({.rung = std::move(rung)});
     auto& loaded = dynamic_cast<lipsync::LoadedModel&>(model);
     return std::make_unique<lipsync::LipsyncSession>(
         loaded.shared_from_this(), context, 500'000'000,
-        lipsync::SessionMemory{std::move(plan), account_limit});
+        lipsync::SessionMemory{std::move(plan), account_limit}, cache);
   }
 
   Window window(TestFrames& frames) const { return {.frames = &frames, .audio = audio_}; }

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "core/cache/bytes.h"
+#include "core/cache/key.h"
+#include "core/cache/problem.h"
+#include "core/cache/store.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <thread>
+
+namespace latentsync::cache {
+
+/// Puts entries into a store on a thread of its own, one after the other, so that nobody waits for
+/// the disk who has something else to do.
+class Writer {
+ public:
+  explicit Writer(std::shared_ptr<Store> store);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  /// What was given is written first.
+  ~Writer();
+
+  /// Waits until nothing is being written. False where STOP came first.
+  bool wait(const std::stop_token& stop);
+  /// PAYLOAD goes to the store soon; where the one before is still being written, it is dropped.
+  /// Where no thread can be started, it is there when this returns.
+  void write(const Key& key, Bytes payload);
+  /// What the writing has met since this was last asked.
+  std::optional<Problem> take_problem();
+
+ private:
+  struct Entry {
+    Key key;
+    Bytes payload;
+  };
+
+  void run(const std::stop_token& stop);
+  void insert(const Entry& entry) noexcept;
+
+  std::shared_ptr<Store> store_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::optional<Entry> entry_;  // until it is written
+  std::optional<Problem> problem_;
+  std::jthread thread_;
+};
+
+}  // namespace latentsync::cache
