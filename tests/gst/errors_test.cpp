@@ -403,7 +403,7 @@ TEST_P(Errors, OfForeignCapsAreRefusals) {
   }
   Rig rig(GetParam());
   rig.start();
-  rig.audio.begin("audio/x-raw,format=S16LE,rate=44100,channels=2,layout=interleaved");
+  rig.audio.begin("audio/x-raw,format=S16LE,rate=44100,channels=2,layout=non-interleaved");
   rig.audio.push(make_audio(AudioFormat::kS16, 0, 320, 0));
   EXPECT_TRUE(rig.audio.wait_idle());
   EXPECT_EQ(rig.audio.flow(), GST_FLOW_NOT_NEGOTIATED);
