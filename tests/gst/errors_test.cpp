@@ -111,6 +111,11 @@ TEST_P(Errors, AreOnTheBusBeforeASourceIsRefused) {
       [](GstBus*, GstMessage* message, gpointer data) {
         auto& [error_rig, flows] = *static_cast<Seen*>(data);
         if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+          // The model may fail before the pads are active; inactive ones refuse by themselves.
+          for (Feeder* feeder : {&error_rig.video, &error_rig.audio}) {
+            const Ref<GstPad> sink(gst_pad_get_peer(feeder->pad()));
+            while (!gst_pad_is_active(sink.get())) std::this_thread::yield();
+          }
           feed(error_rig, Clip{});
           std::this_thread::sleep_for(std::chrono::milliseconds(100));
           flows = {error_rig.video.flow(), error_rig.audio.flow()};
