@@ -98,6 +98,10 @@ class FakeSession final : public Session {
     FakeSession& session;
   };
 
+  /// Whether a cache has the next window.
+  bool is_cached(const Behaviour& behaviour) const {
+    return has_cache_ && rendered_ < behaviour.cached;
+  }
   void check(const WindowRecord& record) const;
   uint64_t window_hash(const WindowRecord& record) const;
   void add_audio(const WindowRecord& record, Hash& hash) const;
@@ -196,8 +200,9 @@ std::optional<StageSeconds> FakeSession::take_time(const WindowRecord& record,
                                                    const Behaviour& behaviour,
                                                    const std::stop_token& stop,
                                                    const RenderProgressCallback& progress) {
-  const int64_t steps =
-      record.settings.inference_steps > 0 ? record.settings.inference_steps : info_.inference_steps;
+  const int64_t steps = is_cached(behaviour)                  ? 0
+                        : record.settings.inference_steps > 0 ? record.settings.inference_steps
+                                                              : info_.inference_steps;
   Spend spend;
   {
     const std::lock_guard lock(control().mutex);
@@ -261,10 +266,8 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
   }
   result.rung = memory_plan().rung().rung.name;
   result.memory_peak = memory_plan().rung().peak - (int64_t{10} << 20);
-  if (has_cache_) {
-    result.cached = rendered_ < behaviour.cached;
-    result.cache_warning = behaviour.cache_warning;
-  }
+  result.cached = is_cached(behaviour);
+  if (has_cache_) result.cache_warning = behaviour.cache_warning;
   return result;
 }
 

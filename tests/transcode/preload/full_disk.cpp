@@ -1,35 +1,35 @@
-// Preloaded into the command line: the disk is full for files whose name ends in .partial.
+// Preloaded into the command line: the disk is full for outputs on their way; with
+// LATENTSYNC_FULL_FOR=cache for entries of the result cache. With LATENTSYNC_FULL_FROM=N it is full
+// from their N-th write on (from 1).
 
+#include "tests/transcode/preload/wrapped.h"
+
+#include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 namespace {
 
-bool is_partial(int file) {
-  char link[64];
-  char path[4096];
-  std::snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-  const ssize_t length = readlink(link, path, sizeof path);
-  constexpr char kEnd[] = ".partial";
-  constexpr ssize_t kLength = sizeof kEnd - 1;
-  return length > kLength && std::memcmp(path + length - kLength, kEnd, kLength) == 0;
-}
+using namespace latentsync::preload;
 
-template <typename Function>
-Function next(const char* name) {
-  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+bool is_full_for(int file) {
+  static const char* const what = std::getenv("LATENTSYNC_FULL_FOR");
+  static const char* const from = std::getenv("LATENTSYNC_FULL_FROM");
+  static std::atomic<int> writes = 0;
+  const std::string path = path_of(file);
+  const bool cache = what != nullptr && std::strcmp(what, "cache") == 0;
+  const bool meant = cache ? is_part(path) : is_partial(path);
+  return meant && ++writes >= (from == nullptr ? 1 : std::atoi(from));
 }
 
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) ssize_t write(int file, const void* data,
                                                                 size_t size) {
-  if (is_partial(file)) {
+  if (is_full_for(file)) {
     errno = ENOSPC;
     return -1;
   }
@@ -39,7 +39,7 @@ extern "C" __attribute__((visibility("default"))) ssize_t write(int file, const 
 
 extern "C" __attribute__((visibility("default"))) ssize_t writev(int file, const iovec* parts,
                                                                  int count) {
-  if (is_partial(file)) {
+  if (is_full_for(file)) {
     errno = ENOSPC;
     return -1;
   }
