@@ -127,6 +127,7 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
     plan.speech_gain = streams.cleaning_gain();
     progress.line(louder_by(*plan.speech_gain));
   }
+  plan.resumable_frames = hint.empty() ? 0 : streams.expected_frames();
   Render render(streams, std::move(element), plan);
   Measured measured;
   measured.whole = render.run(progress);

@@ -1,5 +1,6 @@
 #include "examples/transcode/render.h"
 
+#include "examples/transcode/cache_room.h"
 #include "examples/transcode/clean_speech.h"
 #include "examples/transcode/interrupt.h"
 #include "examples/transcode/memory_plan.h"
@@ -34,7 +35,10 @@ std::string picture_names(const std::string& folder) {
 }  // namespace
 
 Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
-    : streams_(streams), name_(plan.name), pipeline_(gst_pipeline_new(nullptr)) {
+    : streams_(streams),
+      name_(plan.name),
+      pipeline_(gst_pipeline_new(nullptr)),
+      resumable_frames_(plan.resumable_frames) {
   element_ = element.get();
   gst_bin_add(GST_BIN(pipeline_.get()), element_);
   // Frames that wait here are memory; audio is small.
@@ -412,6 +416,10 @@ void Render::show_window(const GstStructure* structure, Progress& progress) {
   if (gst_structure_has_name(structure, "latentsync-window") &&
       gst_structure_get_boolean(structure, "cached", &cached)) {
     progress.window_made(cached != FALSE);
+    const std::string line = cache_room(element_, std::exchange(resumable_frames_, 0));
+    if (!line.empty()) {
+      progress.line(line);
+    }
     return;
   }
   const gchar* stage = gst_structure_get_string(structure, "stage");

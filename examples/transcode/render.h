@@ -23,6 +23,7 @@ struct RenderPlan {
   std::string name;                       ///< of the output, in messages
   std::string caps;  ///< of frames that are to reach the encoder undithered, or empty
   std::optional<double> speech_gain;  ///< dB, of speech that is cleaned; none: it stays as it is
+  guint64 resumable_frames = 0;       ///< that the cache should hold until the end; 0: none
   int crop_right = 0;                 ///< pixels that the encoder cannot take
   int crop_bottom = 0;
 };
@@ -82,7 +83,7 @@ class Render {
   void post(const char* what);
   bool handle(GstMessage* message, Progress& progress);
   static void show_plan(const GstStructure* structure, Progress& progress);
-  static void show_window(const GstStructure* structure, Progress& progress);
+  void show_window(const GstStructure* structure, Progress& progress);
   void warn(Progress& progress);
   void look_for_interrupt(Progress& progress);
   void check_whole() const;
@@ -101,6 +102,7 @@ class Render {
   std::atomic<guint64> moved_ = 0;  ///< buffers fed and written, and messages
   std::atomic<bool> element_ended_ = false;
   std::atomic<GstClockTime> position_ = 0;
+  guint64 resumable_frames_;  ///< as the plan has it; 0 when the first window is there
   std::string missing_;
   bool finishing_ = false;
   std::mutex mutex_;

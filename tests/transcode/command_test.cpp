@@ -191,7 +191,28 @@ TEST(Command, WindowsFromTheCache) {
   }
 }
 
-/// The same command makes the same bytes, of the container too: it has no date and no random number.
+/// A job that is longer than the cache has room for is told so, with what would be enough; not
+/// where nothing would be found again anyway.
+TEST(Command, RoomInTheCache) {
+  const std::string clip = media("rate-25.mp4") + " -o " + (empty_folder() / "out.mkv").string();
+  // A frame takes 3 x 64 x 64 float32.
+  constexpr char kLine[] =
+      "out.mkv: the cache has room for 21 of the 40 frames, and the first ones are removed first: "
+      "if this job is stopped, it begins anew; --set disk-cache-size=2 keeps all of them\n";
+  for (const auto& [options, told] : {std::pair(" --set disk-cache-size=1", true),
+                                      {" --set disk-cache-size=2", false},
+                                      {"", false},
+                                      {" --set disk-cache-size=1 --no-cache", false},
+                                      {" --set disk-cache-size=1 --set seed=-1", false}}) {
+    const Finished finished = transcode(clip + options);
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    EXPECT_EQ(finished.output.find(kLine) != std::string::npos, told) << options << finished.output;
+    EXPECT_EQ(finished.output.find("has room") != std::string::npos, told) << finished.output;
+  }
+}
+
+/// The same command makes the same bytes, of the container too: it has no date and no random
+/// number.
 TEST(Command, SameBytesAgain) {
   const fs::path folder = empty_folder();
   const auto make = [&](const std::string& name, const std::string& extension) {
