@@ -16,6 +16,9 @@ namespace {
 /// So much audio is held for a downstream that takes none, besides what its latency holds back.
 constexpr int64_t kMostHeld = kAudioAhead / kSampleRate * GST_SECOND;
 
+/// Times of audio and video that differ by no more are the same.
+constexpr int64_t kRounding = GST_MSECOND;
+
 bool is_fatal(GstFlowReturn flow) { return flow < GST_FLOW_EOS; }
 
 /// Whether a sticky event replaces one that is kept.
@@ -90,7 +93,9 @@ void AudioOutput::read_event(GstEvent* event, Leaving& leaving) {
       break;
     case GST_EVENT_GAP:
       gst_event_parse_gap(event, &time, nullptr);
-      if (GST_CLOCK_TIME_IS_VALID(time)) leaving.running_ns = running_time(segment_, time);
+      if (!GST_CLOCK_TIME_IS_VALID(time)) break;
+      leaving.end_ns = running_time(segment_, time);
+      leaving.running_ns = leaving.end_ns;
       break;
     case GST_EVENT_EOS:
       ended_ = true;
@@ -119,7 +124,7 @@ void AudioOutput::push(BufferPtr buffer) {
                           1 / std::abs(segment_.rate));
   }
   if (!pad_) return;
-  leaving_.push_back({std::move(buffer), begin});
+  leaving_.push_back({std::move(buffer), begin, end_ns_});
   if (source_.live()) drop_oldest();
   monitor_->notify();
 }
@@ -171,19 +176,33 @@ bool AudioOutput::has_room() const {
   return true;
 }
 
+/// The clock's time at which LEAVING, which has a time, leaves a live graph: 0 where that is at
+/// once, none where no clock goes.
+GstClockTime AudioOutput::due(const Leaving& leaving) const {
+  const Timing& timing = source_.timing();
+  const std::optional<Source::Left>& left = source_.left();
+  const int64_t begin = *leaving.running_ns;
+  const bool shown = left && leaving.end_ns <= left->end_ns + kRounding;
+  if (shown && begin <= left->begin_ns) return 0;
+  if (!timing.clock()) return shown ? 0 : GST_CLOCK_TIME_NONE;
+  const GstClockTime latest = timing.due(begin);
+  if (!shown) return latest;
+  return std::min(latest, left->at + static_cast<GstClockTime>(begin - left->begin_ns));
+}
+
 bool AudioOutput::waits(const Leaving& leaving) const {
   if (!source_.live() || !leaving.running_ns || flow_ != GST_FLOW_OK) return false;
-  if (source_.has_left(*leaving.running_ns)) return false;
-  const Timing& timing = source_.timing();
-  return !timing.clock() || gst_clock_get_time(timing.clock()) < timing.due(*leaving.running_ns);
+  const GstClockTime time = due(leaving);
+  if (!GST_CLOCK_TIME_IS_VALID(time)) return true;
+  return time > 0 && gst_clock_get_time(source_.timing().clock()) < time;
 }
 
 void AudioOutput::wait(Lock& lock, uint64_t seen) {
-  const Timing& timing = source_.timing();
-  if (!leaving_.empty() && timing.clock()) {
-    if (!alarm_.set(timing.clock(), timing.due(*leaving_.front().running_ns))) return;
-  } else {
+  const GstClockTime time = leaving_.empty() ? GST_CLOCK_TIME_NONE : due(leaving_.front());
+  if (!GST_CLOCK_TIME_IS_VALID(time)) {
     alarm_.clear();
+  } else if (!alarm_.set(source_.timing().clock(), time)) {
+    return;
   }
   monitor_->wait(lock, seen);
 }

@@ -13,8 +13,9 @@
 /// The way of the audio out of an element: what arrives at audio_sink leaves by the request pad
 /// audio_src as it came, from a task of its own.
 ///
-/// In a live graph a buffer leaves when the frame of its time has left, and when its latency is
-/// over at the latest, whether there is a frame or not. Otherwise it leaves as soon as downstream
+/// In a live graph a buffer leaves when the frames of all of its time have left: as long after the
+/// last of them as it begins after it, or with the next one. When its latency is over it leaves
+/// whether there are frames or not. In a graph that is not live it leaves as soon as downstream
 /// takes it: a muxer may need audio before it takes the next frame, and how much of it is known to
 /// no other element.
 namespace latentsync {
@@ -66,16 +67,18 @@ class AudioOutput {
   void relinked();
 
  private:
-  /// A buffer or event, with the running time at which it begins; none: it waits for nothing but
-  /// what is before it.
+  /// A buffer or event, with the running times at which it begins (none: it waits for nothing but
+  /// what is before it) and ends.
   struct Leaving {
     std::variant<BufferPtr, EventPtr> item;
     std::optional<int64_t> running_ns;
+    int64_t end_ns = 0;
   };
 
   void keep_sticky(GstEvent* event);
   void read_event(GstEvent* event, Leaving& leaving);
   void drop_oldest();
+  GstClockTime due(const Leaving& leaving) const;
   bool waits(const Leaving& leaving) const;
   void wait(Lock& lock, uint64_t seen);
   void send(Lock& lock, GstPad* pad, BufferPtr buffer);

@@ -1,7 +1,6 @@
 #include "gst/debug.h"
 #include "gst/output/source.h"
 
-#include <algorithm>
 #include <utility>
 
 /// What leaves by the source pad.
@@ -66,7 +65,7 @@ Lateness Source::lateness(const Frame& frame) const {
 
 void Source::send_frame(Lock& lock, Frame frame, bool late) {
   const uint64_t epoch = epoch_;
-  const int64_t end = frame.end_ns;
+  Left left{frame.running_ns, frame.end_ns};
   GstFlowReturn flow;
   const Lateness lateness = late ? this->lateness(frame) : Lateness{};
   {
@@ -84,7 +83,8 @@ void Source::send_frame(Lock& lock, Frame frame, bool late) {
   }
   if (epoch != epoch_) return;
   --held_;
-  left_ns_ = std::max(left_ns_.value_or(end), end);
+  if (timing_.clock()) left.at = gst_clock_get_time(timing_.clock());
+  left_ = left;
   if (flow == GST_FLOW_OK) return;
   GST_DEBUG_OBJECT(element_, "downstream returns %s", gst_flow_get_name(flow));
   flow_ = flow;

@@ -19,7 +19,7 @@ void Source::start(Options options) {
   leaving_.clear();
   flight_.reset();
   held_ = 0;
-  left_ns_.reset();
+  left_.reset();
   windows_ = 0;
   flow_ = GST_FLOW_OK;
   stopping_ = seeking_ = draining_ = stream_started_ = ended_ = reopen_ = starving_ = false;
@@ -55,7 +55,7 @@ void Source::flush() {
   leaving_.clear();
   flight_.reset();
   held_ = 0;
-  left_ns_.reset();
+  left_.reset();
   patience_.reset();
   end_due_.reset();
   input_.video.keep_sticky_events(std::move(items));

@@ -80,8 +80,14 @@ class Source {
   int most_held() const;
   /// Frames that have been taken and not output.
   int held() const { return held_; }
-  /// Whether the frame that is shown at this running time has been output, or a later one.
-  bool has_left(int64_t running_ns) const { return left_ns_ && running_ns < *left_ns_; }
+  /// The last frame that has been output: its running times, and when that was by the clock (0:
+  /// without one).
+  struct Left {
+    int64_t begin_ns = 0;
+    int64_t end_ns = 0;
+    GstClockTime at = 0;
+  };
+  const std::optional<Left>& left() const { return left_; }
   /// What downstream returned last.
   GstFlowReturn flow() const { return flow_; }
   /// Downstream has been linked anew.
@@ -170,7 +176,7 @@ class Source {
   uint64_t windows_ = 0;
   double proportion_ = 1;  ///< the last window's rendering time to its duration
   uint64_t epoch_ = 0;     ///< counts flushes: what was taken before one is not output after it
-  std::optional<int64_t> left_ns_;  ///< running time up to which frames have been output
+  std::optional<Left> left_;
   GstFlowReturn flow_ = GST_FLOW_OK;
   bool stopping_ = true;
   bool seeking_ = false;
