@@ -5,6 +5,7 @@
 #include "core/nn/packed_ops.h"
 #include "core/nn/resnet_block.h"
 #include "core/nn/tiles.h"
+#include "core/nn/tokens.h"
 
 #include <functional>
 #include <utility>
@@ -54,20 +55,39 @@ at::Tensor fold_taps(const at::Tensor& kernel, int64_t dim, int64_t parity) {
                      : at::cat({tap(0) + tap(1), tap(2)}, dim);
 }
 
-// Doubles both sides by repeating pixels and convolves. Packed, the convolution works on the small
-// image, once with a 2x2 kernel for each parity of row and column: the same sums in 4/9 of the
-// multiplications.
-class Upsampler : public torch::nn::Module, public Packable {
+// Doubles both sides by repeating pixels and convolves.
+class UpsamplingKernel {
  public:
-  explicit Upsampler(int64_t channels)
-      : conv_(register_module("conv", std::make_shared<Conv2d>(channels, channels))) {}
+  virtual ~UpsamplingKernel() = default;
+  virtual at::Tensor run(at::Tensor x) const = 0;
+};
 
-  at::Tensor forward(at::Tensor x) {
-    const auto batch = x.size(0), height = x.size(2), width = x.size(3);
-    if (packed_.empty()) {
-      x = at::upsample_nearest2d(x, {height * 2, width * 2});
-      return conv_->forward(std::move(x));
+class DenseUpsampling : public UpsamplingKernel {
+ public:
+  explicit DenseUpsampling(std::shared_ptr<Conv2d> conv) : conv_(std::move(conv)) {}
+
+  at::Tensor run(at::Tensor x) const override {
+    x = at::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
+    return conv_->forward(x);
+  }
+
+ private:
+  std::shared_ptr<Conv2d> conv_;
+};
+
+// Works on the small image, once with a 2x2 kernel for each parity of row and column: the same sums
+// in 4/9 of the multiplications.
+class PackedUpsampling : public UpsamplingKernel {
+ public:
+  PackedUpsampling(const at::Tensor& weight, at::Tensor bias) : bias_(std::move(bias)) {
+    for (int64_t i = 0; i < 4; ++i) {
+      const auto folded = fold_taps(fold_taps(weight.to(at::kFloat), 2, i / 2), 3, i % 2);
+      packed_.push_back(packed::pack_conv2d(folded.to(weight.scalar_type()), 1, 1));
     }
+  }
+
+  at::Tensor run(at::Tensor x) const override {
+    const auto batch = x.size(0), height = x.size(2), width = x.size(3);
     const auto y = at::empty({batch, height * 2, width * 2, x.size(1)}, x.options(),
                              at::MemoryFormat::Contiguous)
                        .permute({0, 3, 1, 2});
@@ -78,26 +98,36 @@ class Upsampler : public torch::nn::Module, public Packable {
       // With a border of one, output n covers inputs n - 1 and n.
       y.slice(2, row, {}, 2)
           .slice(3, column, {}, 2)
-          .copy_(packed::conv2d(input, packed_[i], conv_->bias, /*stride=*/1, /*padding=*/1)
+          .copy_(packed::conv2d(input, packed_[i], bias_, /*stride=*/1, /*padding=*/1)
                      .narrow(2, row, height)
                      .narrow(3, column, width));
     }
     return y;
   }
 
+ private:
+  at::Tensor bias_;
+  std::vector<at::Tensor> packed_;  // by 2 * (parity of the row) + parity of the column
+};
+
+class Upsampler : public torch::nn::Module, public Packable {
+ public:
+  explicit Upsampler(int64_t channels)
+      : conv_(register_module("conv", std::make_shared<Conv2d>(channels, channels))),
+        kernel_(std::make_shared<DenseUpsampling>(conv_)) {}
+
+  at::Tensor forward(at::Tensor x) { return kernel_->run(std::move(x)); }
+
   void pack() override {
     const auto weight = conv_->weight.detach();
     if (weight.numel() == 0 || !packed::available(weight.device(), weight.scalar_type())) return;
-    for (int64_t i = 0; i < 4; ++i) {
-      const auto folded = fold_taps(fold_taps(weight.to(at::kFloat), 2, i / 2), 3, i % 2);
-      packed_.push_back(packed::pack_conv2d(folded.to(weight.scalar_type()), 1, 1));
-    }
+    kernel_ = std::make_shared<PackedUpsampling>(weight, conv_->bias);
     release_weight(conv_->weight);
   }
 
  private:
   std::shared_ptr<Conv2d> conv_;
-  std::vector<at::Tensor> packed_;  // by 2 * (parity of the row) + parity of the column
+  std::shared_ptr<const UpsamplingKernel> kernel_;
 };
 
 // Resnets and, in all blocks but the last, a change of resolution behind them. Blocks let go of

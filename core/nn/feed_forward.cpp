@@ -13,29 +13,60 @@
 
 namespace latentsync::nn {
 
+class GatedProjection::Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual at::Tensor run(at::Tensor x) const = 0;
+};
+
+class GatedProjection::Dense : public Kernel {
+ public:
+  explicit Dense(std::shared_ptr<Linear> proj) : proj_(std::move(proj)) {}
+
+  at::Tensor run(at::Tensor x) const override {
+    const auto values_and_gates = proj_->forward(x);
+    x.reset();
+    return kernels::geglu(values_and_gates);
+  }
+
+ private:
+  std::shared_ptr<Linear> proj_;
+};
+
+/// oneDNN's: the gates' activation and the product belong to the multiplications.
+class GatedProjection::Packed : public Kernel {
+ public:
+  Packed(const at::Tensor& weight, at::Tensor bias) : bias_(std::move(bias)) {
+    const auto halves = weight.chunk(2);
+    values_ = packed::pack_linear(halves[0]);
+    gates_ = packed::pack_linear(halves[1]);
+  }
+
+  at::Tensor run(at::Tensor x) const override {
+    const auto biases = bias_.chunk(2);
+    const auto gates = packed::linear(x, gates_, biases[1], packed::Activation::kGelu);
+    check_interruption();
+    return packed::linear(x, values_, biases[0], packed::Binary::kMul, gates);
+  }
+
+ private:
+  at::Tensor values_, gates_, bias_;
+};
+
 GatedProjection::GatedProjection(int64_t dim, int64_t inner) {
   proj_ = register_module("proj", std::make_shared<Linear>(dim, 2 * inner));
+  kernel_ = std::make_shared<Dense>(proj_);
 }
 
 at::Tensor GatedProjection::forward(at::Tensor x) {
   check_interruption();
-  if (packed_values_.defined()) {
-    const auto biases = proj_->bias.chunk(2);
-    const auto gates = packed::linear(x, packed_gates_, biases[1], packed::Activation::kGelu);
-    check_interruption();
-    return packed::linear(x, packed_values_, biases[0], packed::Binary::kMul, gates);
-  }
-  const auto values_and_gates = proj_->forward(x);
-  x.reset();
-  return kernels::geglu(values_and_gates);
+  return kernel_->run(std::move(x));
 }
 
 void GatedProjection::pack() {
   auto& weight = proj_->weight;
   if (weight.numel() == 0 || !packed::available(weight.device(), weight.scalar_type())) return;
-  const auto halves = weight.detach().chunk(2);
-  packed_values_ = packed::pack_linear(halves[0]);
-  packed_gates_ = packed::pack_linear(halves[1]);
+  kernel_ = std::make_shared<Packed>(weight.detach(), proj_->bias);
   release_weight(weight);
 }
 

@@ -18,8 +18,12 @@ class GatedProjection : public torch::nn::Module, public Packable {
   void pack() override;
 
  private:
+  class Kernel;
+  class Dense;
+  class Packed;
+
   std::shared_ptr<Linear> proj_;
-  at::Tensor packed_values_, packed_gates_;
+  std::shared_ptr<const Kernel> kernel_;
 };
 
 /// GEGLU feed-forward with the parameter names net.0.proj and net.2; inner width 4 dim.

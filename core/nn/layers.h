@@ -1,5 +1,8 @@
 #pragma once
 
+#include "core/nn/conv_kernel.h"
+#include "core/nn/linear_kernel.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,11 +23,17 @@
 /// result may lie in its memory.
 namespace latentsync::nn {
 
-/// A layer whose weights can be re-laid for inference: packed for oneDNN on a CPU, channels-last on
-/// a GPU. Afterwards the dense weight is gone: the layer can be neither trained nor saved.
+/// A layer that computes with a kernel chosen once (core/nn/linear_kernel.h, conv_kernel.h). As it
+/// is made it has one that is differentiable and works wherever its weights are moved to.
 class Packable {
  public:
   virtual ~Packable() = default;
+  /// Chooses the quickest differentiable kernel for the weights where they are now; to be called
+  /// again when they have been moved to another device or dtype.
+  virtual void choose_for_training() {}
+  /// Lays the weights out for inference where they are now: packed for oneDNN on a CPU,
+  /// channels-last on a GPU. Where they are packed the dense weight is gone afterwards: the layer
+  /// can be neither trained nor saved.
   virtual void pack() = 0;
 };
 
@@ -41,21 +50,14 @@ class Linear : public torch::nn::Module, public Packable {
   at::Tensor bias;  ///< undefined without bias
 
  private:
-  at::Tensor packed_;
-};
-
-struct Conv2dOptions {
-  int64_t kernel = 3;
-  int64_t stride = 1;
-  int64_t padding = 1;
-  bool bias = true;
+  std::shared_ptr<const LinearKernel> kernel_;
 };
 
 /// 2D convolution. weight [out, in, k, k], bias [out]. x [N, in, H, W]; the result is
 /// channels-last.
 class Conv2d : public torch::nn::Module, public Packable {
  public:
-  enum class Activation { kNone, kRelu };
+  using Activation = ConvActivation;
 
   Conv2d(int64_t in_channels, int64_t out_channels, Conv2dOptions options = {});
   /// activation(conv(x))
@@ -68,6 +70,7 @@ class Conv2d : public torch::nn::Module, public Packable {
   at::Tensor forward_tokens(const at::Tensor& x);
   /// forward_tokens(x) + residual.
   at::Tensor forward_tokens_add(const at::Tensor& x, const at::Tensor& residual);
+  void choose_for_training() override;
   void pack() override;
 
   at::Tensor weight;
@@ -77,13 +80,11 @@ class Conv2d : public torch::nn::Module, public Packable {
   bool pointwise() const {
     return options_.kernel == 1 && options_.stride == 1 && options_.padding == 0;
   }
-
-  /// Whether kernels::conv3x3 does it: a CPU, float32, and few weights.
-  bool filtered() const;
+  void multiply_with(std::shared_ptr<const LinearKernel> tokens);
 
   Conv2dOptions options_;
-  at::Tensor packed_;    // oneDNN's
-  at::Tensor matrices_;  // of kernels::conv3x3
+  std::shared_ptr<const ConvKernel> kernel_;
+  std::shared_ptr<const LinearKernel> tokens_;  // the kernel's own; of pointwise ones only
 };
 
 /// Group normalisation with an optional SiLU behind it.
@@ -135,9 +136,5 @@ class ModuleList : public torch::nn::Module {
 /// Gives a packed layer's dense weight back; the parameter keeps its name, dtype and device, with
 /// no elements.
 void release_weight(at::Tensor& weight);
-
-/// [N, C, H, W] (channels-last) as [N, H*W, C], and back. Views where the memory allows it.
-at::Tensor to_tokens(const at::Tensor& x);
-at::Tensor from_tokens(const at::Tensor& tokens, int64_t height, int64_t width);
 
 }  // namespace latentsync::nn

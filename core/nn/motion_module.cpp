@@ -3,6 +3,7 @@
 #include "core/nn/config.h"
 #include "core/nn/in_place.h"
 #include "core/nn/parameter.h"
+#include "core/nn/tokens.h"
 
 #include <cmath>
 #include <utility>

@@ -62,6 +62,13 @@ void prepare_for_inference(torch::nn::Module& module) {
   packer.give_back();
 }
 
+void prepare_for_training(torch::nn::Module& module) {
+  for (const auto& part : module.modules(/*include_self=*/false)) {
+    if (auto* layer = dynamic_cast<Packable*>(part.get())) layer->choose_for_training();
+  }
+  if (auto* layer = dynamic_cast<Packable*>(&module)) layer->choose_for_training();
+}
+
 void initialise_parameters(torch::nn::Module& module, int64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(seed));
   for (auto& item : module.named_parameters()) {

@@ -12,6 +12,10 @@ namespace latentsync::nn {
 /// by little more than the largest layer's weights.
 void prepare_for_inference(torch::nn::Module& module);
 
+/// Chooses the quickest differentiable kernels for a network that lies where it will be trained
+/// (Packable). To be called again when it has been moved to another device or dtype.
+void prepare_for_training(torch::nn::Module& module);
+
 /// Initialises a network's parameters for training: weights of rank >= 2 uniform in +-1/sqrt(fan
 /// in), weights of rank 1 one, biases zero; from a CPU generator with SEED, so that every device
 /// starts alike.

@@ -1,5 +1,7 @@
 #include "core/nn/transformer_block.h"
 
+#include "core/nn/tokens.h"
+
 #include <utility>
 
 namespace latentsync::nn {

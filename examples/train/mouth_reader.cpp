@@ -1,6 +1,7 @@
 #include "examples/train/mouth_reader.h"
 
 #include "core/error.h"
+#include "core/nn/prepare.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/gelu.h>
@@ -38,6 +39,7 @@ at::Tensor MouthReader::forward(const at::Tensor& latents) {
 ReaderTraining::ReaderTraining(std::shared_ptr<MouthReader> reader, const LatentPool& pool,
                                c10::Device device)
     : reader_(std::move(reader)), pool_(pool), device_(device), optimiser_(*reader_, {}) {
+  nn::prepare_for_training(*reader_);
   for (int64_t number = 0; number < pool_.filled(); ++number) {
     if (!pool_.slot(number).mirrored) slots_.push_back(number);
   }

@@ -41,6 +41,7 @@ std::shared_ptr<Critic> new_critic(int64_t seed, c10::Device device) {
   auto critic = std::make_shared<Critic>();
   nn::initialise_parameters(*critic, seed);
   critic->to(device, at::kFloat);
+  nn::prepare_for_training(*critic);
   return critic;
 }
 
@@ -163,7 +164,9 @@ UNetTraining::UNetTraining(std::shared_ptr<nn::UNet3D> unet, const LatentPool& p
       alphas_(diffusion::DdimScheduler(options.inference_steps).alphas_cumprod()),
       first_timestep_(diffusion::DdimScheduler(options.inference_steps).timesteps().front()),
       critic_(new_critic(seed, coder.latent_mask().device())),
-      optimiser_(*unet_, {.average = options.average, .orthogonal = is_inner}) {}
+      optimiser_(*unet_, {.average = options.average, .orthogonal = is_inner}) {
+  nn::prepare_for_training(*unet_);
+}
 
 at::Tensor UNetTraining::near_lips(const at::Tensor& lips) const {
   const auto side = coder_.latent_mask().size(0);
@@ -270,6 +273,7 @@ UNetTraining::Judged UNetTraining::guided(const Task& task, const at::Tensor& pr
 void UNetTraining::settle(const model::TensorMap& weights) {
   settled_on_ = std::make_shared<nn::UNet3D>(unet_->config());
   settled_on_->to(unet_->parameters().at(0).device(), unet_->parameters().at(0).scalar_type());
+  nn::prepare_for_training(*settled_on_);
   const at::NoGradGuard no_grad;
   for (auto& item : settled_on_->named_parameters()) {
     item.value().copy_(weights.at(item.key()));

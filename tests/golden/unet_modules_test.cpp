@@ -1,3 +1,4 @@
+#include "core/nn/tokens.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 #include "tests/support/networks.h"
