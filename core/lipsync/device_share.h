@@ -2,14 +2,17 @@
 
 #include "core/device/executor.h"
 #include "core/device/memory.h"
+#include "core/engine.h"
 #include "core/lipsync/device_sessions.h"
 #include "core/lipsync/rungs.h"
+#include "core/lipsync/shortages.h"
 #include "core/memory/account.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
 
 #include <c10/core/Device.h>
 
@@ -23,6 +26,11 @@ struct SessionMemory {
   /// Bytes that the session may take now, weights included; empty where that does not change by
   /// itself. Asked before each window.
   std::function<int64_t()> available = {};
+  std::shared_ptr<Shortages> shortages = {};  ///< of the model; null: the session's own
+  /// That PLAN is made for, as planned_settings() has them.
+  RenderSettings settings = {};
+  /// The plan for windows with such settings; empty where PLAN holds for all.
+  std::function<MemoryPlan(const RenderSettings&)> plan_for = {};
 };
 
 /// What a session has of its device: turns, memory, and the rung that its windows are rendered at.
@@ -53,9 +61,14 @@ class DeviceShare {
   /// For a task: what it allocates is the session's, and limited where the settings say how much
   /// that may be.
   device::BudgetScope budget() const { return {executor_.device(), account_, headroom_}; }
-  /// The session among others of an accelerator. On a CPU each keeps to its own account, and nobody
-  /// makes room by going lower.
-  DeviceSessions::Member* among_others() { return member_ ? &*member_ : nullptr; }
+  /// The session among others of the device.
+  DeviceSessions::Member& among_others() { return member_; }
+
+  /// Whether the plan in force has room for a window with these settings, as planned_settings() has
+  /// them.
+  bool is_planned_for(const RenderSettings& settings) const;
+  /// Plans anew where it is not. Errors: kOutOfMemory where nothing fits; then the plan stays.
+  void plan_for(const RenderSettings& settings);
 
   /// Bytes that the device held at most since the last reset: on a CPU the session's tensors
   /// without the weights, else all that this process has on it.
@@ -65,11 +78,14 @@ class DeviceShare {
  private:
   device::Executor& executor_;
   device::Client client_;
-  int64_t headroom_;  // bytes of an accelerator for a task; 0: no limit
+  std::atomic<int64_t> headroom_;  // bytes of an accelerator for a task; 0: no limit
   Rungs rungs_;
   std::shared_ptr<memory::Account> account_;
-  std::function<int64_t()> available_;
-  std::optional<DeviceSessions::Member> member_;
+  const std::function<int64_t()> available_;
+  const std::function<MemoryPlan(const RenderSettings&)> plan_for_;
+  mutable std::mutex settings_mutex_;
+  RenderSettings settings_;  // that the plan is made for
+  DeviceSessions::Member member_;
 };
 
 }  // namespace latentsync::lipsync

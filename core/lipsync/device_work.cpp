@@ -7,8 +7,7 @@ namespace latentsync::lipsync {
 void DeviceWork::recover(size_t index, const DeviceFailure& failed) const {
   if (!failed.out_of_device_memory) raise(failed.failure);
   if (!share_.rungs().go_below(index)) {
-    auto* const among_others = share_.among_others();
-    if (among_others == nullptr || !among_others->wait_for_room(options_.stop)) {
+    if (!failed.others_can_help || !share_.among_others().wait_for_room(options_.stop)) {
       raise(failed.failure);
     }
   }

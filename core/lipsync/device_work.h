@@ -65,7 +65,8 @@ class DeviceWork {
 
   /// WORK(rung)'s result at the rung in force. Where the device's memory runs out in it, everything
   /// that WORK made is gone before it is called again, with the next rung, which stays in force.
-  /// On the last rung other sessions of the device are asked to make room. Errors: those of WORK;
+  /// On the last rung other sessions of the device are asked to make room, where it is not the
+  /// session's own budget that is used up. Errors: those of WORK;
   /// kOutOfMemory where no rung is left.
   template <typename Work>
   auto at_rung(Work&& work) const {
@@ -77,7 +78,7 @@ class DeviceWork {
         return work(in_force.rung);
       } catch (...) {
         // The exception holds tensors: all else is done when it is gone.
-        failed = current_device_failure(shortages);
+        failed = current_device_failure(share_.executor().device(), shortages);
       }
       recover(in_force.index, failed);
     }

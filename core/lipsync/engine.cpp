@@ -3,11 +3,9 @@
 #include "core/lipsync/device.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/model.h"
+#include "core/lipsync/model_cache.h"
 #include "core/lipsync/planning.h"
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -15,71 +13,13 @@ namespace latentsync {
 namespace lipsync {
 namespace {
 
-/// The models that somebody holds, and those that are being loaded.
-class ModelCache {
- public:
-  using Load = std::function<std::shared_ptr<LoadedModel>()>;
-
-  /// The model of KEY. Whoever asks while it is being loaded waits for it, and loads it where the
-  /// other one could not. Errors: kCancelled; what LOAD throws.
-  std::shared_ptr<LoadedModel> get(const std::string& key, const std::stop_token& stop,
-                                   const Load& load) {
-    {
-      std::unique_lock lock(mutex_);
-      // References into a map stay good; entries that wait or load are never erased.
-      auto& entry = entries_[key];
-      ++entry.users;
-      const bool free = changed_.wait(lock, stop, [&] { return !entry.loading; });
-      if (auto model = entry.model.lock(); model || !free) {
-        leave(key);
-        if (model && free) return model;
-        throw Error(ErrorCode::kCancelled, "Loading the model was cancelled.");
-      }
-      entry.loading = true;
-    }
-    std::shared_ptr<LoadedModel> model;
-    try {
-      model = load();
-    } catch (...) {
-      finish(key, nullptr);
-      throw;
-    }
-    finish(key, model);
-    return model;
-  }
-
- private:
-  struct Entry {
-    std::weak_ptr<LoadedModel> model;
-    bool loading = false;
-    int users = 0;  // calls of get() that look at it
-  };
-
-  void finish(const std::string& key, const std::shared_ptr<LoadedModel>& model) {
-    const std::lock_guard lock(mutex_);
-    entries_[key].model = model;
-    entries_[key].loading = false;
-    leave(key);
-    changed_.notify_all();
-  }
-
-  // Forgets what nobody holds or waits for.
-  void leave(const std::string& key) {
-    --entries_[key].users;
-    std::erase_if(entries_, [](const auto& item) {
-      return item.second.users == 0 && item.second.model.expired();
-    });
-  }
-
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::map<std::string, Entry> entries_;
-};
-
 class LipsyncEngine : public Engine {
  public:
   Result<MemoryPlan> plan(const PlanRequest& request) noexcept override {
-    return guarded([&] { return plan_model(request); });
+    return guarded([&] {
+      return plan_model(
+          request, [&](const ModelSource& source) { return models_.weight_bytes(source.key()); });
+    });
   }
 
   Result<std::shared_ptr<Model>> load(

@@ -46,13 +46,16 @@ Failure current_failure() noexcept {
   }
 }
 
-DeviceFailure current_device_failure(int64_t shortages) noexcept {
+DeviceFailure current_device_failure(c10::Device device, int64_t shortages) noexcept {
   DeviceFailure result{current_failure()};
   auto& failure = result.failure;
   if (memory_shortages() > shortages && may_hide_memory(failure.detail)) {
     failure.code = ErrorCode::kOutOfMemory;
   }
-  result.out_of_device_memory = failure.code == ErrorCode::kOutOfMemory && !is_of_the_machine();
+  const bool machine = is_of_the_machine();
+  const bool out_of_memory = failure.code == ErrorCode::kOutOfMemory;
+  result.out_of_device_memory = out_of_memory && (device.is_cpu() || !machine);
+  result.others_can_help = out_of_memory && device.is_cpu() == machine;
   return result;
 }
 
@@ -105,6 +108,12 @@ Failure rendering_failure(Failure failure, const RenderSettings& settings,
     failure.message.clear();
   }
   return failure;
+}
+
+Error refusal_of(const MemoryPlan& plan) {
+  return {ErrorCode::kOutOfMemory, plan.advice,
+          "budget " + std::to_string(plan.budget) + ", the least " +
+              std::to_string(plan.rung().peak) + " bytes"};
 }
 
 void raise(const Failure& failure) { throw Error(failure.code, failure.message, failure.detail); }

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include <c10/core/Device.h>
+
 namespace latentsync::lipsync {
 
 /// The exception that is being handled, as the value that goes through the interface; to be called
@@ -19,17 +21,19 @@ Failure current_failure() noexcept;
 /// out: they say it for other causes, too, so ask whether memory did run out meanwhile.
 bool may_hide_memory(std::string_view detail);
 
-/// A failure, and whether it is that the device's memory ran out: then the same work may succeed
-/// when it needs less, or when others have given some back. Memory of the machine beside a device
-/// is not meant; on a CPU the device's memory is what the engine may take of it.
+/// A failure, and whether it is that memory ran out which the same work may do with less of.
 struct DeviceFailure {
   Failure failure;
+  /// The device's memory ran out; on a CPU that is the machine's, or what the session may take of
+  /// it. Memory of the machine beside another device is not meant.
   bool out_of_device_memory = false;
+  /// Others that give some back can help: it is not the session's own budget that is used up.
+  bool others_can_help = false;
 };
 
 /// The exception that is being handled, as current_failure() has it; to be called inside a catch
-/// block. SHORTAGES: what memory_shortages() was when the work began.
-DeviceFailure current_device_failure(int64_t shortages) noexcept;
+/// block. SHORTAGES: what memory_shortages() was when the work on DEVICE began.
+DeviceFailure current_device_failure(c10::Device device, int64_t shortages) noexcept;
 
 /// What ran out of memory while loading, with how much was needed: FILE_BYTES of address space for
 /// the mapped files beside the weights, in PRECISION on DEVICE; other failures as they are.
@@ -40,6 +44,9 @@ Failure loading_failure(Failure failure, int64_t file_bytes, const std::string& 
 /// one in force needs; other failures as they are.
 Failure rendering_failure(Failure failure, const RenderSettings& settings,
                           const MemoryPlan& plan = {}) noexcept;
+
+/// That PLAN fits nowhere: kOutOfMemory, with what would fit.
+Error refusal_of(const MemoryPlan& plan);
 
 /// The exception of a failure that came through an interface.
 [[noreturn]] void raise(const Failure& failure);

@@ -19,13 +19,16 @@ namespace latentsync::lipsync {
 namespace {
 
 // What a session of NETWORKS is given. Errors: kOutOfMemory where no rung fits.
-SessionMemory session_memory(const Networks& networks, const PlanRequest& request) {
-  SessionMemory memory{.plan = plan_session(networks, request)};
-  if (!memory.plan.fits()) {
-    throw Error(ErrorCode::kOutOfMemory, memory.plan.advice,
-                "budget " + std::to_string(memory.plan.budget) + ", the least " +
-                    std::to_string(memory.plan.rung().peak) + " bytes");
-  }
+SessionMemory session_memory(const Networks& networks, SessionPlanner& planner,
+                             const PlanRequest& request) {
+  SessionMemory memory{.plan = planner.plan(request)};
+  if (!memory.plan.fits()) throw refusal_of(memory.plan);
+  memory.settings = planned_settings(request.settings, networks.info);
+  memory.plan_for = [&planner, request](const RenderSettings& settings) {
+    auto changed = request;
+    changed.settings = settings;
+    return planner.plan(changed);
+  };
   const bool cpu = networks.device.is_cpu();
   if (request.memory.vram_budget == 0 && request.memory.vram_fraction == 0) {
     memory.available = [device = networks.device, settings = request.memory,
@@ -80,8 +83,10 @@ Result<std::unique_ptr<Session>> LoadedModel::open(AudioContext context, int64_t
                                                    const PlanRequest& request,
                                                    const CacheSettings& cache) noexcept {
   return guarded([&]() -> std::unique_ptr<Session> {
+    auto memory = session_memory(networks_, planner_, request);
+    memory.shortages = shortages_;
     return std::make_unique<LipsyncSession>(shared_from_this(), context, lookahead_ns,
-                                            session_memory(networks_, request), cache);
+                                            std::move(memory), cache);
   });
 }
 

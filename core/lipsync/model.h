@@ -2,6 +2,8 @@
 
 #include "core/engine.h"
 #include "core/lipsync/networks.h"
+#include "core/lipsync/planning.h"
+#include "core/lipsync/shortages.h"
 #include "core/model/content_hash.h"
 
 #include <memory>
@@ -36,6 +38,8 @@ class LoadedModel : public Model, public std::enable_shared_from_this<LoadedMode
  private:
   Networks networks_;
   std::shared_ptr<model::ContentHashes> hashes_;
+  SessionPlanner planner_{networks_};
+  const std::shared_ptr<Shortages> shortages_ = std::make_shared<Shortages>();
 };
 
 }  // namespace latentsync::lipsync

@@ -2,11 +2,11 @@
 
 #include "core/lipsync/device.h"
 #include "core/lipsync/render_settings.h"
-#include "core/memory/plan.h"
 #include "core/nn/autoencoder_kl.h"
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace latentsync::lipsync {
 namespace {
@@ -52,26 +52,30 @@ memory::PlanInput plan_input(const PlanRequest& request, const ModelInfo& info) 
 
 }  // namespace
 
-MemoryPlan plan_model(const PlanRequest& request) {
+MemoryPlan plan_model(const PlanRequest& request,
+                      const std::function<int64_t(const ModelSource&)>& loaded) {
   const auto [source, is_here] = find_planned_source(request);
   const auto headers = read_headers(source);
   auto input = plan_input(request, headers.info);
-  if (is_here) input.available = memory::device_memory(source.device);
+  if (is_here) input.available = memory::device_memory(source.device, loaded(source));
   memory::Planner planner(headers.configs, source.folder.taesd.has_value());
   return planner.plan(input);
 }
 
-MemoryPlan plan_session(const Networks& networks, const PlanRequest& request) {
-  memory::NetworkConfigs configs{.unet = networks.unet->config(),
-                                 .whisper = networks.whisper->config()};
-  if (const auto* full = dynamic_cast<const nn::AutoencoderKL*>(networks.vae.get())) {
-    configs.vae = full->config();
-  }
-  auto input = plan_input(request, networks.info);
+MemoryPlan SessionPlanner::plan(const PlanRequest& request) {
+  auto input = plan_input(request, networks_.info);
   // The weights are there already, and part of the plan.
-  input.available = memory::device_memory(networks.device, networks.info.weight_bytes);
-  memory::Planner planner(configs, /*has_tiny_vae=*/false);
-  return planner.plan(input);
+  input.available = memory::device_memory(networks_.device, networks_.info.weight_bytes);
+  const std::lock_guard lock(mutex_);
+  if (!planner_) {
+    memory::NetworkConfigs configs{.unet = networks_.unet->config(),
+                                   .whisper = networks_.whisper->config()};
+    if (const auto* full = dynamic_cast<const nn::AutoencoderKL*>(networks_.vae.get())) {
+      configs.vae = full->config();
+    }
+    planner_.emplace(std::move(configs), /*has_tiny_vae=*/false);
+  }
+  return planner_->plan(input);
 }
 
 }  // namespace latentsync::lipsync

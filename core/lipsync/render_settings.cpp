@@ -73,4 +73,10 @@ RenderSettings resolve_settings(const RenderSettings& settings, const ModelInfo&
   return resolved;
 }
 
+RenderSettings planned_settings(const RenderSettings& settings, const ModelInfo& info) {
+  auto planned = resolve_settings(settings, info);
+  planned.vae_batch = settings.vae_batch;
+  return planned;
+}
+
 }  // namespace latentsync::lipsync

@@ -9,6 +9,10 @@ namespace latentsync::lipsync {
 /// kInvalidArgument, naming the element's property.
 RenderSettings resolve_settings(const RenderSettings& settings, const ModelInfo& info);
 
+/// What a memory plan is made for: the same, but with vae_batch as the caller has it, because 0
+/// lets the plan choose. Errors: likewise.
+RenderSettings planned_settings(const RenderSettings& settings, const ModelInfo& info);
+
 /// What the networks call it.
 nn::AttentionMode attention_mode(Attention attention);
 

@@ -1,13 +1,14 @@
 #pragma once
 
 #include "core/lipsync/rung_choice.h"
+#include "core/lipsync/shortages.h"
 #include "core/memory_plan.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 namespace latentsync::lipsync {
 
@@ -20,8 +21,12 @@ struct RungInForce {
 /// The plan of a session, whose rung follows the memory that there is. For several threads.
 class Rungs {
  public:
-  /// PLAN has at least one rung; where none of them fits, the last is in force.
-  explicit Rungs(MemoryPlan plan);
+  /// PLAN has at least one rung; where none of them fits, the last is in force. SHORTAGES are those
+  /// of the model, which may be none yet; null: the session's own.
+  explicit Rungs(MemoryPlan plan, std::shared_ptr<Shortages> shortages = {});
+
+  /// Another plan from now on, as if it had been the first.
+  void replace(MemoryPlan plan);
 
   RungInForce current() const;
   /// The plan with the rung in force as the chosen one.
@@ -40,13 +45,19 @@ class Rungs {
   void begin_window(std::optional<int64_t> available);
 
  private:
+  void set_plan(MemoryPlan plan);
+  bool is_last_rung() const { return choice_.index + 1 == plan_.ladder.size(); }
   void go_lower();
+  void add_shortage(size_t index, int64_t available);
 
+  const std::shared_ptr<Shortages> shortages_;
   mutable std::mutex mutex_;
   MemoryPlan plan_;
   RungChoice choice_;
-  std::vector<int64_t> needs_;     // of the rungs
-  std::optional<size_t> ran_out_;  // the lowest rung that it happened on since the last window
+  // Where what is available changes by itself: the lowest rung on which memory has run out since
+  // the last window.
+  std::optional<size_t> ran_out_;
+  bool is_told_ = false;  // what is available, before each window
   bool asked_ = false;
 };
 

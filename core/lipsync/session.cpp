@@ -94,6 +94,9 @@ std::optional<Failure> LipsyncSession::finish_audio() noexcept {
 Result<WindowResult> LipsyncSession::render(const Window& window, const RenderSettings& settings,
                                             std::stop_token stop,
                                             const RenderProgressCallback& progress) noexcept {
+  const auto refused =
+      failure_of([&] { share_.plan_for(planned_settings(settings, model_->networks().info)); });
+  if (refused) return *refused;
   auto result = guarded([&] { return render_window(window, settings, stop, progress); });
   if (result) return result;
   return explained(result.failure(), settings);
@@ -173,6 +176,7 @@ void LipsyncSession::prepare_ahead(const Window& window, const RenderSettings& s
                                    const std::stop_token& stop) {
   const auto& networks = model_->networks();
   const auto input = read(window, settings);
+  if (!share_.is_planned_for(planned_settings(settings, networks.info))) return;
   const DeviceWork device(share_, window.deadline_ns, stop);
   const auto mask = mask_of(device, input.settings.resolution);
   const auto entering = chain_.begin_preparing(input.key, stop);

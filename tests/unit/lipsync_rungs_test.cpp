@@ -1,13 +1,16 @@
 #include "core/lipsync/device_sessions.h"
 #include "core/lipsync/device_work.h"
+#include "core/lipsync/failure.h"
 #include "core/lipsync/rung_choice.h"
 #include "core/lipsync/rungs.h"
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -89,22 +92,37 @@ TEST_F(DeviceWorkTest, NothingElseIsTriedAgain) {
     }
     return ErrorCode::kInternal;
   };
-  EXPECT_EQ(code_of([] { throw std::bad_alloc(); }), ErrorCode::kOutOfMemory);
-  EXPECT_EQ(attempts, 1);
-  const auto system = [] {
-    TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes");
-  };
-  EXPECT_EQ(code_of(system), ErrorCode::kOutOfMemory);
-  EXPECT_EQ(attempts, 2);
   EXPECT_EQ(code_of([] { throw Error(ErrorCode::kCancelled, "x"); }), ErrorCode::kCancelled);
-  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(attempts, 1);
   // Without a shortage it is a bug of ours.
   const auto engine = [] { TORCH_CHECK(false, "unable to find an engine to execute this"); };
   EXPECT_EQ(code_of(engine), ErrorCode::kInternal);
-  EXPECT_EQ(attempts, 4);
+  EXPECT_EQ(attempts, 2);
   EXPECT_EQ(rungs_.current().index, 0u);
   EXPECT_EQ(code_of([] { throw NoDeviceMemory({}); }), ErrorCode::kOutOfMemory);
-  EXPECT_EQ(attempts, 7);
+  EXPECT_EQ(attempts, 5);
+}
+
+// The memory of a CPU is the machine's, that of another device is not.
+TEST_F(DeviceWorkTest, TheMachinesMemoryIsThatOfACpu) {
+  const std::function<void()> faults[] = {
+      [] { throw std::bad_alloc(); },
+      [] { TORCH_CHECK(false, "DefaultCPUAllocator: can't allocate memory: you tried to …"); }};
+  for (const auto& fault : faults) {
+    const auto begin = rungs_.current().index;
+    work_.at_rung([&](const Rung&) {
+      if (rungs_.current().index == begin) fault();
+      return 0;
+    });
+    EXPECT_EQ(rungs_.current().index, begin + 1);
+    try {
+      fault();
+    } catch (...) {
+      const auto beside = lipsync::current_device_failure({c10::kCUDA, 0}, 0);
+      EXPECT_EQ(beside.failure.code, ErrorCode::kOutOfMemory);
+      EXPECT_FALSE(beside.out_of_device_memory);
+    }
+  }
 }
 
 // What an account refuses is memory of the device on a CPU: the next rung may need less. Work
@@ -161,6 +179,48 @@ TEST(Rungs, DoNotGoUpToWhatHasFailed) {
   EXPECT_EQ(rungs.current().index, 1u);
 }
 
+// What a rung was found to need counts for sessions that begin later, where they have no more.
+TEST(Rungs, AreKeptForTheModel) {
+  auto plan = plan_of(4);
+  for (size_t i = 0; i < 4; ++i) plan.ladder[i].peak = 100 - 10 * static_cast<int64_t>(i);
+  plan.budget = 120;
+  const auto shortages = std::make_shared<lipsync::Shortages>();
+  const auto index = [&] { return lipsync::Rungs(plan, shortages).current().index; };
+  EXPECT_EQ(index(), 0u);
+  lipsync::Rungs first(plan, shortages);
+  EXPECT_TRUE(first.go_below(0));
+  EXPECT_TRUE(first.go_below(1));
+  EXPECT_EQ(index(), 2u);
+  plan.budget = 150;
+  EXPECT_EQ(index(), 0u) << "more than was not enough";
+  plan.budget = 120;
+  lipsync::Rungs second(plan, shortages);
+  EXPECT_TRUE(second.go_below(2));
+  EXPECT_FALSE(second.go_below(3));
+  EXPECT_EQ(index(), 3u) << "the last is tried again";
+  plan.ladder[0].peak = 110;
+  EXPECT_EQ(index(), 0u) << "a plan for other windows";
+}
+
+// The same where what is available changes.
+TEST(Rungs, AreKeptForTheModelWhereMemoryComesAndGoes) {
+  auto plan = plan_of(3);
+  for (size_t i = 0; i < 3; ++i) plan.ladder[i].peak = 100 - 10 * static_cast<int64_t>(i);
+  plan.budget = 120;
+  const auto shortages = std::make_shared<lipsync::Shortages>();
+  lipsync::Rungs first(plan, shortages);
+  first.begin_window(120);
+  EXPECT_TRUE(first.go_below(0));
+  first.begin_window(120);
+  lipsync::Rungs second(plan, shortages);
+  second.begin_window(120);
+  EXPECT_EQ(second.current().index, 1u);
+  plan.budget = 150;
+  lipsync::Rungs third(plan, shortages);
+  third.begin_window(150);
+  EXPECT_EQ(third.current().index, 0u);
+}
+
 // Who has no rung left asks the others, and goes on when one of them has ended its window; it is
 // not kept waiting by those who cannot help.
 TEST(DeviceSessions, MakeRoomForEachOther) {
@@ -205,6 +265,38 @@ TEST(DeviceSessions, DoNotWaitForEachOther) {
     second.end_window();
   }
   EXPECT_LE(room, 1);
+}
+
+// On a CPU, too, others make room before a session fails for want of the machine's memory; where it
+// has used up its own budget they cannot help, and are not asked.
+TEST(DeviceSessions, MakeRoomOnACpu) {
+  lipsync::DeviceShare share(c10::kCPU, {.plan = plan_of(1)}),
+      other(c10::kCPU, {.plan = plan_of(3)});
+  const lipsync::DeviceWork work(share, {}, {});
+  const lipsync::DeviceShare::WindowScope outer(other, true);
+  const auto index_of_other = [&] {
+    const lipsync::DeviceShare::WindowScope next(other, true);
+    return other.rungs().current().index;
+  };
+  const auto fails_once = [&](const std::function<void()>& fail) {
+    return [&work, fail, failed = false]() mutable {
+      return work.at_rung([&](const Rung&) {
+        if (!std::exchange(failed, true)) fail();
+        return true;
+      });
+    };
+  };
+  EXPECT_THROW(fails_once([] {
+                 TORCH_CHECK(false, "DefaultCPUAllocator: not enough memory: of a budget of 1.");
+               })(),
+               Error);
+  EXPECT_EQ(index_of_other(), 0u);
+  bool made = false;
+  {
+    std::jthread rendering([&] { made = fails_once([] { throw std::bad_alloc(); })(); });
+    while (index_of_other() == 0) std::this_thread::yield();
+  }
+  EXPECT_TRUE(made);
 }
 
 }  // namespace

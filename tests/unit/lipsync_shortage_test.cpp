@@ -80,8 +80,8 @@ TEST_F(LipsyncShortage, AnyAllocationMayFail) {
   EXPECT_GT(lower, 10 * failed) << "only pasting fails for good";
 }
 
-// Where the machine's own memory runs out there is one error, no frame has changed, nothing ends
-// the process, and the next window is rendered.
+// Where the machine's own memory runs out the window is rendered one rung lower, or there is one
+// error and no frame has changed; nothing ends the process, and the next window is rendered.
 TEST_F(LipsyncShortage, TheMachinesMemoryMayRunOut) {
   const auto model = load();
   auto expected = window_of(0, 1), untouched = window_of(0, 1);
@@ -93,6 +93,7 @@ TEST_F(LipsyncShortage, TheMachinesMemoryMayRunOut) {
     allocations = counted.seen();
   }
   ASSERT_GT(allocations, 40);
+  int lower = 0;
   for (int64_t n = 0; n < allocations; n += 1 + allocations / 40) {
     const auto session = open_with(*model, three_rungs());
     auto frames = window_of(0, 1);
@@ -102,8 +103,13 @@ TEST_F(LipsyncShortage, TheMachinesMemoryMayRunOut) {
       result = session->render(window(frames), kQuick, {}, {});
     }
     if (result) {
-      EXPECT_EQ(result->rung, "whole") << "allocation " << n;
-      EXPECT_TRUE(frames.equals(expected)) << "allocation " << n;
+      if (result->rung == "whole") {
+        EXPECT_TRUE(frames.equals(expected)) << "allocation " << n;
+      } else {
+        EXPECT_EQ(result->rung, "vae-batch-1") << "allocation " << n;
+        EXPECT_LE(most_difference(frames, expected), 1) << "allocation " << n;
+        ++lower;
+      }
     } else {
       EXPECT_EQ(result.failure().code, ErrorCode::kOutOfMemory) << result.failure().message;
       EXPECT_TRUE(frames.equals(untouched)) << "allocation " << n;
@@ -111,6 +117,7 @@ TEST_F(LipsyncShortage, TheMachinesMemoryMayRunOut) {
     auto next = window_of(1, 1);
     EXPECT_TRUE(session->render(window(next), kQuick, {}, {})) << "allocation " << n;
   }
+  EXPECT_GT(lower, 0);
 }
 
 // A session keeps to its own limit, on the rung that it needs for that, beside one with more; both
