@@ -104,6 +104,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kLatePolicy:
       settings.late_policy = static_cast<LatePolicy>(g_value_get_enum(value));
       break;
+    case kNoFallback:
+      settings.no_fallback = g_value_get_boolean(value);
+      break;
     case kRenderLatency:
       settings.render_latency = g_value_get_uint64(value);
       break;
@@ -198,6 +201,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kLatePolicy:
       g_value_set_enum(value, number(settings.late_policy));
+      break;
+    case kNoFallback:
+      g_value_set_boolean(value, settings.no_fallback);
       break;
     case kRenderLatency:
       g_value_set_uint64(value, settings.render_latency);

@@ -389,6 +389,20 @@ void install_live_properties(GObjectClass* klass, const Settings& defaults) {
                             "What a live pipeline gets when a window would be late",
                             late_policy_type(), number(defaults.late_policy), kWhenPlaying));
   /**
+   * GstLatentsync:no-fallback:
+   *
+   * Whether a window that cannot be rendered is an error in a live pipeline, too. Otherwise there
+   * is a warning, frames pass through, and it is tried again after 1 s, and after longer pauses up
+   * to 30 s.
+   *
+   * Since: 0.1
+   */
+  install(klass, kNoFallback,
+          g_param_spec_boolean("no-fallback", "No fallback",
+                               "A window that cannot be rendered is an error in a live pipeline, "
+                               "too; otherwise its frames pass through and it is tried again",
+                               defaults.no_fallback, kWhenPlaying));
+  /**
    * GstLatentsync:render-latency:
    *
    * The time that a live pipeline reserves for rendering a window, in nanoseconds. It is a part of

@@ -36,6 +36,7 @@ enum Property : guint {
   kFaceY,
   kLatePolicy,
   kRenderLatency,
+  kNoFallback,
   kStats,
 };
 

@@ -212,6 +212,16 @@ void Reporter::post_qos(GstMessage* message, uint64_t late) {
   gst_element_post_message(element_, message);
 }
 
+void Reporter::warn_failure(const Failure& failure) {
+  const char* cause = cause_of(failure.code);
+  if (!is_first(std::string("render-") + cause)) return;
+  post_message(element_, GST_MESSAGE_WARNING, error_domain(failure.code),
+               failure.message +
+                   " This graph is live: frames pass through unedited, and it is tried again after "
+                   "1 s, and after longer pauses up to 30 s. Set no-fallback=true for an error.",
+               failure.detail, cause, nullptr);
+}
+
 void Reporter::warn_too_slow(int64_t took_ns, int64_t there_is_ns, LatePolicy policy) {
   const auto ms = [](int64_t ns) { return std::to_string(ns / 1'000'000) + " ms"; };
   const char* consequence = "Windows are rendered with fewer steps, or pass through unedited";

@@ -80,6 +80,8 @@ class Reporter {
   void post_progress(const Job& job, const RenderProgress& progress);
   void post_late(const Frame& frame, const Lateness& lateness);
   void post_quality(const QualityChange& change);
+  /// A window could not be rendered, and it is tried again. Warns once for each cause.
+  void warn_failure(const Failure& failure);
   /// Windows take TOOK_NS where there are THERE_IS_NS for them. Warns once.
   void warn_too_slow(int64_t took_ns, int64_t there_is_ns, LatePolicy policy);
   void post_seed(int64_t seed);

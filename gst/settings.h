@@ -36,6 +36,7 @@ struct Settings {
   double face_x = 0.5;
   double face_y = 0.5;
   LatePolicy late_policy = LatePolicy::kDegrade;
+  bool no_fallback = false;
   uint64_t render_latency = 0;  ///< ns; 0: measured
 };
 

@@ -25,20 +25,27 @@ LateControl::Window Source::late_window(const Settings& settings) const {
   return window;
 }
 
+/// From the window with this first frame on, which would take TAKES_NS with the wanted steps.
+QualityChange Source::quality_change(const Frame& first, const LateControl::Window& window,
+                                     int64_t takes_ns, int64_t steps) const {
+  const auto full = static_cast<double>(window.full_ns);
+  return {.running_ns = first.running_ns,
+          .stream_ns = first.stream_ns,
+          .pts = GST_BUFFER_PTS(first.buffer.get()),
+          .duration_ns = static_cast<int64_t>(full * window.part),
+          .jitter_ns = takes_ns - window.left_ns,
+          .proportion = static_cast<double>(takes_ns) / full,
+          .quality = static_cast<int>(kFullQuality * steps / window.wanted_steps)};
+}
+
 /// With how many steps the window that is ready is rendered; none where it is passed.
 std::optional<int64_t> Source::choose_steps(Lock& lock, const Settings& settings,
                                             const LateControl::Window& window) {
   if (!timing_.clock()) return window.wanted_steps;
-  const LateControl::Choice choice = late_.choose(window);
-  const Frame& first = input_.video.complete()->frame(0);
-  const QualityChange change{
-      .running_ns = first.running_ns,
-      .stream_ns = first.stream_ns,
-      .pts = GST_BUFFER_PTS(first.buffer.get()),
-      .duration_ns = static_cast<int64_t>(static_cast<double>(window.full_ns) * window.part),
-      .jitter_ns = choice.wanted_ns - window.left_ns,
-      .proportion = static_cast<double>(choice.wanted_ns) / static_cast<double>(window.full_ns),
-      .quality = static_cast<int>(kFullQuality * choice.steps / window.wanted_steps)};
+  const bool rests = retry_.holds(static_cast<int64_t>(gst_clock_get_time(timing_.clock())));
+  const LateControl::Choice choice = rests ? LateControl::Choice{} : late_.choose(window);
+  const QualityChange change =
+      quality_change(input_.video.complete()->frame(0), window, choice.wanted_ns, choice.steps);
   if (choice.steps == 0) {
     GST_DEBUG_OBJECT(element_,
                      "a window is not begun: it would take %" G_GINT64_FORMAT
@@ -55,10 +62,30 @@ std::optional<int64_t> Source::choose_steps(Lock& lock, const Settings& settings
                    choice.steps, window.wanted_steps);
   Unlocked unlocked(lock);
   reporter_.post_quality(change);
-  if (change.quality < kFullQuality) {
+  if (change.quality < kFullQuality && !rests) {
     reporter_.warn_too_slow(choice.wanted_ns, choice.there_is_ns, settings.late_policy);
   }
   return steps;
+}
+
+/// Whether the frames of a window that could not be rendered pass, and it is tried again: live
+/// graphs go on.
+bool Source::tolerates(const Outcome& outcome) const {
+  return !outcome.result && outcome.result.failure().code != ErrorCode::kCancelled &&
+         outcome.can_go_on && timing_.live() && !flight_->no_fallback;
+}
+
+/// A window that could not be rendered passes, and nothing is rendered for a while.
+void Source::rest_after(Lock& lock, const Outcome& outcome, const QualityChange& passes) {
+  GstClock* clock = timing_.clock();
+  retry_.failed(clock ? std::optional(static_cast<int64_t>(gst_clock_get_time(clock)))
+                      : std::nullopt);
+  GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " failed and passes: %s",
+                   outcome.job.index, outcome.result.failure().message.c_str());
+  const bool changes = std::exchange(quality_, passes.quality) != passes.quality;
+  const Unlocked unlocked(lock);
+  reporter_.warn_failure(outcome.result.failure());
+  if (changes) reporter_.post_quality(passes);
 }
 
 void Source::measure(Lock& lock, const Flight& flight, const Outcome& outcome) {

@@ -15,6 +15,7 @@ void Source::start(Options options) {
   context_ = options_.context;
   late_policy_ = options_.late_policy;
   late_.start(options_.render_latency);
+  retry_.succeeded();
   quality_ = kFullQuality;
   leaving_.clear();
   flight_.reset();
@@ -236,7 +237,9 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
                    ", %zu samples from %" G_GINT64_FORMAT "%s",
                    job.index, job.group.frames, GST_STIME_ARGS(job.group.frame(0).running_ns),
                    job.audio.size(), job.audio_start, job.new_session ? ", new session" : "");
-  flight_ = Flight{job.index, job.group.split(), job.spare, settings.no_face, window, steps};
+  flight_ = Flight{
+      job.index, job.group.split(), job.spare, settings.no_face, settings.no_fallback, window,
+      steps};
   if (GstClock* clock = timing_.clock()) {
     job.clock.reset(GST_CLOCK(gst_object_ref(clock)));
     flight_->begun = gst_clock_get_time(clock);
@@ -256,26 +259,34 @@ bool Source::take_outcome(Lock& lock) {
   const uint64_t epoch = epoch_;
   flight_->spare.reset();
   const NoFace no_face = flight_->no_face;
+  const bool tolerated = tolerates(*outcome);
   {
     Unlocked unlocked(lock);
     if (outcome->result) {
       reporter_.post_window(*outcome, no_face);
-    } else if (outcome->result.failure().code != ErrorCode::kCancelled) {
+    } else if (!tolerated && outcome->result.failure().code != ErrorCode::kCancelled) {
       reporter_.post_failure(outcome->result.failure());
     }
   }
-  if (epoch != epoch_ || !outcome->result || reporter_.failed()) return true;
+  if (epoch != epoch_ || reporter_.failed()) return true;
+  if (!outcome->result && !tolerated) return true;
   Flight flight = std::move(*flight_);
   flight_.reset();
   const auto duration = static_cast<double>(input_.video.window_duration());
   proportion_ = outcome->seconds * 1e9 / duration;
-  GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is rendered in %.3f s", flight.index,
-                   outcome->seconds);
+  GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is %s in %.3f s", flight.index,
+                   outcome->result ? "rendered" : "given back", outcome->seconds);
   flight.in_time = flight.in_time && !is_late(flight.group.frame(0));
   flight.group.set_frames(std::move(outcome->job.group));
   held_ -= flight.group.frames;
+  const QualityChange passes = quality_change(flight.group.frame(0), flight.window, 0, 0);
   leave(std::move(flight.group), false);
-  measure(lock, flight, *outcome);
+  if (outcome->result) {
+    retry_.succeeded();
+    measure(lock, flight, *outcome);
+  } else {
+    rest_after(lock, *outcome, passes);
+  }
   return true;
 }
 
@@ -286,7 +297,7 @@ void Source::leave(std::vector<Item> items, bool late) {
   for (Item& item : items) {
     const auto* frame = std::get_if<Frame>(&item);
     if (frame) ++held_;
-    const bool behind = late || (frame && frame->edited && is_late(*frame));
+    const bool behind = late || (frame && is_late(*frame));
     leaving_.push_back({std::move(item), behind});
   }
   monitor_->notify();

@@ -4,6 +4,7 @@
 #include "gst/monitor.h"
 #include "gst/output/clock_alarm.h"
 #include "gst/output/late_control.h"
+#include "gst/output/retry_pause.h"
 #include "gst/output/timing.h"
 #include "gst/render/worker.h"
 #include "gst/reporter.h"
@@ -105,6 +106,7 @@ class Source {
     FrameGroup group;  ///< its events, and frames without buffers
     std::shared_ptr<SpareBuffers> spare;
     NoFace no_face = NoFace::kPassThrough;
+    bool no_fallback = false;
     LateControl::Window window;
     int64_t steps = 0;
     GstClockTime begun = GST_CLOCK_TIME_NONE;  ///< by the clock; none where nothing is due
@@ -143,8 +145,12 @@ class Source {
 
   // late_policy.cpp
   LateControl::Window late_window(const Settings& settings) const;
+  QualityChange quality_change(const Frame& first, const LateControl::Window& window,
+                               int64_t takes_ns, int64_t steps) const;
   std::optional<int64_t> choose_steps(Lock& lock, const Settings& settings,
                                       const LateControl::Window& window);
+  bool tolerates(const Outcome& outcome) const;
+  void rest_after(Lock& lock, const Outcome& outcome, const QualityChange& passes);
   void measure(Lock& lock, const Flight& flight, const Outcome& outcome);
 
   // patience.cpp
@@ -168,6 +174,7 @@ class Source {
   ClockAlarm alarm_;
   AudioContext context_ = AudioContext::kSliding;
   LateControl late_;
+  RetryPause retry_;
   LatePolicy late_policy_ = LatePolicy::kDegrade;  ///< of the window that was begun last
   int quality_ = kFullQuality;                     ///< that was posted last
   std::deque<Leaving> leaving_;

@@ -256,6 +256,7 @@ void Worker::render() {
   const GstClockTime clock_begin = clock_time();
   outcome.result = render_job(outcome.job, stop);
   outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  outcome.can_go_on = session_ != nullptr;
   outcome.took_ns = clock_time() - clock_begin;
   if (outcome.result) {
     for (int number = 0; number < outcome.job.group.frames; ++number) {

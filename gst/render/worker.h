@@ -32,6 +32,7 @@ struct Job {
 struct Outcome {
   Job job;
   Result<WindowResult> result = Failure{};
+  bool can_go_on = true;     ///< after a failure: the session is still there
   double seconds = 0;        ///< wall clock
   GstClockTime took_ns = 0;  ///< by the job's clock, if it has one
 };

@@ -449,7 +449,7 @@ TEST_P(AudioSource, PlaysAgain) {
 // An error of the element ends the stream of audio, too.
 TEST_P(AudioSource, EndsAfterAnError) {
   fake::behave("render-failure=internal@0");
-  Rig rig(GetParam());
+  Rig rig(GetParam(), {{"no-fallback", "true"}});
   AudioOutlet outlet(rig);
   rig.start();
   feed(rig, Clip());

@@ -12,7 +12,8 @@ namespace {
 class Deadlines : public ElementTest {};
 
 /// Windows of four frames, so that the latency is less than half a second.
-const Properties kShort = {{"window-frames", "4"}, {"audio-lookahead", "120000000"}};
+const Properties kShort = {
+    {"window-frames", "4"}, {"audio-lookahead", "120000000"}, {"render-latency", "160000000"}};
 
 void sleep_for(GstClockTime time) { std::this_thread::sleep_for(std::chrono::nanoseconds(time)); }
 

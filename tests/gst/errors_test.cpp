@@ -6,6 +6,9 @@
 namespace latentsync::test {
 namespace {
 
+/// Errors of windows are errors in live graphs, too.
+const Properties kNoFallback = {{"no-fallback", "true"}};
+
 class Errors : public InBothModes {};
 LATENTSYNC_IN_BOTH_MODES(Errors);
 
@@ -155,7 +158,7 @@ TEST_P(Errors, OfAWindowAreToldOnceAndTheElementRestarts) {
     SCOPED_TRACE(fault.word);
     fake::reset();
     fake::behave(std::string("render-failure=") + fault.word + "@1");
-    Rig rig(GetParam());
+    Rig rig(GetParam(), kNoFallback);
     try_clip(rig);
     const Told told = the_error(rig);
     expect_sentence(told);
@@ -218,7 +221,7 @@ Ref<GstAllocator> new_locked_allocator(bool readable = false) {
 
 // Frames whose memory cannot be mapped are one error, or pass through with one warning; no hang.
 TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
-  Rig rig(GetParam());
+  Rig rig(GetParam(), kNoFallback);
   rig.start();
   Clip clip;
   begin(rig, clip);
@@ -252,7 +255,7 @@ TEST_P(Errors, OfMemoryThatCannotBeMappedAreToldOnce) {
 // The same where they come from a pool that is too small for a window, so that they have to be
 // copied: one error.
 TEST_P(Errors, OfMemoryThatCannotBeCopiedAreToldOnce) {
-  Rig rig(GetParam());
+  Rig rig(GetParam(), kNoFallback);
   const Clip clip;
   const Ref<GstCaps> caps = caps_of(clip.picture.caps());
   GstVideoInfo info;
@@ -278,7 +281,7 @@ TEST_P(Errors, OfMemoryThatCannotBeCopiedAreToldOnce) {
 
 // One error, and no crash, where a frame that someone else holds cannot be copied to be edited.
 TEST_P(Errors, OfSharedFramesThatCannotBeCopiedAreToldOnce) {
-  Rig rig(GetParam());
+  Rig rig(GetParam(), kNoFallback);
   const Clip clip;
   const auto allocator = new_locked_allocator(true);
   std::vector<Ref<GstBuffer>> held;
@@ -339,12 +342,12 @@ TEST_P(Errors, OfFramesThatAreSmallerThanTheirMetaAreToldOnce) {
     const Picture picture{format, 32, 24, "25/1", 12};
     const auto padding = static_cast<gsize>(picture.padding);
     {
-      Rig rig(GetParam());
+      Rig rig(GetParam(), kNoFallback);
       play_shortened(rig, picture, padding + 1);
       expect_sentence(the_error(rig));
       EXPECT_EQ(rig.buffers(), 0u);
     }
-    Rig rig(GetParam());
+    Rig rig(GetParam(), kNoFallback);
     play_shortened(rig, picture, padding);
     EXPECT_TRUE(rig.wait_eos());
     EXPECT_TRUE(rig.messages(kComplaint).empty());

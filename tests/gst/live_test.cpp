@@ -114,7 +114,7 @@ std::string live_line(const std::string& words, const std::string& more = {}) {
 
 // A fast engine: every frame of a live source comes, within the latency that the query told.
 TEST_F(Live, FramesComeWithinTheLatency) {
-  const Result result = run(live_line("step-delay=2ms"));
+  const Result result = run(live_line("step-delay=2ms", "render-latency=640000000"));
   EXPECT_TRUE(result.ended);
   EXPECT_EQ(result.errors, 0);
   EXPECT_EQ(result.frames, 75);

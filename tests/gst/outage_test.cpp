@@ -1,7 +1,9 @@
 #include "tests/gst/clip.h"
+#include "tests/gst/simulation.h"
 #include "tests/gst/told.h"
 
 #include <atomic>
+#include <optional>
 
 /// Live graphs whose sources go away and come back, on a test clock.
 namespace latentsync::test {
@@ -25,6 +27,19 @@ class Studio {
   bool video_on = true;
   bool audio_on = true;
 
+  /// Both sources begin anew: another size and another format in the caps, and timestamps of their
+  /// own.
+  void change_streams(GstClockTime start) {
+    shift_ = start - now_;
+    picture_.width = 48;
+    picture_.height = 36;
+    GstSegment segment = segment_at(start);
+    segment.base = now_;
+    rig_.video.begin(picture_.caps(), &segment);
+    rig_.audio.begin(audio_caps(AudioFormat::kS16), &segment);
+    shown_after_ = start;
+  }
+
   void run(GstClockTime duration) {
     for (GstClockTime end = now_ + duration; now_ < end && !testing::Test::HasFailure();) tick();
   }
@@ -43,7 +58,7 @@ class Studio {
   /// take more than LIMIT.
   GstClockTime run_until_frames(GstClockTime limit) {
     const GstClockTime begin = now_;
-    while (last_out_ == GST_CLOCK_TIME_NONE || last_out_ < begin) {
+    while (last_out_ == GST_CLOCK_TIME_NONE || last_out_ < begin + shift_) {
       if (now_ > begin + limit || testing::Test::HasFailure()) return now_ - begin;
       tick();
     }
@@ -85,15 +100,18 @@ class Studio {
 
   void tick() {
     if (video_on) {
-      rig_.video.push(make_frame(Picture{}, {now_ / kTick, now_, kTick, false}));
+      rig_.video.push(make_frame(picture_, {now_ / kTick, now_ + shift_, kTick, false}));
       ++frames_in_;
+      ++arrivals_;
     }
     if (audio_on) {
       Clip clip;
       clip.first = now_ / kTick;
       clip.frames = 1;
-      feed_samples(rig_.audio, clip);
+      if (shift_ > 0) clip.audio_format = AudioFormat::kS16;
+      feed_samples(rig_.audio, clip, [&](GstBuffer* buffer) { GST_BUFFER_PTS(buffer) += shift_; });
       sound_ += 2;
+      arrivals_ += 4;  // each is counted before and after it waits for room
     }
     now_ += kTick;
     rig_.set_time(now_ + paused_);
@@ -105,13 +123,20 @@ class Studio {
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     EXPECT_EQ(heard_, sound_) << "the sound stands still at " << now_ / GST_MSECOND << " ms";
-    std::this_thread::sleep_for(std::chrono::microseconds(500));
+    // However slow this machine is, the engine is fast.
+    watch_.wait_until([this](const TaskWatch::State& state) {
+      return state.arrivals >= arrivals_ && state.ended == state.begun;
+    });
     take_frames();
   }
 
   void take_frames() {
     for (const auto& frame : rig_.take_buffers()) {
       const GstClockTime pts = GST_BUFFER_PTS(frame.get());
+      if (shown_after_ && pts >= *shown_after_) {
+        last_out_ = GST_CLOCK_TIME_NONE;
+        shown_after_.reset();
+      }
       if (last_out_ != GST_CLOCK_TIME_NONE) {
         EXPECT_GT(pts, last_out_);
       }
@@ -122,7 +147,12 @@ class Studio {
 
   std::atomic<uint64_t> heard_ = 0;
   uint64_t sound_ = 0;
+  uint64_t arrivals_ = 0;
+  TaskWatch watch_;
   Rig rig_;
+  Picture picture_;
+  GstClockTime shift_ = 0;  ///< of the timestamps after the running time
+  std::optional<GstClockTime> shown_after_;
   GstClockTime now_ = 0;     ///< running time
   GstClockTime paused_ = 0;  ///< the clock's advance in PAUSED
   GstClockTime latency_ = 0;
@@ -187,6 +217,20 @@ TEST_F(Outage, OfBoth) {
   studio.run(60 * GST_SECOND);
   studio.video_on = studio.audio_on = true;
   expect_recovery(studio);
+}
+
+// Both come back as other streams: another size and format, and timestamps of their own.
+TEST_F(Outage, OfBothThatComeBackOtherwise) {
+  Studio studio;
+  studio.run(3 * GST_SECOND);
+  studio.video_on = studio.audio_on = false;
+  studio.run(20 * GST_SECOND);
+  studio.change_streams(1000 * GST_SECOND);
+  studio.video_on = studio.audio_on = true;
+  expect_recovery(studio);
+  const size_t late = studio.rig().messages(GST_MESSAGE_QOS).size();
+  studio.run(3 * GST_SECOND);
+  EXPECT_EQ(studio.rig().messages(GST_MESSAGE_QOS).size(), late) << "frames are edited again";
 }
 
 // A pause of 5 s: frames go on within the latency and half a second, and none is late by it.

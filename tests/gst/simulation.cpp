@@ -35,7 +35,7 @@ void TaskWatch::line(GstDebugCategory*, GstDebugLevel, const gchar*, const gchar
   const std::lock_guard lock(self->mutex_);
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
   if (has(" begins: ")) ++self->now_.begun;
-  if (has("is rendered in") || has("is of no use any more")) ++self->now_.ended;
+  if (has("is rendered in") || has("is given back in") || has("is of no use any more")) ++self->now_.ended;
   if (has("its frames passed unedited")) ++self->now_.given_up;
   constexpr std::string_view kWaiting = "waiting, with ";
   if (!text.starts_with(kWaiting)) return;
