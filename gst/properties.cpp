@@ -101,6 +101,12 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kFaceY:
       settings.face_y = g_value_get_double(value);
       break;
+    case kSilence:
+      settings.silence = static_cast<Silence>(g_value_get_enum(value));
+      break;
+    case kSilenceThreshold:
+      settings.silence_threshold = g_value_get_double(value);
+      break;
     case kLatePolicy:
       settings.late_policy = static_cast<LatePolicy>(g_value_get_enum(value));
       break;
@@ -198,6 +204,12 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kFaceY:
       g_value_set_double(value, settings.face_y);
+      break;
+    case kSilence:
+      g_value_set_enum(value, number(settings.silence));
+      break;
+    case kSilenceThreshold:
+      g_value_set_double(value, settings.silence_threshold);
       break;
     case kLatePolicy:
       g_value_set_enum(value, number(settings.late_policy));

@@ -102,6 +102,21 @@ const GEnumValue kNoFaces[] = {
     {number(NoFace::kError), "Such a frame ends the stream with an error", "error"},
     {0, nullptr, nullptr}};
 /**
+ * GstLatentsyncSilence:
+ * @render: what the model makes of the audio
+ * @rest: a mouth at rest
+ * @pass-through: the frame as it came
+ *
+ * What quiet frames get.
+ *
+ * Since: 0.1
+ */
+const GEnumValue kSilences[] = {
+    {number(Silence::kRender), "What the model makes of the audio", "render"},
+    {number(Silence::kRest), "A mouth at rest", "rest"},
+    {number(Silence::kPassThrough), "The frame as it came", "pass-through"},
+    {0, nullptr, nullptr}};
+/**
  * GstLatentsyncLatePolicy:
  * @degrade: fewer denoising steps, then it passes through
  * @pass-through: it passes through
@@ -198,6 +213,11 @@ GType audio_context_type() {
 
 GType no_face_type() {
   static const GType type = register_enum("GstLatentsyncNoFace", kNoFaces);
+  return type;
+}
+
+GType silence_type() {
+  static const GType type = register_enum("GstLatentsyncSilence", kSilences);
   return type;
 }
 

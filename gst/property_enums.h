@@ -11,6 +11,7 @@ GType vae_type();
 GType precision_type();
 GType audio_context_type();
 GType no_face_type();
+GType silence_type();
 GType late_policy_type();
 GType face_select_type();
 GType memory_mode_type();

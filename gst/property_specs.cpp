@@ -375,6 +375,33 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
                              static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS)));
 }
 
+/// What frames without speech get.
+void install_silence_properties(GObjectClass* klass, const Settings& defaults) {
+  /**
+   * GstLatentsync:silence:
+   *
+   * What frames get whose audio is below #GstLatentsync:silence-threshold for 60 ms before and
+   * after them.
+   *
+   * Since: 0.1
+   */
+  install(klass, kSilence,
+          g_param_spec_enum("silence", "Silence", "What frames with quiet audio get",
+                            silence_type(), number(defaults.silence), kWhenPlaying));
+  /**
+   * GstLatentsync:silence-threshold:
+   *
+   * The level below which audio is silence, in dBFS: that of the root mean square of 10 ms, 0 being
+   * full scale.
+   *
+   * Since: 0.1
+   */
+  install(klass, kSilenceThreshold,
+          g_param_spec_double("silence-threshold", "Silence threshold",
+                              "Level below which audio is silence, in dBFS", -96, 0,
+                              defaults.silence_threshold, kWhenPlaying));
+}
+
 /// What a live graph gets where the engine is too slow.
 void install_live_properties(GObjectClass* klass, const Settings& defaults) {
   /**
@@ -427,6 +454,7 @@ void install_property_specs(GObjectClass* klass) {
   install_cache_properties(klass, defaults.disk_cache);
   install_render_properties(klass, defaults);
   install_stream_properties(klass, defaults);
+  install_silence_properties(klass, defaults);
   install_live_properties(klass, defaults);
 }
 

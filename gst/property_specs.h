@@ -34,6 +34,8 @@ enum Property : guint {
   kFaceSelect,
   kFaceX,
   kFaceY,
+  kSilence,
+  kSilenceThreshold,
   kLatePolicy,
   kRenderLatency,
   kNoFallback,

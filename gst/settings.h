@@ -11,6 +11,7 @@ namespace latentsync {
 
 enum class Scheduler { kDdim };
 enum class NoFace { kPassThrough, kError };
+enum class Silence { kRender, kRest, kPassThrough };
 enum class LatePolicy { kDegrade, kPassThrough, kWait };
 
 struct Settings {
@@ -35,6 +36,8 @@ struct Settings {
   FaceSelect face_select = FaceSelect::kLargest;
   double face_x = 0.5;
   double face_y = 0.5;
+  Silence silence = Silence::kRender;
+  double silence_threshold = -50;  ///< dBFS
   LatePolicy late_policy = LatePolicy::kDegrade;
   bool no_fallback = false;
   uint64_t render_latency = 0;  ///< ns; 0: measured

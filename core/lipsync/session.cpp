@@ -22,6 +22,9 @@ T value_of(Result<T> result) {
 void check_window(const Window& window, const ModelInfo& info) {
   const auto most = static_cast<size_t>(info.most_window_frames);
   const size_t count = window.frames != nullptr ? window.frames->count() : 0;
+  if (!window.at_rest.empty() && window.at_rest.size() != count) {
+    throw Error(ErrorCode::kInvalidArgument, "Mouths are at rest in frames that are not there.");
+  }
   if (count >= 1 && count <= most) return;
   throw Error(ErrorCode::kInvalidArgument, "A window of " + std::to_string(count) +
                                                " frames cannot be rendered: set window-frames "
@@ -219,7 +222,7 @@ LipsyncSession::Input LipsyncSession::read(const Window& window,
 Prepared LipsyncSession::prepare_input(const WindowContext& context, const Window& window,
                                        const Input& input, const face::FollowState& follow) {
   return prepare_window(context, input.views, follow, [&](bool fields) {
-    return audio_.features(input.times, window.audio, window.audio_start, fields);
+    return audio_.features(input.times, window.audio, window.audio_start, fields, window.at_rest);
   });
 }
 

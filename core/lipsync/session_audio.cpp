@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -71,8 +72,38 @@ void SessionAudio::finish() {
 }
 
 at::Tensor SessionAudio::features(std::span<const int64_t> times_ns, std::span<const float> samples,
-                                  int64_t start, bool fields) {
+                                  int64_t start, bool fields, const std::vector<bool>& at_rest) {
   const std::lock_guard lock(mutex_);
+  if (std::find(at_rest.begin(), at_rest.end(), true) == at_rest.end()) {
+    return heard(times_ns, samples, start, fields);
+  }
+  if (std::find(at_rest.begin(), at_rest.end(), false) == at_rest.end()) {
+    const auto count = static_cast<int64_t>(times_ns.size() * (fields ? 2 : 1));
+    return silence().expand({count, -1, -1}).contiguous();
+  }
+  auto features = heard(times_ns, samples, start, fields);
+  const auto rows = features.size(0);
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto frame = static_cast<size_t>(row) % at_rest.size();
+    if (at_rest[frame]) features[row].copy_(silence()[0]);
+  }
+  return features;
+}
+
+// In the middle of some seconds of zeros.
+const at::Tensor& SessionAudio::silence() {
+  if (!silence_.defined()) {
+    constexpr std::array<int64_t, 1> kTime = {3'000'000'000};
+    audio::SlidingAudio sliding(encoder_, audio::kShortestLookaheadNs, fill_);
+    const auto range = sliding.needed(kTime);
+    const std::vector<float> zeros(static_cast<size_t>(range.end - range.begin));
+    silence_ = sliding.features(zeros, range.begin, kTime);
+  }
+  return silence_;
+}
+
+at::Tensor SessionAudio::heard(std::span<const int64_t> times_ns, std::span<const float> samples,
+                               int64_t start, bool fields) {
   std::vector<int64_t> times(times_ns.begin(), times_ns.end());
   auto* whole = std::get_if<audio::WholeAudio>(&audio_);
   int64_t beyond = 0;  // the last frame

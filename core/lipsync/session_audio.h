@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <variant>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -28,11 +29,15 @@ class SessionAudio {
   void finish();
 
   /// Features [N, tokens, features] at these times; SAMPLES from START on are kSliding's. With
-  /// FIELDS, behind them those of the second fields of the frames. Errors: those of the encoder.
+  /// FIELDS, behind them those of the second fields of the frames. AT_REST, one for each time or
+  /// empty: true has the model's own features of silence. Errors: those of the encoder.
   at::Tensor features(std::span<const int64_t> times_ns, std::span<const float> samples,
-                      int64_t start, bool fields);
+                      int64_t start, bool fields, const std::vector<bool>& at_rest);
 
  private:
+  at::Tensor heard(std::span<const int64_t> times_ns, std::span<const float> samples, int64_t start,
+                   bool fields);
+  const at::Tensor& silence();
   audio::WholeAudio& whole();
 
   std::shared_ptr<audio::WhisperEncoder> encoder_;
@@ -40,6 +45,7 @@ class SessionAudio {
   audio::BlockFill fill_;
   std::mutex mutex_;
   std::variant<audio::SlidingAudio, audio::WholeAudio> audio_;
+  at::Tensor silence_;  ///< [1, tokens, features]; made when it is first needed
 };
 
 }  // namespace latentsync::lipsync

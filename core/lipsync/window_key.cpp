@@ -38,6 +38,7 @@ WindowKey key_of(const Window& window, std::span<const int64_t> times,
                 .discontinuity = window.discontinuity,
                 .audio_start = window.audio_start,
                 .audio_hash = hash_of(window.audio),
+                .at_rest = window.at_rest,
                 .settings = settings};
   for (const auto& view : views) append_view(view, key.views);
   return key;

@@ -17,6 +17,7 @@ struct WindowKey {
   bool discontinuity = false;
   int64_t audio_start = 0;
   uint64_t audio_hash = 0;
+  std::vector<bool> at_rest;
   RenderSettings settings;  ///< resolved
 
   bool operator==(const WindowKey&) const = default;

@@ -24,6 +24,7 @@ void Source::start(Options options) {
   windows_ = 0;
   flow_ = GST_FLOW_OK;
   stopping_ = seeking_ = draining_ = stream_started_ = ended_ = reopen_ = starving_ = false;
+  left_out_ = false;
   patience_.reset();
   end_due_.reset();
 }
@@ -228,6 +229,14 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
     job.audio = input_.audio.slice(needed.begin, needed.end);
     job.audio_start = needed.begin;
     input_.audio.trim(needed.begin);
+  }
+  const bool any = apply_silence(settings, job);
+  if (std::exchange(left_out_, false)) job.group.discontinuity = true;
+  if (!any && !job.new_session) {
+    GST_DEBUG_OBJECT(element_, "a window is silent: its frames pass");
+    left_out_ = true;
+    leave(std::move(job.group), false);
+    return;
   }
   job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
   held_ += job.group.frames;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gst/input/audio_levels.h"
 #include "gst/input/input.h"
 #include "gst/monitor.h"
 #include "gst/output/clock_alarm.h"
@@ -153,6 +154,9 @@ class Source {
   void rest_after(Lock& lock, const Outcome& outcome, const QualityChange& passes);
   void measure(Lock& lock, const Flight& flight, const Outcome& outcome);
 
+  // silence.cpp
+  bool apply_silence(const Settings& settings, Job& job);
+
   // patience.cpp
   enum class Need { kNothing, kLink, kAudio, kVideo };
   Need need() const;
@@ -175,6 +179,8 @@ class Source {
   AudioContext context_ = AudioContext::kSliding;
   LateControl late_;
   RetryPause retry_;
+  AudioLevels levels_;     ///< of the audio of the window that was begun last, or of the whole
+  bool left_out_ = false;  ///< the window before was not rendered, because it is silent
   LatePolicy late_policy_ = LatePolicy::kDegrade;  ///< of the window that was begun last
   int quality_ = kFullQuality;                     ///< that was posted last
   std::deque<Leaving> leaving_;

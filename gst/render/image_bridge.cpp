@@ -130,23 +130,10 @@ Failure unreadable(const std::string& detail) {
       detail};
 }
 
-/// Bytes from a plane's first sample to its last one. A row of YUY2 is a whole number of pairs, one
-/// of v210 of 128 bytes for 48 pixels.
+/// Bytes from a plane's first sample to its last one.
 int64_t plane_bytes(const GstVideoFrame& frame, guint plane) {
-  const GstVideoFormatInfo* format = frame.info.finfo;
-  int64_t row_bytes = 0;
-  int64_t rows = 0;
-  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); ++c) {
-    if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != plane) continue;
-    const int64_t columns =
-        GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, GST_VIDEO_FRAME_WIDTH(&frame));
-    row_bytes = std::max(row_bytes, columns * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
-    rows = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, GST_VIDEO_FRAME_HEIGHT(&frame));
-  }
-  if (GST_VIDEO_FORMAT_INFO_FORMAT(format) == GST_VIDEO_FORMAT_v210) {
-    row_bytes = (GST_VIDEO_FRAME_WIDTH(&frame) + 47) / 48 * 128;
-  }
-  return GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) * (rows - 1) + row_bytes;
+  const PlaneRows rows = rows_of(frame, plane);
+  return GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane) * (rows.count - 1) + rows.bytes;
 }
 
 /// Whether the plane ends within its memory. Only a plane that a GstVideoMeta mapped needs to be
@@ -160,6 +147,22 @@ bool holds_plane(const GstVideoFrame& frame, guint plane) {
 }
 
 }  // namespace
+
+PlaneRows rows_of(const GstVideoFrame& frame, guint plane) {
+  const GstVideoFormatInfo* format = frame.info.finfo;
+  PlaneRows rows;
+  for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); ++c) {
+    if (GST_VIDEO_FORMAT_INFO_PLANE(format, c) != plane) continue;
+    const int64_t columns =
+        GST_VIDEO_FORMAT_INFO_SCALE_WIDTH(format, c, GST_VIDEO_FRAME_WIDTH(&frame));
+    rows.bytes = std::max(rows.bytes, columns * GST_VIDEO_FORMAT_INFO_PSTRIDE(format, c));
+    rows.count = GST_VIDEO_FORMAT_INFO_SCALE_HEIGHT(format, c, GST_VIDEO_FRAME_HEIGHT(&frame));
+  }
+  if (GST_VIDEO_FORMAT_INFO_FORMAT(format) == GST_VIDEO_FORMAT_v210) {
+    rows.bytes = (GST_VIDEO_FRAME_WIDTH(&frame) + 47) / 48 * 128;
+  }
+  return rows;
+}
 
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame) {
   const GstVideoInfo& info = frame.info;

@@ -15,6 +15,14 @@ namespace latentsync {
 /// in its memory.
 Result<kernels::ImageView> image_view(const GstVideoFrame& frame);
 
+/// The rows of a plane, and the bytes of each that are samples. One of YUY2 is a whole number of
+/// pairs, one of v210 of 128 bytes for 48 pixels.
+struct PlaneRows {
+  int64_t bytes = 0;
+  int64_t count = 0;
+};
+PlaneRows rows_of(const GstVideoFrame& frame, guint plane);
+
 /// For memory that gst_buffer_copy() or gst_buffer_copy_deep() gives no copy of.
 Failure uncopied_frame(GstBuffer* buffer);
 

@@ -1,6 +1,7 @@
 #include "gst/render/worker.h"
 
 #include "gst/guard.h"
+#include "gst/render/blend.h"
 #include "gst/render/image_bridge.h"
 
 #include <chrono>
@@ -9,6 +10,41 @@
 #include <utility>
 
 namespace latentsync {
+namespace {
+
+bool is_edited(const WindowResult& result, size_t frame) {
+  return frame < result.frames.size() && result.frames[frame].outcome == FrameOutcome::kEdited;
+}
+
+/// Another reference to each frame that is not wholly edited has the engine write into a copy.
+std::vector<BufferPtr> keep_originals(const Job& job) {
+  std::vector<BufferPtr> originals(job.weights.size());
+  for (size_t number = 0; number < originals.size(); ++number) {
+    if (job.weights[number] >= 1) continue;
+    GstBuffer* buffer = job.group.frame(static_cast<int>(number)).buffer.get();
+    originals[number].reset(gst_buffer_ref(buffer));
+  }
+  return originals;
+}
+
+/// The job's frames become what its weights say, between ORIGINALS and what was rendered.
+std::optional<Failure> fade(Job& job, const WindowResult& result,
+                            std::vector<BufferPtr> originals) {
+  for (size_t number = 0; number < job.weights.size(); ++number) {
+    Frame& frame = job.group.frame(static_cast<int>(number));
+    const float weight = job.weights[number];
+    if (weight >= 1 || !is_edited(result, number)) continue;
+    if (weight <= 0) {
+      frame.buffer = std::move(originals[number]);
+    } else if (auto failure =
+                   blend(originals[number].get(), frame.buffer.get(), *frame.format, weight)) {
+      return failure;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Worker::Worker(Engine& engine, WorkerListener& listener, Options options)
     : engine_(engine), listener_(listener), options_(std::move(options)), model_(options_.loaded) {
@@ -232,13 +268,21 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
       job.audio = {};
     }
   }
+  std::vector<BufferPtr> originals = keep_originals(job);
+  auto result = render_frames(job, stop);
+  tell(session_->memory_plan());
+  if (!result) return result;
+  if (const auto failure = fade(job, *result, std::move(originals))) return *failure;
+  return result;
+}
+
+Result<WindowResult> Worker::render_frames(Job& job, const std::stop_token& stop) {
   MappedFrames frames(job.group, job.spare.get());
-  Window window{&frames, job.group.discontinuity, job.audio, job.audio_start, job.deadline_ns};
-  auto result = session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
+  Window window{&frames,         job.group.discontinuity, job.audio,
+                job.audio_start, job.deadline_ns,         job.at_rest};
+  return session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
     listener_.window_progress(job, progress);
   });
-  tell(session_->memory_plan());
-  return result;
 }
 
 void Worker::render() {
@@ -260,10 +304,10 @@ void Worker::render() {
   outcome.took_ns = clock_time() - clock_begin;
   if (outcome.result) {
     for (int number = 0; number < outcome.job.group.frames; ++number) {
-      const auto& frames = outcome.result->frames;
+      const auto index = static_cast<size_t>(number);
+      const auto& weights = outcome.job.weights;
       outcome.job.group.frame(number).edited =
-          static_cast<size_t>(number) < frames.size() &&
-          frames[static_cast<size_t>(number)].outcome == FrameOutcome::kEdited;
+          is_edited(*outcome.result, index) && (weights.empty() || weights[index] > 0);
     }
   }
   set_phase(Phase::kFinished);

@@ -27,6 +27,8 @@ struct Job {
   ClockPtr clock;                      ///< of a live graph; null otherwise
   std::vector<float> audio;  ///< sliding: from audio_start on; whole: all of it, with a new session
   int64_t audio_start = 0;
+  std::vector<bool> at_rest;   ///< as Window has it
+  std::vector<float> weights;  ///< of the edit in each frame, 0 to 1; empty: 1 in all
 };
 
 struct Outcome {
@@ -111,6 +113,7 @@ class Worker {
   void tell(const MemoryPlan& plan);
   void render();
   Result<WindowResult> render_job(Job& job, const std::stop_token& stop);
+  Result<WindowResult> render_frames(Job& job, const std::stop_token& stop);
   void fail(const Failure& failure);
   void set_phase(Phase phase);
 
