@@ -42,7 +42,6 @@ int64_t LateControl::reserve(int64_t full_ns) const {
   return render_latency_ > 0 ? render_latency_ : std::max(reserve_, full_ns / 2);
 }
 
-/// The median of what the last windows would have taken; of fewer than three the greatest.
 int64_t LateControl::predict(int64_t steps, double part) const {
   std::vector<double> times;
   for (const Measure& measure : last_) {

@@ -55,6 +55,10 @@ class LateControl {
   /// percentile of what windows took, at least half a window, and never less than before.
   int64_t reserve(int64_t full_ns) const;
 
+  /// What that part of a full window is expected to take: the median of the last three; of fewer
+  /// the longest; 0: unknown.
+  int64_t predict(int64_t steps, double part) const;
+
   /// Descending: the wanted steps, half of them, four.
   static std::vector<int64_t> levels(int64_t wanted_steps);
 
@@ -62,7 +66,6 @@ class LateControl {
   /// Assumed before anything was measured.
   static constexpr double kStepShare = 0.8;
 
-  int64_t predict(int64_t steps, double part) const;
   void add(const Window& window, Measure measure);
   void raise_reserve(const Window& window);
   Choice pass_or(size_t level, const Window& window, const std::vector<int64_t>& levels,

@@ -16,6 +16,7 @@ void Source::start(Options options) {
   late_policy_ = options_.late_policy;
   late_.start(options_.render_latency);
   retry_.succeeded();
+  passed_ = false;
   quality_ = kFullQuality;
   leaving_.clear();
   flight_.reset();
@@ -24,7 +25,7 @@ void Source::start(Options options) {
   windows_ = 0;
   flow_ = GST_FLOW_OK;
   stopping_ = seeking_ = draining_ = stream_started_ = ended_ = reopen_ = starving_ = false;
-  left_out_ = false;
+  left_out_ = passed_ = false;
   patience_.reset();
   end_due_.reset();
 }
@@ -238,6 +239,8 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
     leave(std::move(job.group), false);
     return;
   }
+  apply_fades(window, steps, job);
+  passed_ = false;
   job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
   held_ += job.group.frames;
   GST_DEBUG_OBJECT(element_,

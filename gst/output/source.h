@@ -156,6 +156,7 @@ class Source {
 
   // silence.cpp
   bool apply_silence(const Settings& settings, Job& job);
+  void apply_fades(const LateControl::Window& window, int64_t steps, Job& job) const;
 
   // patience.cpp
   enum class Need { kNothing, kLink, kAudio, kVideo };
@@ -180,6 +181,7 @@ class Source {
   LateControl late_;
   RetryPause retry_;
   AudioLevels levels_;     ///< of the audio of the window that was begun last, or of the whole
+  bool passed_ = false;    ///< the frame before could not be edited in time
   bool left_out_ = false;  ///< the window before was not rendered, because it is silent
   LatePolicy late_policy_ = LatePolicy::kDegrade;  ///< of the window that was begun last
   int quality_ = kFullQuality;                     ///< that was posted last

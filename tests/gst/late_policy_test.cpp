@@ -69,6 +69,9 @@ TEST_F(LatePolicy, PassThroughLeavesWindowsOut) {
     EXPECT_LT(edited_part(simulation), 1);
     EXPECT_EQ(simulation.counts().windows.size(), 1u);
     EXPECT_EQ(simulation.counts().qualities, (std::set{0, 1'000'000}));
+    // Where windows are left out, the edit fades.
+    EXPECT_GT(simulation.counts().edges, 10u);
+    EXPECT_EQ(simulation.counts().hard_edges, 0u);
     EXPECT_EQ(simulation.counts().latency_posted, 0u);
   }
 }

@@ -9,6 +9,16 @@
 #include <string_view>
 
 namespace latentsync::test {
+namespace {
+
+/// The mean difference of two lists of bytes.
+double difference(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
+  return sum / static_cast<double>(a.size());
+}
+
+}  // namespace
 
 TaskWatch::TaskWatch() {
   gst_debug_remove_log_function(gst_debug_log_default);
@@ -35,7 +45,8 @@ void TaskWatch::line(GstDebugCategory*, GstDebugLevel, const gchar*, const gchar
   const std::lock_guard lock(self->mutex_);
   const auto has = [&](const char* words) { return text.find(words) != std::string::npos; };
   if (has(" begins: ")) ++self->now_.begun;
-  if (has("is rendered in") || has("is given back in") || has("is of no use any more")) ++self->now_.ended;
+  if (has("is rendered in") || has("is given back in") || has("is of no use any more"))
+    ++self->now_.ended;
   if (has("its frames passed unedited")) ++self->now_.given_up;
   constexpr std::string_view kWaiting = "waiting, with ";
   if (!text.starts_with(kWaiting)) return;
@@ -251,7 +262,14 @@ void Simulation::take_frames() {
     const GstClockTime pts = GST_BUFFER_PTS(frame.get());
     const uint64_t number = pts / frame_;
     const Ref<GstBuffer> source = make_frame(Picture{}, {number, pts, frame_, false});
-    const bool edited = bytes_of(frame.get()) != bytes_of(source.get());
+    const double strength = difference(bytes_of(frame.get()), bytes_of(source.get()));
+    const bool edited = strength > 0;
+    if (counts_.frames > 0 && edited != (strength_ > 0)) {
+      ++counts_.edges;
+      counts_.hard_edges += std::max(strength, strength_) > strongest_ / 2;
+    }
+    strength_ = strength;
+    strongest_ = std::max(strongest_, strength);
     const bool late = now_ > pts + latency_;
     const bool told = told_.erase(pts) > 0;
     ++counts_.frames;

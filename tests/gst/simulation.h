@@ -76,6 +76,8 @@ class Simulation {
     uint64_t edited = 0;
     uint64_t late = 0;        ///< after their time
     uint64_t untold = 0;      ///< late, or passed, and no QoS message says so
+    uint64_t edges = 0;       ///< between an edited and a passed frame
+    uint64_t hard_edges = 0;  ///< of those, where the edit is more than half as strong as most
     uint64_t disordered = 0;  ///< does not follow the frame before
     std::set<int> qualities;  ///< of QoS messages about a change
     uint64_t changes = 0;     ///< of these messages
@@ -114,6 +116,8 @@ class Simulation {
   uint64_t next_out_ = 0;
   uint64_t arrivals_ = 0;
   std::map<GstClockTime, int> quality_;  ///< by the timestamp from which on it holds
+  double strength_ = 0;                  ///< of the edit of the frame before
+  double strongest_ = 0;                 ///< of any
   std::map<GstClockTime, int> told_;     ///< QoS messages of single frames, by timestamp
   Counts counts_;
 
