@@ -149,6 +149,22 @@ TEST_F(LatePolicy, RenderLatencyIsWhatIsAnswered) {
   EXPECT_EQ(simulation.counts().latency_posted, 0u);
 }
 
+// Short windows with the least look-ahead and a fast engine: 0.7 s from a frame's timestamp to the
+// sink, the source's own latency of a frame included.
+TEST_F(LatePolicy, LatencyOfShortWindowsIsShort) {
+  Simulation::Options brief = options("degrade", 0.1, 0.2);
+  brief.frames_per_second = 25;
+  brief.properties.push_back({"audio-lookahead", "120000000"});
+  brief.cost = [](int64_t, size_t, GstClockTime) { return 100'000'000; };
+  Simulation simulation(brief);
+  simulation.run(kMinute);
+  expect_kept(simulation);
+  EXPECT_LE(simulation.latency(), 700 * GST_MSECOND);
+  EXPECT_EQ(simulation.counts().late, 0u);
+  EXPECT_EQ(simulation.counts().edited, simulation.counts().frames);
+  EXPECT_EQ(simulation.counts().latency_posted, 0u);
+}
+
 // Measured: it grows once, to what windows take, and keeps there when they take less.
 TEST_F(LatePolicy, LatencyGrowsToWhatIsMeasured) {
   Simulation::Options growing = options("degrade", 0, 1);
