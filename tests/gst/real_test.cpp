@@ -1,12 +1,18 @@
+#include "core/engine.h"
 #include "tests/gst/fake_picture.h"
 #include "tests/gst/process.h"
 #include "tests/gst/support.h"
 #include "tests/support/temporary_folder.h"
 
 #include <atomic>
+#include <dlfcn.h>
 #include <fstream>
+#include <gst/check/gsttestclock.h>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 /// The element with the real engine and the demo model, on the first frames of the sample clip.
 namespace latentsync::test {
@@ -201,6 +207,189 @@ TEST_F(RealEngine, GivesTheSameBytesWhateverTheBuffering) {
       run(element() + sink + sources("queue max-size-buffers=37", "queue max-size-buffers=1"),
           true),
       expected);
+}
+
+/// A pipeline with an element that is called "l" and gets the clip's frames and silence from the
+/// test: as much as it is fed, as soon as it comes.
+class FedPipeline {
+ public:
+  /// PROPERTIES of the element. LIVE: as from a camera, at a clock that stands still, so that no
+  /// deadline passes.
+  FedPipeline(const std::string& properties, bool live) {
+    const std::string source =
+        " appsrc format=time is-live=" + std::string(live ? "true" : "false");
+    const std::string line =
+        "latentsync name=l " + properties + " ! fakesink sync=false async=false" + source +
+        " name=video caps=video/x-raw,format=I420,width=" + std::to_string(kWidth) +
+        ",height=" + std::to_string(kHeight) + ",framerate=25/1 ! l.video_sink" + source +
+        " name=audio caps=audio/x-raw,format=S16LE,layout=interleaved,"
+        "rate=16000,channels=1 ! l.audio_sink";
+    GError* problem = nullptr;
+    pipeline_.reset(GST_ELEMENT(gst_object_ref_sink(gst_parse_launch(line.c_str(), &problem))));
+    EXPECT_EQ(problem, nullptr) << line;
+    g_clear_error(&problem);
+    if (live) gst_pipeline_use_clock(GST_PIPELINE(pipeline_.get()), clock_.get());
+    bus_.reset(gst_element_get_bus(pipeline_.get()));
+  }
+  ~FedPipeline() { stop(); }
+
+  void play() { gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING); }
+  void stop() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+  void set(const char* property, int value) {
+    g_object_set(element("l").get(), property, value, nullptr);
+  }
+
+  /// A second of silence.
+  void feed_audio() { push("audio", std::vector<uint8_t>(2 * 16000), 0, GST_SECOND); }
+  /// FRAMES from number BEGIN up to END.
+  void feed(const std::vector<Frame>& frames, size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      push("video", frames[i].pixels, frames[i].pts, frames[i].duration);
+    }
+  }
+  void end() {
+    for (const char* source : {"audio", "video"}) {
+      GstFlowReturn flow = GST_FLOW_OK;
+      g_signal_emit_by_name(element(source).get(), "end-of-stream", &flow);
+    }
+  }
+
+  /// The next message of the element with this name; EOS and errors are the last.
+  Ref<GstMessage> wait_for(const char* name) {
+    for (;;) {
+      Ref<GstMessage> message(gst_bus_timed_pop_filtered(
+          bus_.get(), GST_CLOCK_TIME_NONE,
+          static_cast<GstMessageType>(GST_MESSAGE_ELEMENT | GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+      if (GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ERROR) {
+        GError* problem = nullptr;
+        gst_message_parse_error(message.get(), &problem, nullptr);
+        ADD_FAILURE() << problem->message;
+        g_clear_error(&problem);
+        return nullptr;
+      }
+      if (GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS) return nullptr;
+      if (gst_message_has_name(message.get(), name)) return message;
+    }
+  }
+
+  Ref<GstStructure> stats() const {
+    GstStructure* stats = nullptr;
+    g_object_get(element("l").get(), "stats", &stats, nullptr);
+    return Ref<GstStructure>(stats);
+  }
+
+ private:
+  Ref<GstElement> element(const char* name) const {
+    return Ref<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline_.get()), name));
+  }
+  void push(const char* source, const std::vector<uint8_t>& bytes, GstClockTime pts,
+            GstClockTime duration) {
+    const Ref<GstBuffer> buffer(gst_buffer_new_memdup(bytes.data(), bytes.size()));
+    GST_BUFFER_PTS(buffer.get()) = pts;
+    GST_BUFFER_DURATION(buffer.get()) = duration;
+    GstFlowReturn flow = GST_FLOW_OK;
+    g_signal_emit_by_name(element(source).get(), "push-buffer", buffer.get(), &flow);
+    EXPECT_EQ(flow, GST_FLOW_OK);
+  }
+
+  const Ref<GstClock> clock_{gst_test_clock_new()};
+  Ref<GstElement> pipeline_;
+  Ref<GstBus> bus_;
+};
+
+std::string text(const GstStructure* structure, const char* field) {
+  const char* value = gst_structure_get_string(structure, field);
+  return value ? value : "";
+}
+
+int64_t number(const GstStructure* structure, const char* field) {
+  guint64 value = 0;
+  EXPECT_TRUE(gst_structure_get(structure, field, G_TYPE_UINT64, &value, nullptr)) << field;
+  return static_cast<int64_t>(value);
+}
+
+/// The engine that the elements of this process use.
+Engine& engine_in_use() {
+  void* const library = dlopen(LATENTSYNC_REAL_ENGINE, RTLD_NOW | RTLD_LOCAL);
+  return *reinterpret_cast<EngineEntry>(dlsym(library, kEngineEntry))(kEngineVersion);
+}
+
+const ModelSettings kDemo{.folder = LATENTSYNC_SOURCE_ROOT "/models/demo", .device = "cpu"};
+
+/// Bytes of the rungs for windows of so many frames, from the first to the last.
+std::vector<int64_t> rung_bytes(int64_t window_frames, int64_t steps) {
+  const auto plan = engine_in_use().plan({.model = kDemo,
+                                          .settings = {.inference_steps = steps, .resolution = 128},
+                                          .window_frames = window_frames,
+                                          .width = kWidth,
+                                          .height = kHeight});
+  EXPECT_TRUE(plan);
+  std::vector<int64_t> bytes;
+  for (const auto& rung : plan->ladder) bytes.push_back(rung.peak);
+  return bytes;
+}
+
+/// The next step that is told of a window with so many.
+int64_t step_of(FedPipeline& pipeline, int all) {
+  for (;;) {
+    gint step = 0, steps = 0;
+    const auto message = pipeline.wait_for("latentsync-progress");
+    if (!message) return all;
+    const GstStructure* progress = gst_message_get_structure(message.get());
+    EXPECT_TRUE(gst_structure_get_int(progress, "step", &step));
+    EXPECT_TRUE(gst_structure_get_int(progress, "steps", &steps));
+    if (steps == all) return step;
+  }
+}
+
+// Two elements with two budgets: one in a window of a thousand steps, the other one live. They have
+// one model; each keeps its budget; the live one's windows do not wait for that window to end, and
+// it goes on beside them.
+TEST_F(RealEngine, TwoElementsShareADevice) {
+  constexpr int kManySteps = 999;
+  constexpr int64_t kMiB = 1 << 20;
+  const std::vector<Frame> frames =
+      run("filesrc location=" + file("in.mkv") +
+          " ! matroskademux ! avdec_ffv1 ! fakesink name=out sync=false");
+  ASSERT_EQ(frames.size(), kFrames);
+  const auto properties = [](int window_frames, int64_t mebibytes) {
+    return "device=cpu resolution=128 inference-steps=2 model-path=" LATENTSYNC_SOURCE_ROOT
+           "/models/demo window-frames=" +
+           std::to_string(window_frames) + " vram-budget=" + std::to_string(mebibytes);
+  };
+  const int64_t less = rung_bytes(5, kManySteps).back() / kMiB + 1;
+  const int64_t more = rung_bytes(4, 2).front() / kMiB + 1;
+  ASSERT_LT(less * kMiB, rung_bytes(5, 2).front());
+
+  FedPipeline slow(properties(5, less), false);
+  slow.play();
+  slow.feed_audio();
+  slow.feed(frames, 0, 10);
+  ASSERT_TRUE(slow.wait_for("latentsync-window"));
+  slow.set("inference-steps", kManySteps);
+  slow.feed(frames, 10, kFrames);
+  slow.end();
+  const auto step = step_of(slow, kManySteps);
+  const auto windows = number(slow.stats().get(), "windows");
+
+  FedPipeline live(properties(4, more), true);
+  live.play();
+  live.feed_audio();
+  live.feed(frames, 0, 12);
+  live.end();
+  for (int window = 0; window < 3; ++window) ASSERT_TRUE(live.wait_for("latentsync-window"));
+  while (step_of(slow, kManySteps) <= step) {
+  }
+  EXPECT_EQ(number(slow.stats().get(), "windows"), windows) << "its window had ended";
+  {
+    auto model = engine_in_use().load(kDemo);
+    ASSERT_TRUE(model);
+    EXPECT_GE(model->use_count(), 5) << "this one, and each element and its session";
+  }
+  EXPECT_LE(number(slow.stats().get(), "memory-peak"), less);
+  EXPECT_LE(number(live.stats().get(), "memory-peak"), more);
+  EXPECT_NE(text(slow.stats().get(), "memory-rung"), "whole");
+  EXPECT_EQ(text(live.stats().get(), "memory-rung"), "whole");
 }
 
 }  // namespace
