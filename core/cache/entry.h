@@ -19,6 +19,12 @@ constexpr uint32_t kEntryVersion = 1;
 /// What a file is longer than its payload.
 constexpr uint64_t kEntryOverhead = 56;
 
+/// What is to become an entry.
+struct NewEntry {
+  Key key;
+  Bytes payload;
+};
+
 /// Nothing at all is a miss without a problem.
 struct Found {
   std::optional<Bytes> payload;

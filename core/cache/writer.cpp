@@ -11,23 +11,21 @@ Writer::~Writer() { wait({}); }
 
 bool Writer::wait(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  return changed_.wait(lock, stop, [&] { return !entry_; });
+  return changed_.wait(lock, stop, [&] { return entries_.empty(); });
 }
 
-void Writer::write(const Key& key, Bytes payload) {
+void Writer::write(std::vector<NewEntry> entries) {
   {
     const std::lock_guard lock(mutex_);
-    if (entry_) return;
-    entry_ = {key, std::move(payload)};
+    if (!entries_.empty()) return;
+    entries_ = std::move(entries);
   }
   changed_.notify_all();
   if (thread_.joinable()) return;
   try {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   } catch (...) {
-    insert(*entry_);
-    const std::lock_guard lock(mutex_);
-    entry_.reset();
+    insert();
   }
 }
 
@@ -38,25 +36,29 @@ std::optional<Problem> Writer::take_problem() {
 
 void Writer::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [&] { return entry_.has_value(); })) {
+  while (changed_.wait(lock, stop, [&] { return !entries_.empty(); })) {
     lock.unlock();
-    insert(*entry_);
+    insert();
     lock.lock();
-    entry_.reset();
-    changed_.notify_all();
   }
 }
 
-void Writer::insert(const Entry& entry) noexcept {
+void Writer::insert() noexcept {
   std::optional<Problem> problem;
-  try {
-    problem = store_->insert(entry.key, entry.payload.span());
-  } catch (...) {
-    problem = write_problem(store_->folder(), ENOMEM);
+  for (const auto& entry : entries_) {
+    try {
+      auto met = store_->insert(entry.key, entry.payload.span());
+      if (!problem) problem = std::move(met);
+    } catch (...) {
+      problem = write_problem(store_->folder(), ENOMEM);
+    }
   }
-  if (!problem) return;
-  const std::lock_guard lock(mutex_);
-  problem_ = std::move(problem);
+  {
+    const std::lock_guard lock(mutex_);
+    entries_.clear();
+    if (problem) problem_ = std::move(problem);
+  }
+  changed_.notify_all();
 }
 
 }  // namespace latentsync::cache

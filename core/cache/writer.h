@@ -1,7 +1,6 @@
 #pragma once
 
-#include "core/cache/bytes.h"
-#include "core/cache/key.h"
+#include "core/cache/entry.h"
 #include "core/cache/problem.h"
 #include "core/cache/store.h"
 
@@ -11,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
 namespace latentsync::cache {
 
@@ -26,25 +26,20 @@ class Writer {
 
   /// Waits until nothing is being written. False where STOP came first.
   bool wait(const std::stop_token& stop);
-  /// PAYLOAD goes to the store soon; where the one before is still being written, it is dropped.
-  /// Where no thread can be started, it is there when this returns.
-  void write(const Key& key, Bytes payload);
+  /// ENTRIES, at least one, go to the store soon; where those before are still being written, they
+  /// are dropped. Where no thread can be started, they are there when this returns.
+  void write(std::vector<NewEntry> entries);
   /// What the writing has met since this was last asked.
   std::optional<Problem> take_problem();
 
  private:
-  struct Entry {
-    Key key;
-    Bytes payload;
-  };
-
   void run(const std::stop_token& stop);
-  void insert(const Entry& entry) noexcept;
+  void insert() noexcept;
 
   std::shared_ptr<Store> store_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::optional<Entry> entry_;  // until it is written
+  std::vector<NewEntry> entries_;  // until they are written
   std::optional<Problem> problem_;
   std::jthread thread_;
 };

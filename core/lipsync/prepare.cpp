@@ -46,6 +46,18 @@ at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio, size_
   return audio.index_select(0, at::tensor(rows, at::kLong).to(audio.device()));
 }
 
+at::Tensor features_of(const WindowContext& context, std::span<const kernels::ImageView> views,
+                       const AudioFeatures& audio) {
+  check_stop(context.stop);
+  return context.device.at_rung([&](const Rung& rung) {
+    return context.device.task(context.seconds.audio, [&] {
+      context.use_others(rung);
+      const nn::Interruptible interruptible(context.stop);
+      return audio(has_fields(views));
+    });
+  });
+}
+
 // The crops are made where the frames lie; in system memory that is nobody's turn.
 at::Tensor crops_of(const WindowContext& context, const FaceSequence& sequence,
                     std::span<const kernels::ImageView> views) {
@@ -107,6 +119,19 @@ std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
   return conditioning;
 }
 
+void add_audio(const WindowContext& context, std::span<const kernels::ImageView> views,
+               const AudioFeatures& audio, Prepared& prepared) {
+  if (prepared.sequences.empty()) return;
+  const auto features = features_of(context, views, audio);
+  for (size_t i = 0; i < prepared.sequences.size(); ++i) {
+    prepared.conditioning[i].audio_embeddings = context.device.at_rung([&](const Rung&) {
+      return context.device.task(context.seconds.audio, [&] {
+        return audio_of(prepared.sequences[i], features, views.size());
+      });
+    });
+  }
+}
+
 Prepared prepare_window(const WindowContext& context, std::span<const kernels::ImageView> views,
                         face::FollowState follow, const AudioFeatures& audio) {
   const auto& device = context.device;
@@ -119,14 +144,7 @@ Prepared prepare_window(const WindowContext& context, std::span<const kernels::I
       split_fields(make_sequences(found.frames, context.settings.resolution), views);
   context.progress.faces_found(prepared.sequences);
   if (!prepared.sequences.empty()) {
-    check_stop(context.stop);
-    const auto features = device.at_rung([&](const Rung& rung) {
-      return device.task(context.seconds.audio, [&] {
-        context.use_others(rung);
-        const nn::Interruptible interruptible(context.stop);
-        return audio(has_fields(views));
-      });
-    });
+    const auto features = features_of(context, views, audio);
     prepared.conditioning = encode_faces(context, prepared.sequences, views, features);
   }
   return prepared;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "core/cache/entry.h"
 #include "core/diffusion/denoiser.h"
 #include "core/face/follow.h"
 #include "core/lipsync/face_sequences.h"
 #include "core/lipsync/window_context.h"
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,6 +23,7 @@ struct Prepared {
   std::vector<FaceSequence> sequences;
   std::vector<diffusion::Conditioning> conditioning;  ///< of each sequence
   StageSeconds seconds;                               ///< that it took
+  std::optional<cache::NewEntry> entry;               ///< to be kept when the window is committed
 };
 
 /// Audio features [N, tokens, features] of the window's frames; with FIELDS, behind them those of
@@ -31,6 +34,10 @@ using AudioFeatures = std::function<at::Tensor(bool fields)>;
 /// those of the networks and of AUDIO.
 Prepared prepare_window(const WindowContext& context, std::span<const kernels::ImageView> views,
                         face::FollowState follow, const AudioFeatures& audio);
+
+/// The audio's part of what is PREPARED but for that. VIEWS and errors as above.
+void add_audio(const WindowContext& context, std::span<const kernels::ImageView> views,
+               const AudioFeatures& audio, Prepared& prepared);
 
 /// The crops of a face, float32 [F, 3, R, R] in [-1, 1] on DEVICE, straight from frames of any
 /// format. VIEWS are all frames of the window.

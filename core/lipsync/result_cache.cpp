@@ -3,7 +3,10 @@
 #include "core/cache/folder.h"
 #include "core/device/transfer.h"
 #include "core/error.h"
+#include "core/lipsync/faces_key.h"
+#include "core/lipsync/frame_views.h"
 #include "core/lipsync/images_key.h"
+#include "core/lipsync/prepared_bytes.h"
 #include "core/lipsync/result_identity.h"
 
 #include <algorithm>
@@ -21,6 +24,13 @@ constexpr int64_t kUsualMostBytes = int64_t{10} << 30;
 std::optional<std::filesystem::path> folder_of(const CacheSettings& settings) {
   if (settings.folder.empty()) return cache::default_folder();
   return std::filesystem::absolute(settings.folder);
+}
+
+// WORK's result; in a turn of DEVICE unless that is the processor.
+template <typename Work>
+auto in_turn(const WindowContext& context, c10::Device device, double& seconds, Work&& work) {
+  return device.is_cpu() ? context.device.beside(seconds, work)
+                         : context.device.task(seconds, work);
 }
 
 // TENSORS where the processor reads them, in a turn of the device where that copies them.
@@ -53,7 +63,7 @@ std::vector<diffusion::Conditioning> in_system_memory(
   return copies;
 }
 
-size_t bytes_of(std::span<const at::Tensor> tensors) {
+size_t size_of(std::span<const at::Tensor> tensors) {
   size_t bytes = 0;
   for (const auto& tensor : tensors) bytes += tensor.nbytes();
   return bytes;
@@ -69,7 +79,7 @@ std::vector<at::Tensor> images_in(const WindowContext& context,
     images.push_back(at::empty({std::ssize(sequence.faces), 3, edge, edge},
                                at::TensorOptions(context.networks.dtype)));
   }
-  if (bytes_of(images) != payload.size()) return {};
+  if (size_of(images) != payload.size()) return {};
   for (auto& image : images) {
     std::memcpy(image.mutable_data_ptr(), payload.data(), image.nbytes());
     payload = payload.subspan(image.nbytes());
@@ -95,9 +105,11 @@ ResultCache::ResultCache(const CacheSettings& settings,
   writer_.emplace(store_);
 }
 
-const std::optional<std::string>& ResultCache::model() {
-  std::call_once(model_once_, [this] {
+bool ResultCache::ready(c10::Device device) {
+  if (!store_) return false;
+  std::call_once(ready_once_, [&] {
     try {
+      identity_ = result_identity(device);
       model_ = compute_model_();
     } catch (...) {
       model_.reset();
@@ -107,52 +119,95 @@ const std::optional<std::string>& ResultCache::model() {
             "The result cache is not used, because the model's files were replaced or removed "
             "since the model was loaded: load it again."});
   });
-  return model_;
+  return model_.has_value();
 }
 
-ResultCache::Known ResultCache::find(const WindowContext& context, const Rung& rung,
-                                     std::span<const FaceSequence> sequences,
-                                     std::span<const diffusion::Conditioning> conditioning,
-                                     size_t frames, c10::Device where) {
-  if (!store_ || !model()) return {};
+std::optional<cache::Bytes> ResultCache::look_up(std::optional<cache::Key>& key) {
+  auto found = store_->find(*key);
+  if (found.problem) {
+    // In place of what is not ours, or cannot be read, nothing is written either.
+    if (found.problem->kind != cache::Problem::Kind::kDamaged) key.reset();
+    report(std::move(*found.problem));
+  }
+  return std::move(found.payload);
+}
+
+ResultCache::KnownFaces ResultCache::find_faces(const WindowContext& context, const Rung& rung,
+                                                std::span<const kernels::ImageView> views,
+                                                const face::FollowState& follow) {
+  const auto is_here = [](const kernels::ImageView& view) { return device_of(view).is_cpu(); };
+  if (!std::ranges::all_of(views, is_here)) return {};
   try {
-    if (identity_.empty()) identity_ = result_identity(context.networks.device);
-    const auto readable = in_system_memory(context, conditioning);
-    const auto look_up = [&]() -> std::pair<cache::Key, cache::Found> {
-      const auto key = images_key({.model = *model_,
-                                   .identity = identity_,
-                                   .info = context.networks.info,
-                                   .settings = context.settings,
-                                   .rung = rung,
-                                   .frames = frames,
-                                   .sequences = sequences,
-                                   .conditioning = readable});
-      return {key, store_->find(key)};
-    };
-    auto [key, found] = context.device.beside(context.seconds.denoise, look_up);
-    Known known{.key = key};
-    if (found.problem) {
-      // In place of what is not ours, or cannot be read, nothing is written either.
-      if (found.problem->kind != cache::Problem::Kind::kDamaged) known.key.reset();
-      report(std::move(*found.problem));
-    }
-    if (found.payload) {
-      const auto load = [&] { return images_in(context, sequences, found.payload->span(), where); };
-      known.images = where.is_cpu() ? context.device.beside(context.seconds.denoise, load)
-                                    : context.device.task(context.seconds.denoise, load);
+    const auto device = context.networks.device;
+    if (!ready(device)) return {};
+    const auto state =
+        in_turn(context, device, context.seconds.face, [&] { return bytes_of(follow); });
+    KnownFaces known;
+    const auto payload = context.device.beside(context.seconds.face, [&] {
+      known.key = faces_key({.model = *model_,
+                             .identity = identity_,
+                             .info = context.networks.info,
+                             .settings = context.settings,
+                             .rung = rung,
+                             .views = views,
+                             .follow = state.span()});
+      return look_up(known.key);
+    });
+    if (payload) {
+      known.prepared = in_turn(context, device, context.seconds.face,
+                               [&] { return prepared_from(payload->span(), device); });
     }
     return known;
   } catch (...) {
-    return {};  // what the device or the memory has, the denoising will say
+    return {};  // what the device or the memory has, the work itself will say
   }
 }
 
-std::optional<ResultCache::Entry> ResultCache::entry_of(const WindowContext& context,
-                                                        const cache::Key& key,
-                                                        std::span<const at::Tensor> images) {
+std::optional<cache::NewEntry> ResultCache::entry_of(const WindowContext& context,
+                                                     const cache::Key& key,
+                                                     const Prepared& prepared) {
+  try {
+    return cache::NewEntry{key, in_turn(context, context.networks.device, context.seconds.face,
+                                        [&] { return bytes_of(prepared); })};
+  } catch (...) {
+    return std::nullopt;  // there is no memory for a copy: the window is not kept
+  }
+}
+
+ResultCache::KnownImages ResultCache::find_images(
+    const WindowContext& context, const Rung& rung, std::span<const FaceSequence> sequences,
+    std::span<const diffusion::Conditioning> conditioning, size_t frames, c10::Device where) {
+  try {
+    if (!ready(context.networks.device)) return {};
+    const auto readable = in_system_memory(context, conditioning);
+    KnownImages known;
+    const auto payload = context.device.beside(context.seconds.denoise, [&] {
+      known.key = images_key({.model = *model_,
+                              .identity = identity_,
+                              .info = context.networks.info,
+                              .settings = context.settings,
+                              .rung = rung,
+                              .frames = frames,
+                              .sequences = sequences,
+                              .conditioning = readable});
+      return look_up(known.key);
+    });
+    if (payload) {
+      known.images = in_turn(context, where, context.seconds.denoise,
+                             [&] { return images_in(context, sequences, payload->span(), where); });
+    }
+    return known;
+  } catch (...) {
+    return {};
+  }
+}
+
+std::optional<cache::NewEntry> ResultCache::entry_of(const WindowContext& context,
+                                                     const cache::Key& key,
+                                                     std::span<const at::Tensor> images) {
   try {
     const auto copies = in_system_memory(context, context.seconds.denoise, images);
-    Entry entry{key, cache::Bytes(bytes_of(copies))};
+    cache::NewEntry entry{key, cache::Bytes(size_of(copies))};
     auto place = entry.payload.span();
     for (const auto& copy : copies) {
       std::memcpy(place.data(), copy.const_data_ptr(), copy.nbytes());
@@ -160,7 +215,7 @@ std::optional<ResultCache::Entry> ResultCache::entry_of(const WindowContext& con
     }
     return entry;
   } catch (...) {
-    return std::nullopt;  // there is no memory for a copy: the window is not kept
+    return std::nullopt;
   }
 }
 
@@ -170,15 +225,16 @@ void ResultCache::wait(const std::stop_token& stop) {
   }
 }
 
-void ResultCache::keep(Entry entry) noexcept {
+void ResultCache::keep(std::vector<cache::NewEntry> entries) noexcept {
   try {
-    writer_->write(entry.key, std::move(entry.payload));
+    writer_->write(std::move(entries));
   } catch (...) {
     // The window is not kept.
   }
 }
 
 void ResultCache::report(cache::Problem problem) {
+  const std::lock_guard lock(mutex_);
   if (warning_.empty() && told_.insert(problem.kind).second) {
     warning_ = std::move(problem.sentence);
   }
@@ -189,6 +245,7 @@ std::string ResultCache::take_warning() noexcept {
     if (writer_) {
       if (auto problem = writer_->take_problem()) report(std::move(*problem));
     }
+    const std::lock_guard lock(mutex_);
     return std::exchange(warning_, {});
   } catch (...) {
     return {};

@@ -56,7 +56,7 @@ struct LipsyncSession::Input {
 struct LipsyncSession::Generated {
   Pasting pasting;
   bool cached = false;
-  std::optional<ResultCache::Entry> entry;  ///< to be kept when the window is committed
+  std::optional<cache::NewEntry> entry;  ///< to be kept when the window is committed
 };
 
 LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context,
@@ -157,9 +157,12 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   result.rung = share_.rungs().current().rung.name;
   result.memory_peak = share_.memory_peak();
   if (networks.device.is_cpu()) result.memory_peak += networks.info.weight_bytes;
+  std::vector<cache::NewEntry> entries;
+  // The images first: they are what took the time.
+  if (generated && generated->entry) entries.push_back(std::move(*generated->entry));
+  if (prepared->entry) entries.push_back(std::move(*prepared->entry));
   // A stream that is shown while it is rendered does not wait for a disk.
-  const bool keeps = generated && generated->entry;
-  if (keeps && !window.deadline_ns) cache_->wait(stop);
+  if (!entries.empty() && !window.deadline_ns) cache_->wait(stop);
   // Frames are the last that changes: what can fail comes before the first one is written to.
   check_stop(stop);
   if (generated) {
@@ -170,7 +173,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   }
   window_progress.pasted();
   rendering.commit();
-  if (keeps) cache_->keep(std::move(*generated->entry));
+  if (!entries.empty()) cache_->keep(std::move(entries));
   if (cache_) result.cache_warning = cache_->take_warning();
   return result;
 }
@@ -221,19 +224,33 @@ LipsyncSession::Input LipsyncSession::read(const Window& window,
 
 Prepared LipsyncSession::prepare_input(const WindowContext& context, const Window& window,
                                        const Input& input, const face::FollowState& follow) {
-  return prepare_window(context, input.views, follow, [&](bool fields) {
+  const auto audio = [&](bool fields) {
     return audio_.features(input.times, window.audio, window.audio_start, fields, window.at_rest);
-  });
+  };
+  if (!cache_) return prepare_window(context, input.views, follow, audio);
+  const auto rung = share_.rungs().current();
+  auto known = cache_->find_faces(context, rung.rung, input.views, follow);
+  if (known.prepared) {
+    context.progress.faces_found(known.prepared->sequences);
+    add_audio(context, input.views, audio, *known.prepared);
+    return std::move(*known.prepared);
+  }
+  auto prepared = prepare_window(context, input.views, follow, audio);
+  // What was partly made at another rung belongs to neither.
+  if (known.key && share_.rungs().current().rung == rung.rung) {
+    prepared.entry = cache_->entry_of(context, *known.key, prepared);
+  }
+  return prepared;
 }
 
 LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context, const Input& input,
                                                    Prepared& prepared) {
   const auto where = device_of(input.views.front());
   const auto rung = share_.rungs().current();
-  ResultCache::Known known;
+  ResultCache::KnownImages known;
   if (cache_) {
-    known = cache_->find(context, rung.rung, prepared.sequences, prepared.conditioning,
-                         input.views.size(), where);
+    known = cache_->find_images(context, rung.rung, prepared.sequences, prepared.conditioning,
+                                input.views.size(), where);
   }
   const bool cached = !known.images.empty();
   const auto images = cached ? std::move(known.images)
@@ -246,8 +263,7 @@ LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context,
     });
   });
   Generated generated{.pasting = std::move(pasting), .cached = cached};
-  // What was partly made at another rung belongs to neither.
-  if (known.key && !cached && share_.rungs().current().index == rung.index) {
+  if (known.key && !cached && share_.rungs().current().rung == rung.rung) {
     generated.entry = cache_->entry_of(context, *known.key, images);
   }
   return generated;

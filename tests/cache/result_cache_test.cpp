@@ -49,6 +49,11 @@ class ResultCacheTest : public LipsyncSessionTest {
   CacheSettings cache() const { return {.enabled = true, .folder = folder_ / "cache"}; }
   fs::path root() const { return folder_ / "cache"; }
   std::vector<fs::path> entries() const { return files_in(root(), ".entry"); }
+  // The largest one: that of the images.
+  fs::path images() const {
+    return std::ranges::max(entries(), {},
+                            [](const fs::path& file) { return fs::file_size(file); });
+  }
 
   std::unique_ptr<Session> open(Model& model) const { return open(model, cache()); }
   static std::unique_ptr<Session> open(Model& model, const CacheSettings& cache) {
@@ -97,8 +102,9 @@ TEST_F(ResultCacheTest, SameInputIsFound) {
   const auto rendered = render_alone(*model, first);
   EXPECT_FALSE(rendered.result.cached);
   EXPECT_EQ(rendered.result.cache_warning, "");
-  ASSERT_EQ(entries().size(), 1u);
+  ASSERT_EQ(entries().size(), 2u);
   const auto cached = render_alone(*model, again);
+  EXPECT_FALSE(cached.stages.contains("encode"));
   EXPECT_TRUE(cached.result.cached);
   EXPECT_EQ(cached.result.cache_warning, "");
   EXPECT_TRUE(first.equals(wanted));
@@ -110,7 +116,7 @@ TEST_F(ResultCacheTest, SameInputIsFound) {
     EXPECT_EQ(cached.result.frames[i].face.left, rendered.result.frames[i].face.left);
   }
   EXPECT_EQ(cached.result.rung, rendered.result.rung);
-  EXPECT_EQ(entries().size(), 1u);
+  EXPECT_EQ(entries().size(), 2u);
 }
 
 // A clip whose windows are all found goes on from the state that the last one leaves: what follows
@@ -133,6 +139,71 @@ TEST_F(ResultCacheTest, AClipGoesOnWhereItWas) {
       EXPECT_TRUE(frames.equals(wanted[i])) << i;
     }
   }
+}
+
+// A preview and a final pass share faces, crops and latents, and so do passes with other audio;
+// each has the bytes that it has without a cache.
+TEST_F(ResultCacheTest, PassesShareFaces) {
+  const auto model = load();
+  const RenderSettings preview{.inference_steps = 2, .attention = Attention::kFlash},
+      final_pass{.inference_steps = 4, .attention = Attention::kFlex};
+  auto wanted = window_of(0, 2), previewed = window_of(0, 2), finished = window_of(0, 2);
+  ASSERT_TRUE(open(*model, {})->render(window(wanted), final_pass, {}, {}));
+  EXPECT_TRUE(render_alone(*model, previewed, preview).stages.contains("encode"));
+  const auto outcome = render_alone(*model, finished, final_pass);
+  EXPECT_FALSE(outcome.result.cached);
+  EXPECT_FALSE(outcome.stages.contains("encode"));
+  EXPECT_EQ(outcome.result.seconds.encode, 0);
+  EXPECT_TRUE(finished.equals(wanted));
+  const std::vector<float> silence(audio_.size());
+  auto frames = window_of(0, 2);
+  auto silent = window(frames);
+  silent.audio = silence;
+  EXPECT_FALSE(render_alone(*model, silent, final_pass).stages.contains("encode"));
+}
+
+// Faces are not shared with a window of other frames, of another state that it enters with, or with
+// other settings that choose or encode them.
+TEST_F(ResultCacheTest, OneChangeIsOtherFaces) {
+  const auto model = load();
+  const auto encodes = [&](ClipFrames frames, const RenderSettings& settings = kQuick) {
+    return render_alone(*model, frames, settings).stages.contains("encode");
+  };
+  EXPECT_TRUE(encodes(window_of(0, 2)));
+  auto changed = window_of(0, 2);
+  changed.pictures[1].view.planes[0].data[0] ^= 1;
+  EXPECT_TRUE(encodes(std::move(changed))) << "a sample far from the face";
+  EXPECT_TRUE(encodes(window_of(0, 3)));
+  for (const auto& change : std::vector<std::function<void(RenderSettings&)>>{
+           [](auto& s) { s.face_select = FaceSelect::kCenter; },
+           [](auto& s) { s.nearest_x = 0.6; },
+           [](auto& s) { s.nearest_y = 0.6; },
+           [](auto& s) { s.resolution = 192; },
+           [](auto& s) { s.vae_batch = 1; },
+       }) {
+    auto settings = kQuick;
+    change(settings);
+    EXPECT_TRUE(encodes(window_of(0, 2), settings));
+  }
+  const auto session = open(*model);
+  auto before = window_of(3, 1), after = window_of(0, 2);
+  render(*session, window(before), kQuick);
+  EXPECT_TRUE(render(*session, window(after), kQuick).stages.contains("encode"));
+  EXPECT_FALSE(encodes(window_of(0, 2)));
+}
+
+// What is prepared ahead of time comes from the cache and goes there like everything else.
+TEST_F(ResultCacheTest, PreparesAheadFromTheCache) {
+  const auto model = load();
+  const auto wanted = expected(*model);
+  for (const bool cached : {false, true}) {
+    const auto session = open(*model);
+    auto frames = window_of(0, 2);
+    ASSERT_FALSE(session->prepare(window(frames), kQuick));
+    EXPECT_EQ(render(*session, window(frames), kQuick).result.cached, cached);
+    EXPECT_TRUE(frames.equals(wanted));
+  }
+  EXPECT_EQ(entries().size(), 2u);
 }
 
 // Every single change of what leads to a window's pictures is another window.
@@ -163,7 +234,8 @@ TEST_F(ResultCacheTest, OneChangeIsAnotherWindow) {
     EXPECT_FALSE(render_alone(*model, changed).result.cached) << name;
   };
   expect_other("a sample in the face", [](auto& frames) {
-    frames.pictures[1].bytes.view(-1)[120 * 192 + 96].bitwise_xor_(1);
+    const auto& luma = frames.pictures[1].view.planes[0];
+    luma.data[120 * luma.stride + 96] ^= 1;
   });
   expect_other("two frames swapped",
                [](auto& frames) { std::swap(frames.pictures[0], frames.pictures[1]); });
@@ -224,19 +296,21 @@ TEST_F(ResultCacheTest, ADamagedEntryIsRenderedAnew) {
   const auto model = load();
   auto wanted = window_of(0, 2);
   render_alone(*model, wanted);
-  ASSERT_EQ(entries().size(), 1u);
-  auto bytes = read_file(entries()[0]);
-  bytes[bytes.size() / 2] ^= 1;
-  write_file(entries()[0], bytes);
-  auto frames = window_of(0, 2);
-  const auto outcome = render_alone(*model, frames).result;
-  EXPECT_FALSE(outcome.cached);
-  EXPECT_NE(outcome.cache_warning.find(entries()[0].string()), std::string::npos)
-      << outcome.cache_warning;
-  EXPECT_TRUE(frames.equals(wanted));
-  frames = window_of(0, 2);
-  EXPECT_TRUE(render_alone(*model, frames).result.cached);
-  EXPECT_TRUE(frames.equals(wanted));
+  ASSERT_EQ(entries().size(), 2u);
+  for (const auto& entry : entries()) {
+    auto bytes = read_file(entry);
+    bytes[bytes.size() / 2] ^= 1;
+    write_file(entry, bytes);
+    auto frames = window_of(0, 2);
+    const auto outcome = render_alone(*model, frames).result;
+    EXPECT_EQ(outcome.cached, entry != images());
+    EXPECT_NE(outcome.cache_warning.find(entry.string()), std::string::npos)
+        << outcome.cache_warning;
+    EXPECT_TRUE(frames.equals(wanted));
+    frames = window_of(0, 2);
+    EXPECT_TRUE(render_alone(*model, frames).result.cached);
+    EXPECT_TRUE(frames.equals(wanted));
+  }
 }
 
 // A folder that cannot be used is told of with the first window and not again; the windows have the
@@ -309,10 +383,10 @@ TEST_F(ResultCacheTest, KeepsFinishedWindowsOnly) {
     ASSERT_TRUE(result) << result.failure().message;
     EXPECT_EQ(result->rung, "vae-batch-1");
   }
-  EXPECT_TRUE(entries().empty()) << "another rung";
-  WatchedFrames frames(window_of(0, 2), [&] { EXPECT_TRUE(entries().empty()); });
+  EXPECT_EQ(entries().size(), 1u) << "another rung: its faces are of the first";
+  WatchedFrames frames(window_of(0, 2), [&] { EXPECT_EQ(entries().size(), 1u); });
   EXPECT_FALSE(render_alone(*model, frames).result.cached);
-  EXPECT_EQ(entries().size(), 1u);
+  EXPECT_EQ(entries().size(), 2u);
 }
 
 // Pictures that are no numbers are an error, and are not kept.
@@ -345,12 +419,17 @@ TEST_F(ResultCacheTest, AReplacedModelIsToldOf) {
   EXPECT_TRUE(entries().empty());
 }
 
-// Windows without a face have nothing to keep.
-TEST_F(ResultCacheTest, KeepsNothingOfAWindowWithoutAFace) {
+// That there is no face is known, too.
+TEST_F(ResultCacheTest, KeepsWindowsWithoutAFace) {
   const auto model = load();
-  auto frames = make_frames({false, false});
-  EXPECT_FALSE(open(*model)->render(window(frames), kQuick, {}, {})->cached);
-  EXPECT_TRUE(entries().empty());
+  for (int i = 0; i < 2; ++i) {
+    auto frames = make_frames({false, false});
+    const auto result = open(*model)->render(window(frames), kQuick, {}, {});
+    ASSERT_TRUE(result);
+    EXPECT_FALSE(result->cached) << "there was nothing to denoise";
+    EXPECT_EQ(result->frames[1].outcome, FrameOutcome::kNoFace);
+    EXPECT_EQ(entries().size(), 1u);
+  }
 }
 
 }  // namespace

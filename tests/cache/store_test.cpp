@@ -300,27 +300,31 @@ TEST_F(StoreTest, SaysThatItIsTooSmall) {
 // What is given to the writer is in the store when the writer is gone, or has been waited for; what
 // it meets is told once.
 TEST_F(StoreTest, WritesBehindTheCallersBack) {
-  const auto bytes_of = [](int number) {
-    cache::Bytes bytes(1000);
-    std::ranges::copy(payload_of(number), bytes.span().begin());
-    return bytes;
+  const auto write = [](cache::Writer& writer, const std::vector<int>& numbers) {
+    std::vector<cache::NewEntry> entries;
+    for (const int number : numbers) {
+      entries.push_back({key_of(number), cache::Bytes(1000)});
+      std::ranges::copy(payload_of(number), entries.back().payload.span().begin());
+    }
+    writer.write(std::move(entries));
   };
   const auto store = std::make_shared<cache::Store>(root(), kRoomy);
   {
     cache::Writer writer(store);
-    for (const int number : {1, 2}) {
-      writer.write(key_of(number), bytes_of(number));
+    for (const int number : {1, 3}) {
+      write(writer, {number, number + 1});
       EXPECT_TRUE(writer.wait({}));
       EXPECT_TRUE(holds(*store, number));
+      EXPECT_TRUE(holds(*store, number + 1));
     }
-    writer.write(key_of(3), bytes_of(3));
+    write(writer, {5});
   }
-  EXPECT_TRUE(holds(*store, 3));
+  EXPECT_TRUE(holds(*store, 5));
 
   std::filesystem::remove_all(root());
   write_file(root(), "a file");
   cache::Writer writer(store);
-  writer.write(key_of(1), bytes_of(1));
+  write(writer, {1, 2});
   EXPECT_TRUE(writer.wait({}));
   const auto problem = writer.take_problem();
   ASSERT_TRUE(problem);

@@ -213,7 +213,8 @@ TEST_F(Resume, WithoutACacheAllIsRenderedAgain) {
 
 /// A job that is stopped by a scheduler leaves what is done for the next one.
 TEST_F(Resume, StoppedJobGoesOn) {
-  const Finished finished = run(preloaded("sudden-death") + "LATENTSYNC_KILL_AT=rename:3 " +
+  // A window has two entries.
+  const Finished finished = run(preloaded("sudden-death") + "LATENTSYNC_KILL_AT=rename:5 " +
                                 "LATENTSYNC_SIGNAL=" + std::to_string(SIGUSR1));
   EXPECT_EQ(finished.status, 143) << finished.output;
   EXPECT_NE(finished.output.find("o.mp4: it ends early; the same command again goes on"),
