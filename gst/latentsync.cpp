@@ -32,8 +32,14 @@
  * - element message `latentsync-window`, for each rendered window: `index` (#guint64), `pts`
  *   (#guint64), `running-time` (#gint64), `stream-time` (#gint64), `frames` (#gint), `edited`
  *   (#gint), `passed` (#gint), `faces` (#gint), `discontinuity` (#gboolean), `cached` (#gboolean:
- *   #GstLatentsync:disk-cache had it, nothing was denoised), `seconds` (#gdouble), and
- *   `seconds-face`, `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble).
+ *   #GstLatentsync:disk-cache had it, nothing was denoised), `seconds` (#gdouble), `seconds-face`,
+ *   `-audio`, `-encode`, `-denoise`, `-decode`, `-paste` (#gdouble), `rung` (#gchararray),
+ *   `memory-peak` (bytes, #gint64), and `results`, an array of one structure `frame` for each frame:
+ *   `stream-time` (#gint64), `outcome` (#gchararray: edited, no-face, implausible), `confidence`
+ *   that it is a face (#gdouble, 0 to 1), `weight` of the edit (#gdouble, 0 to 1), the box around
+ *   the face in pixels `left`, `top`, `width`, `height` (#gdouble) where one was found, and with
+ *   #GstLatentsync:measure-mouths `mouth-opening` (#gdouble: the distance of the inner lips in parts
+ *   of the mouth's width), where a mouth was edited and is seen.
  * - element message `latentsync-plan`, before the model is loaded and when the rung has changed:
  *   how windows are fitted into the memory. `device`, `precision` (#gchararray), `resolution`
  *   (#gint64), `total`, `free` (of the device; -1: not known) and `budget` (bytes, #gint64), `fits`

@@ -116,6 +116,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
     case kRenderLatency:
       settings.render_latency = g_value_get_uint64(value);
       break;
+    case kMeasureMouths:
+      settings.measure_mouths = g_value_get_boolean(value) != FALSE;
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
@@ -219,6 +222,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
       break;
     case kRenderLatency:
       g_value_set_uint64(value, settings.render_latency);
+      break;
+    case kMeasureMouths:
+      g_value_set_boolean(value, settings.measure_mouths ? TRUE : FALSE);
       break;
     case kStats:
       g_value_take_boxed(value, element.reporter.statistics());

@@ -357,6 +357,19 @@ void install_stream_properties(GObjectClass* klass, const Settings& defaults) {
                               "picture's height",
                               0, 1, defaults.face_y, kControlled));
   /**
+   * GstLatentsync:measure-mouths:
+   *
+   * Whether the message latentsync-window says how far the mouths of the result are open. It takes
+   * one more small network for each edited frame, and changes no pixel.
+   *
+   * Since: 0.1
+   */
+  install(klass, kMeasureMouths,
+          g_param_spec_boolean("measure-mouths", "Measure mouths",
+                               "Whether latentsync-window says how far the mouths of the result "
+                               "are open",
+                               defaults.measure_mouths, kWhenPlaying));
+  /**
    * GstLatentsync:stats:
    *
    * The structure latentsync-stats: windows, frames-in, -out, -edited, -passed, -late and -dropped

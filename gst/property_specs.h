@@ -39,6 +39,7 @@ enum Property : guint {
   kLatePolicy,
   kRenderLatency,
   kNoFallback,
+  kMeasureMouths,
   kStats,
 };
 

@@ -76,6 +76,46 @@ guint64 mebibytes(int64_t bytes) {
   return static_cast<guint64>((bytes + kMebibyte - 1) / kMebibyte);
 }
 
+const char* outcome_name(FrameOutcome outcome) {
+  switch (outcome) {
+    case FrameOutcome::kEdited:
+      return "edited";
+    case FrameOutcome::kImplausible:
+      return "implausible";
+    default:
+      return "no-face";
+  }
+}
+
+GstStructure* frame_structure(const Frame& frame, const FrameResult& result) {
+  GstStructure* structure =
+      gst_structure_new("frame", "stream-time", G_TYPE_INT64, frame.stream_ns, "outcome",
+                        G_TYPE_STRING, outcome_name(result.outcome), "confidence", G_TYPE_DOUBLE,
+                        result.confidence, "weight", G_TYPE_DOUBLE, result.weight, nullptr);
+  if (result.outcome != FrameOutcome::kNoFace) {
+    gst_structure_set(structure, "left", G_TYPE_DOUBLE, result.face.left, "top", G_TYPE_DOUBLE,
+                      result.face.top, "width", G_TYPE_DOUBLE, result.face.width, "height",
+                      G_TYPE_DOUBLE, result.face.height, nullptr);
+  }
+  if (result.mouth_opening) {
+    gst_structure_set(structure, "mouth-opening", G_TYPE_DOUBLE, *result.mouth_opening, nullptr);
+  }
+  return structure;
+}
+
+void set_results(GstStructure* structure, const Job& job, const WindowResult& result) {
+  GValue frames = G_VALUE_INIT;
+  gst_value_array_init(&frames, static_cast<guint>(result.frames.size()));
+  for (size_t number = 0; number < result.frames.size(); ++number) {
+    const Frame& frame = job.group.frame(static_cast<int>(number));
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&value, frame_structure(frame, result.frames[number]));
+    gst_value_array_append_and_take_value(&frames, &value);
+  }
+  gst_structure_take_value(structure, "results", &frames);
+}
+
 bool lacks_face(FrameOutcome outcome) {
   return outcome == FrameOutcome::kNoFace || outcome == FrameOutcome::kImplausible;
 }
@@ -170,8 +210,10 @@ void Reporter::post_window(const Outcome& outcome, NoFace no_face) {
       "stream-time", G_TYPE_INT64, first.stream_ns, "frames", G_TYPE_INT, job.group.frames,
       "edited", G_TYPE_INT, edited, "passed", G_TYPE_INT, job.group.frames - edited, "faces",
       G_TYPE_INT, faces, "discontinuity", G_TYPE_BOOLEAN, job.group.discontinuity, "cached",
-      G_TYPE_BOOLEAN, result.cached, "seconds", G_TYPE_DOUBLE, outcome.seconds, nullptr);
+      G_TYPE_BOOLEAN, result.cached, "seconds", G_TYPE_DOUBLE, outcome.seconds, "rung",
+      G_TYPE_STRING, result.rung.c_str(), "memory-peak", G_TYPE_INT64, result.memory_peak, nullptr);
   set_seconds(structure, result.seconds);
+  set_results(structure, job, result);
   post(structure);
   // What cannot be read and what cannot be written are told from each other by their words alone.
   if (const std::string& words = result.cache_warning; !words.empty() && is_first(words)) {

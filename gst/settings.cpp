@@ -36,6 +36,7 @@ RenderSettings render_settings(const Settings& settings, int64_t seed) {
   render.face_select = settings.face_select;
   render.nearest_x = settings.face_x;
   render.nearest_y = settings.face_y;
+  render.measure_mouths = settings.measure_mouths;
   return render;
 }
 

@@ -41,6 +41,7 @@ struct Settings {
   LatePolicy late_policy = LatePolicy::kDegrade;
   bool no_fallback = false;
   uint64_t render_latency = 0;  ///< ns; 0: measured
+  bool measure_mouths = false;
 };
 
 constexpr uint64_t kLeastLookahead = 120'000'000;

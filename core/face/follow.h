@@ -91,6 +91,8 @@ class FaceFollower {
                                  const FollowSettings& settings, FollowState& state,
                                  std::stop_token stop = {}) const;
 
+  const FaceTracker& tracker() const { return tracker_; }
+
  private:
   FaceTracker tracker_;
 };

@@ -16,6 +16,19 @@ constexpr double kRegionScale = 1.5;
 constexpr size_t kFirstEyeCorner = 33;
 constexpr size_t kSecondEyeCorner = 263;
 
+// From what the network gives for a view of REGION: the points' coordinates, then the presence.
+FaceLandmarks mesh_of(std::span<const float> values, const RotatedSquare& region) {
+  const double edge = FaceMesh::kInputSize;
+  FaceLandmarks landmarks;
+  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return landmarks;
+  for (size_t i = 0; i < landmarks.points.size(); ++i) {
+    const auto place = place_in(region, values[3 * i] / edge, values[3 * i + 1] / edge);
+    landmarks.points[i] = {place.x, place.y, values[3 * i + 2] / edge * region.size};
+  }
+  landmarks.presence = 1 / (1 + std::exp(-static_cast<double>(values.back())));
+  return landmarks;
+}
+
 }  // namespace
 
 Box bounding_box(const FaceLandmarks& landmarks) {
@@ -39,24 +52,23 @@ at::Tensor FaceLandmarker::view(const FrameSampler& frame, const RotatedSquare& 
 }
 
 FaceLandmarks FaceLandmarker::find(const at::Tensor& view, const RotatedSquare& region) const {
-  const at::NoGradGuard no_grad;
-  const auto output = network_->forward(view);
-  // One copy from the device for both outputs.
-  const auto values =
-      at::cat({output.landmarks.flatten(), output.presence}).to(at::kCPU).contiguous();
-  const float* value = values.const_data_ptr<float>();
-  const auto count = static_cast<size_t>(values.numel());
-  const double edge = FaceMesh::kInputSize;
+  return find_all(view, {&region, 1}).front();
+}
 
-  FaceLandmarks landmarks;
-  const bool finite = std::all_of(value, value + count, [](float v) { return std::isfinite(v); });
-  if (!finite) return landmarks;
-  for (size_t i = 0; i < landmarks.points.size(); ++i) {
-    const auto place = place_in(region, value[3 * i] / edge, value[3 * i + 1] / edge);
-    landmarks.points[i] = {place.x, place.y, value[3 * i + 2] / edge * region.size};
+std::vector<FaceLandmarks> FaceLandmarker::find_all(const at::Tensor& views,
+                                                    std::span<const RotatedSquare> regions) const {
+  const at::NoGradGuard no_grad;
+  const auto output = network_->forward(views);
+  // One copy from the device for both outputs.
+  const auto values = at::cat({output.landmarks.flatten(1), output.presence.unsqueeze(1)}, 1)
+                          .to(at::kCPU)
+                          .contiguous();
+  const auto count = static_cast<size_t>(values.size(1));
+  std::vector<FaceLandmarks> found;
+  for (size_t i = 0; i < regions.size(); ++i) {
+    found.push_back(mesh_of({values.const_data_ptr<float>() + i * count, count}, regions[i]));
   }
-  landmarks.presence = 1 / (1 + std::exp(-static_cast<double>(value[count - 1])));
-  return landmarks;
+  return found;
 }
 
 }  // namespace latentsync::face

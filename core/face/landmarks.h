@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -43,6 +45,9 @@ class FaceLandmarker {
   /// The mesh in the picture that VIEW shows REGION of. The presence is 0 where anything is not
   /// finite.
   FaceLandmarks find(const at::Tensor& view, const RotatedSquare& region) const;
+  /// The same for VIEWS [N, 3, FaceMesh::kInputSize, FaceMesh::kInputSize] of N regions at once.
+  std::vector<FaceLandmarks> find_all(const at::Tensor& views,
+                                      std::span<const RotatedSquare> regions) const;
 
  private:
   std::shared_ptr<FaceMesh> network_;

@@ -49,6 +49,8 @@ class FaceTracker {
   std::optional<TrackedFace> begin(const FrameSampler& frame, const Detection& detection,
                                    FaceTrack& track) const;
 
+  const FaceLandmarker& landmarker() const { return landmarker_; }
+
  private:
   /// What FaceMesh sees in a region, and where it goes on.
   struct Look {

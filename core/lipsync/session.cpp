@@ -3,6 +3,7 @@
 #include "core/lipsync/denoise.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/frame_views.h"
+#include "core/lipsync/mouths.h"
 #include "core/lipsync/render_settings.h"
 
 #include <string>
@@ -257,6 +258,9 @@ LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context,
                              : denoise_faces(context, prepared.sequences, prepared.conditioning,
                                              input.views.size(), where);
   prepared.conditioning.clear();
+  if (context.settings.measure_mouths) {
+    measure_mouths(context, prepared.sequences, images, input.views, prepared.frames);
+  }
   auto pasting = context.device.at_rung([&](const Rung&) {
     return context.device.beside(context.seconds.paste, [&] {
       return Pasting(prepared.sequences, images, context.mask, input.views);

@@ -25,10 +25,11 @@ namespace fs = std::filesystem;
 constexpr char kMadeBy[] = "# latentsync-transcode ";
 
 /// Properties that decide where and how fast it is made, and not what.
-constexpr std::array<std::string_view, 12> kWithoutEffect = {
+constexpr std::array<std::string_view, 13> kWithoutEffect = {
     "disk-cache",    "name",           "parent",         "device",
     "vram-fraction", "vram-budget",    "memory-mode",    "batch-size",
-    "late-policy",   "render-latency", "disk-cache-dir", "disk-cache-size"};
+    "late-policy",   "render-latency", "disk-cache-dir", "disk-cache-size",
+    "measure-mouths"};
 
 struct FreeChecksum {
   void operator()(GChecksum* checksum) const { g_checksum_free(checksum); }

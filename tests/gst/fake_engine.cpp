@@ -263,6 +263,7 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
         0.9,
         1.0,
         1};
+    if (record.settings.measure_mouths) made.mouth_opening = 0.02 * static_cast<double>(frame);
   }
   result.rung = memory_plan().rung().rung.name;
   result.memory_peak = memory_plan().rung().peak - (int64_t{10} << 20);

@@ -43,7 +43,8 @@
 ///   record=off                        windows() stays empty
 ///
 /// A frame's new pixels, those of edited_area(), are a function of its old ones, of the window's
-/// times, audio and settings, and of up to 32 frames before it back to the last discontinuity.
+/// times, audio and settings, and of up to 32 frames before it back to the last discontinuity. A
+/// mouth that is measured is open by 0.02 times the number of its frame in the window.
 namespace latentsync::fake {
 
 /// One call of Session::render().

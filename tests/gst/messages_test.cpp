@@ -2,6 +2,7 @@
 #include "tests/gst/told.h"
 
 #include <cmath>
+#include <optional>
 
 namespace latentsync::test {
 namespace {
@@ -182,6 +183,73 @@ TEST_P(Messages, TellEachWindow) {
     gdouble seconds = 0;
     EXPECT_TRUE(gst_structure_get_double(structure, "seconds-denoise", &seconds));
     EXPECT_DOUBLE_EQ(seconds, 0.004);
+  }
+}
+
+struct ToldFrame {
+  int64_t time = -1;
+  std::string outcome;
+  double confidence = -1, weight = -1, width = -1;
+  std::optional<double> mouth;
+};
+
+std::vector<ToldFrame> frames_told(Rig& rig) {
+  std::vector<ToldFrame> all;
+  for (const auto& message : rig.element_messages("latentsync-window")) {
+    const GValue* results =
+        gst_structure_get_value(gst_message_get_structure(message.get()), "results");
+    if (results == nullptr) return {};
+    for (guint at = 0; at < gst_value_array_get_size(results); ++at) {
+      const GstStructure* frame = gst_value_get_structure(gst_value_array_get_value(results, at));
+      ToldFrame& told = all.emplace_back();
+      told.time = number(frame, "stream-time");
+      told.outcome = gst_structure_get_string(frame, "outcome");
+      gst_structure_get(frame, "confidence", G_TYPE_DOUBLE, &told.confidence, "weight",
+                        G_TYPE_DOUBLE, &told.weight, nullptr);
+      gst_structure_get_double(frame, "width", &told.width);
+      double mouth = 0;
+      if (gst_structure_get_double(frame, "mouth-opening", &mouth)) told.mouth = mouth;
+    }
+  }
+  return all;
+}
+
+// Each window tells of each of its frames: its time, what became of it and why, its face, and how
+// far the mouth is open where that is asked for.
+TEST_P(Messages, TellEachFrame) {
+  for (const bool measured : {false, true}) {
+    SCOPED_TRACE(measured);
+    fake::behave("no-face=0ms-100ms");
+    Rig rig(GetParam(), {{"measure-mouths", measured ? "true" : "false"}});
+    run(rig, Clip{});
+    const auto frames = frames_told(rig);
+    ASSERT_EQ(frames.size(), 40u);
+    for (size_t at = 0; at < frames.size(); ++at) {
+      SCOPED_TRACE(at);
+      const bool edited = at >= 3;
+      EXPECT_EQ(frames[at].time, static_cast<int64_t>(at * 40 * GST_MSECOND));
+      EXPECT_EQ(frames[at].outcome, edited ? "edited" : "no-face");
+      EXPECT_EQ(frames[at].confidence, edited ? 0.9 : 0);
+      EXPECT_EQ(frames[at].weight, edited ? 1 : 0);
+      EXPECT_EQ(frames[at].width > 0, edited);
+      EXPECT_EQ(frames[at].mouth.has_value(), measured && edited);
+      if (frames[at].mouth) {
+        EXPECT_DOUBLE_EQ(*frames[at].mouth, 0.02 * static_cast<double>(at % 16));
+      }
+    }
+  }
+}
+
+// Each window tells its measures and its memory.
+TEST_P(Messages, TellTheMemoryOfEachWindow) {
+  Rig rig(GetParam());
+  run(rig, Clip{});
+  const auto messages = rig.element_messages("latentsync-window");
+  ASSERT_FALSE(messages.empty());
+  for (const auto& message : messages) {
+    const GstStructure* structure = gst_message_get_structure(message.get());
+    EXPECT_STREQ(gst_structure_get_string(structure, "rung"), "whole");
+    EXPECT_GT(number(structure, "memory-peak"), 0);
   }
 }
 

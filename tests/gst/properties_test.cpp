@@ -245,6 +245,7 @@ TEST_F(PropertiesTest, EachReachesTheEngine) {
                              {"resolution", "192"},
                              {"batch-size", "3"},
                              {"face-select", "center"},
+                             {"measure-mouths", "true"},
                              {"precision", "bfloat16"},
                              {"vae", "tiny"},
                              {"device", "cpu"},
@@ -264,6 +265,7 @@ TEST_F(PropertiesTest, EachReachesTheEngine) {
     EXPECT_EQ(window.settings.resolution, 192);
     EXPECT_EQ(window.settings.vae_batch, 3);
     EXPECT_EQ(window.settings.face_select, FaceSelect::kCenter);
+    EXPECT_TRUE(window.settings.measure_mouths);
   }
   const auto loads = fake::loads();
   ASSERT_EQ(loads.size(), 1u);

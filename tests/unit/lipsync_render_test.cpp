@@ -86,6 +86,28 @@ TEST_F(LipsyncEngine, LeavesFramesWithoutAFace) {
   EXPECT_EQ(none->seconds.denoise, 0);
 }
 
+// Mouths are measured where that is asked for and a mouth was edited, and no pixel changes by that.
+TEST_F(LipsyncEngine, MeasuresMouths) {
+  const auto model = load();
+  const std::vector<bool> faces = {false, true, true, true, true, true, true, true};
+  std::vector<TestFrames> results;
+  for (const bool measured : {false, true}) {
+    results.push_back(make_frames(faces));
+    const auto result =
+        render(*open(*model), results.back(), {.inference_steps = 2, .measure_mouths = measured});
+    ASSERT_TRUE(result) << result.failure().message << result.failure().detail;
+    for (size_t i = 0; i < faces.size(); ++i) {
+      const auto& opening = result->frames[i].mouth_opening;
+      EXPECT_EQ(opening.has_value(), measured && faces[i]) << i;
+      if (opening) {
+        EXPECT_GE(*opening, 0) << i;
+        EXPECT_LT(*opening, 1.5) << i;
+      }
+    }
+  }
+  EXPECT_TRUE(results[0].equals(results[1]));
+}
+
 // Interlaced frames are two pictures each: fields of unlike colour are rendered otherwise than as
 // one picture, and the second field with the audio of its own time, so that their order counts.
 TEST_F(LipsyncEngine, RendersEachFieldOfInterlacedFrames) {
