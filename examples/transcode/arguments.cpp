@@ -45,6 +45,7 @@ struct Raw {
   gchar** settings = nullptr;
   gchar* video_end = nullptr;
   gchar* stats = nullptr;
+  gchar* report = nullptr;
   gchar* batch = nullptr;
   gboolean plan = FALSE;
   gboolean list_presets = FALSE;
@@ -52,8 +53,9 @@ struct Raw {
   gchar** inputs = nullptr;
 
   ~Raw() {
-    for (gchar* text : {audio, sound, audio_offset, audio_track, output, preset, presets, start,
-                        duration, shard, frames, video_end, stats, batch, profile, jobs_report}) {
+    for (gchar* text :
+         {audio, sound, audio_offset, audio_track, output, preset, presets, start, duration, shard,
+          frames, video_end, stats, batch, profile, report, jobs_report}) {
       g_free(text);
     }
     g_strfreev(settings);
@@ -103,6 +105,8 @@ void parse_options(int argc, char** argv, Raw& raw) {
       {"no-cache", 0, 0, G_OPTION_ARG_NONE, &raw.no_cache,
        "Neither keep finished windows nor take them from the cache", nullptr},
       {"stats", 0, 0, G_OPTION_ARG_FILENAME, &raw.stats, "Write statistics", "FILE.json"},
+      {"report", 0, 0, G_OPTION_ARG_FILENAME, &raw.report, "Write a page to look at; named like -o",
+       "FILE.html"},
       {"batch", 0, 0, G_OPTION_ARG_FILENAME, &raw.batch,
        "Many clips: a folder, or lines INPUT[<tab>AUDIO[<tab>SOUND]]", "LIST|DIR"},
       {"jobs-report", 0, 0, G_OPTION_ARG_FILENAME, &raw.jobs_report,
@@ -294,6 +298,7 @@ Arguments parse_arguments(int argc, char** argv) {
     throw Problem("--jobs-report is for --batch; for a single clip use --stats", kUsage);
   }
   arguments.output = text(raw.output);
+  arguments.report = text(raw.report);
   arguments.jobs_report = text(raw.jobs_report);
   return arguments;
 }

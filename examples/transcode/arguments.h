@@ -19,6 +19,7 @@ struct Clip {
   std::string output;  ///< empty until name_outputs()
   std::string frames;  ///< folder for PNGs; empty: none
   std::string stats;   ///< file for the report; empty: none
+  std::string report;  ///< file for the page; empty until name_outputs(), or none
 };
 
 /// What is the same for every clip.
@@ -47,6 +48,7 @@ struct Arguments {
   bool plan = false;          ///< print the memory plan; the clip may be without input and output
   std::string list;           ///< of --batch; empty: none, or a folder
   std::string output;         ///< the pattern of all outputs' names (output_name.h)
+  std::string report;         ///< the pattern of all pages' names, likewise; empty: none
   std::string jobs_report;    ///< file for what became of the clips; empty: none
 };
 

@@ -99,6 +99,31 @@ std::vector<Clip> from_list(const fs::path& list) {
   return clips;
 }
 
+/// What the clips' files of one kind are called: each has a name of its own.
+class Names {
+ public:
+  /// PATTERN was given with OPTION.
+  Names(const std::string& option, const std::string& pattern)
+      : option_(option), pattern_(pattern) {}
+
+  /// Throws Problem: another clip has it, or output_name() does.
+  std::string name(const Clip& clip, const NameParts& parts) {
+    std::string name = output_name(option_, pattern_, parts);
+    const auto [other, first] = inputs_.emplace(name, clip.input);
+    if (!first) {
+      throw Problem("--batch: " + other->second + " and " + clip.input +
+                    " would both be written to " + name + "; rename one, or put {folder} into " +
+                    option_ + ", or make two batches of them");
+    }
+    return name;
+  }
+
+ private:
+  std::string option_;
+  std::string pattern_;
+  std::map<std::string, std::string> inputs_;  ///< by the name that was given to them
+};
+
 }  // namespace
 
 std::vector<Clip> batch_clips(const std::string& from, const std::string& outputs) {
@@ -112,20 +137,18 @@ std::vector<Clip> batch_clips(const std::string& from, const std::string& output
 }
 
 void name_outputs(Arguments& arguments, const std::string& seed) {
-  const std::string pattern =
-      arguments.batch ? pattern_of_batch(arguments.output) : arguments.output;
-  std::map<std::string, std::string> inputs;
+  const bool batch = arguments.batch;
+  const std::string& outputs = arguments.output;
+  const std::string& pages = arguments.report;
+  Names output("-o", batch ? pattern_of_batch(outputs, ".mp4") : outputs);
+  Names page("--report", batch && !pages.empty() ? pattern_of_batch(pages, ".html") : pages);
   for (Clip& clip : arguments.clips) {
-    clip.output = output_name(pattern, {.stem = stem_of(clip.input),
-                                        .folder = clip.folder,
-                                        .preset = arguments.options.preset,
-                                        .seed = seed});
-    const auto [other, first] = inputs.emplace(clip.output, clip.input);
-    if (!first) {
-      throw Problem("--batch: " + other->second + " and " + clip.input +
-                    " would both be written to " + clip.output +
-                    "; rename one, or put {folder} into -o, or make two batches of them");
-    }
+    const NameParts parts{.stem = stem_of(clip.input),
+                          .folder = clip.folder,
+                          .preset = arguments.options.preset,
+                          .seed = seed};
+    clip.output = output.name(clip, parts);
+    clip.report = pages.empty() ? "" : page.name(clip, parts);
   }
 }
 

@@ -13,8 +13,8 @@ namespace latentsync::transcode {
 /// out, relative names from the list's own folder. Throws Problem: nothing found.
 std::vector<Clip> batch_clips(const std::string& from, const std::string& outputs);
 
-/// Gives every clip the name of its output. SEED: the element's, or empty where it is drawn anew.
-/// Throws Problem: two clips with one output, a pattern that names what is not known.
+/// Gives every clip the names of its output and its page. SEED: the element's, or empty where it is
+/// drawn anew. Throws Problem: two clips with one name, a pattern that names what is not known.
 void name_outputs(Arguments& arguments, const std::string& seed);
 
 }  // namespace latentsync::transcode

@@ -147,6 +147,7 @@ ExitStatus run_batch(const Arguments& arguments, const std::vector<std::string>&
   }
   for (const Clip& clip : arguments.clips) {
     make_folder(fs::path(clip.output).parent_path());
+    make_folder(fs::path(clip.report).parent_path());
   }
   return Batch(arguments, inputs).run();
 }

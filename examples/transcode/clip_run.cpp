@@ -1,5 +1,7 @@
 #include "examples/transcode/clip_run.h"
 
+#include "examples/transcode/clip_page.h"
+#include "examples/transcode/complaint.h"
 #include "examples/transcode/element.h"
 #include "examples/transcode/input_copy.h"
 #include "examples/transcode/interrupt.h"
@@ -14,6 +16,8 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <unistd.h>
 
 namespace latentsync::transcode {
@@ -74,17 +78,51 @@ std::string resume_hint(GstElement* element) {
              : "";
 }
 
-/// The output has its name by now: that its report cannot be written is no failure.
-void report(const Clip& clip, const Measured& measured, Progress& progress) {
-  if (clip.stats.empty()) {
-    return;
-  }
-  const Farewell farewell(clip.output + " is written, but not its report", {}, kWhole);
+/// A report that cannot be written is no failure of the output.
+void try_to_write(const std::function<void()>& write, Progress& progress) {
   try {
-    write_report(clip, measured);
+    write();
   } catch (const Problem& problem) {
     progress.line(std::string("warning: ") + problem.what());
   }
+}
+
+/// The output has its name by now.
+void report(const Clip& clip, const Measured& measured, ClipPage* page, Progress& progress) {
+  const Farewell farewell(clip.output + " is written, but not its report", {}, kWhole);
+  if (!clip.stats.empty()) {
+    try_to_write([&] { write_report(clip, measured); }, progress);
+  }
+  if (page != nullptr) {
+    try_to_write([&] { page->write(measured, ""); }, progress);
+  }
+}
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// BEGIN: of the command.
+Measured run(Render& render, Progress& progress, const Part& part, Clock::time_point begin) {
+  Measured measured;
+  measured.whole = render.run(progress);
+  measured.frames = render.frames();
+  measured.begin = part.begin;
+  measured.frames_per_second = progress.rate(measured.frames);
+  measured.seconds = seconds_since(begin);
+  measured.element = render.element_stats();
+  return measured;
+}
+
+/// What is written becomes the output.
+void finish(OutputFile& output, const Measured& measured, GstClockTime sound_length) {
+  complete(output.partial(), output.path(), sound_length);
+  if (measured.whole) {
+    check_frames(output.partial(), output.path(), measured.frames);
+  }
+  output.keep();
 }
 
 }  // namespace
@@ -96,7 +134,7 @@ std::string shown_name(const Clip& clip) {
 
 Measured transcode(const Clip& clip, const Options& options, const std::vector<std::string>& inputs,
                    bool keep_model, PipelinePtr& loaded) {
-  const auto begin = std::chrono::steady_clock::now();
+  const auto begin = Clock::now();
   // What is wrong with the command comes before what takes time.
   ElementPtr element = make_element(options);
   const Target target{.path = clip.output, .profile = options.profile};
@@ -105,6 +143,9 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
   g_object_get(element.get(), "window-frames", &window_frames, nullptr);
   if (!clip.stats.empty()) {
     check_writable("--stats", clip.stats);
+  }
+  if (!clip.report.empty()) {
+    check_writable("--report", clip.report);
   }
   const std::string hint = resume_hint(element.get());
   OutputFile output(clip.output, inputs, hint);
@@ -117,37 +158,41 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
   if (!clip.frames.empty()) {
     make_frames_folder(clip.frames);
   }
+  std::optional<ClipPage> page;
   Progress progress(name, streams.expected_frames());
+  if (!clip.report.empty()) {
+    page.emplace(clip, inputs, streams.part(), element.get());
+    progress.listen([&page](const std::string& line) { page->line(line); });
+  }
   for (const std::string& remark : streams.remarks()) {
     progress.line(remark);
   }
   const ProfilePtr profile = profile_for(target, streams.pixel_format());
   RenderPlan plan = plan_for(clip, target, streams, profile.get(), output.partial(), progress);
+  plan.recorder = page ? &page->recorder() : nullptr;
   if (options.clean_audio) {
     plan.speech_gain = streams.cleaning_gain();
     progress.line(louder_by(*plan.speech_gain));
   }
   plan.resumable_frames = hint.empty() ? 0 : streams.expected_frames();
-  Render render(streams, std::move(element), plan);
   Measured measured;
-  measured.whole = render.run(progress);
-  measured.frames = render.frames();
-  measured.begin = streams.part().begin;
-  measured.frames_per_second = progress.rate(measured.frames);
-  measured.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  measured.element = render.element_stats();
-  if (keep_model) {
-    loaded = render.close_and_keep_model();
-  } else {
-    render.close();
+  try {
+    Render render(streams, std::move(element), plan);
+    measured = run(render, progress, streams.part(), begin);
+    if (keep_model) {
+      loaded = render.close_and_keep_model();
+    } else {
+      render.close();
+    }
+    finish(output, measured, streams.sound_length());
+  } catch (...) {
+    if (page) {
+      const Measured failed{.seconds = seconds_since(begin)};
+      try_to_write([&] { page->write(failed, current_complaint().sentence); }, progress);
+    }
+    throw;
   }
-  complete(output.partial(), clip.output, streams.sound_length());
-  if (measured.whole) {
-    check_frames(output.partial(), clip.output, measured.frames);
-  }
-  output.keep();
-  report(clip, measured, progress);
+  report(clip, measured, page ? &*page : nullptr, progress);
   if (!measured.whole && !hint.empty()) {
     progress.line("it ends early; " + hint);
   }

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 constexpr char kStem[] = "{stem}";
 
-std::string part_of(const std::string& name, const std::string& pattern, const NameParts& parts) {
+std::string part_of(const std::string& name, const std::string& given, const NameParts& parts) {
   if (name == "stem") {
     return parts.stem;
   }
@@ -22,13 +22,13 @@ std::string part_of(const std::string& name, const std::string& pattern, const N
     return parts.preset.empty() ? "default" : parts.preset;
   }
   if (name != "seed") {
-    throw Problem("-o " + pattern + ": {" + name +
+    throw Problem(given + ": {" + name +
                       "} is not known; there are {stem}, {folder}, {preset} and {seed}, and {{ "
                       "for a {",
                   kUsage);
   }
   if (parts.seed.empty()) {
-    throw Problem("-o " + pattern +
+    throw Problem(given +
                       ": the seed is drawn anew for each run and not known yet; choose one with "
                       "--set seed=NUMBER",
                   kUsage);
@@ -38,7 +38,8 @@ std::string part_of(const std::string& name, const std::string& pattern, const N
 
 }  // namespace
 
-std::string output_name(const std::string& pattern, const NameParts& parts) {
+std::string output_name(const std::string& option, const std::string& pattern,
+                        const NameParts& parts) {
   std::string name;
   for (size_t at = 0; at < pattern.size(); ++at) {
     if (pattern.compare(at, 2, "{{") == 0) {
@@ -46,7 +47,7 @@ std::string output_name(const std::string& pattern, const NameParts& parts) {
     } else if (pattern[at] == '{') {
       const size_t end = pattern.find('}', at);
       const size_t length = end == std::string::npos ? end : end - at - 1;
-      name += part_of(pattern.substr(at + 1, length), pattern, parts);
+      name += part_of(pattern.substr(at + 1, length), option + " " + pattern, parts);
       at = end == std::string::npos ? pattern.size() : end;
       continue;
     }
@@ -65,9 +66,10 @@ std::string root_of_outputs(const std::string& pattern) {
                                 : fs::path(pattern.substr(0, part)).parent_path().string();
 }
 
-std::string pattern_of_batch(const std::string& pattern) {
-  return names_each_clip(pattern) ? pattern
-                                  : (fs::path(pattern) / "{folder}" / "{stem}.mp4").string();
+std::string pattern_of_batch(const std::string& pattern, const std::string& extension) {
+  return names_each_clip(pattern)
+             ? pattern
+             : (fs::path(pattern) / "{folder}" / ("{stem}" + extension)).string();
 }
 
 std::string stem_of(const std::string& input) {

@@ -12,9 +12,10 @@ struct NameParts {
   std::string seed;    ///< empty: it is drawn anew for each run, and no name can have it
 };
 
-/// PATTERN with each {part} replaced, and {{ by {. Throws Problem (kUsage): a part that is not
-/// known, or a seed that is not.
-std::string output_name(const std::string& pattern, const NameParts& parts);
+/// PATTERN with each {part} replaced, and {{ by {. OPTION: it was given with. Throws Problem
+/// (kUsage): a part that is not known, or a seed that is not.
+std::string output_name(const std::string& option, const std::string& pattern,
+                        const NameParts& parts);
 
 /// Whether each clip of a batch has a name of its own in PATTERN; else it is a folder.
 bool names_each_clip(const std::string& pattern);
@@ -22,8 +23,8 @@ bool names_each_clip(const std::string& pattern);
 /// The folder above everything that is written by PATTERN.
 std::string root_of_outputs(const std::string& pattern);
 
-/// PATTERN for a batch: a folder's clips get the names of their inputs, and .mp4.
-std::string pattern_of_batch(const std::string& pattern);
+/// PATTERN for a batch: a folder's clips get the names of their inputs, and EXTENSION.
+std::string pattern_of_batch(const std::string& pattern, const std::string& extension);
 
 /// INPUT's name without folder and extension; of standard input "stdin".
 std::string stem_of(const std::string& input);

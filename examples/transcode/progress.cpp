@@ -132,6 +132,9 @@ void Progress::update(guint64 frames, double part) {
 void Progress::line(const std::string& text) {
   write_error((width_ > 0 ? "\n" : "") + name_ + ": " + text + "\n", kPatience);
   width_ = 0;
+  if (listener_) {
+    listener_(text);
+  }
 }
 
 void Progress::finish(guint64 frames) {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <gst/gst.h>
 #include <string>
+#include <utility>
 
 namespace latentsync::transcode {
 
@@ -28,6 +30,8 @@ class Progress {
   void update(guint64 frames, double part);
   /// A line of its own.
   void line(const std::string& text);
+  /// LISTENER gets each line of its own from now on, too.
+  void listen(std::function<void(const std::string&)> listener) { listener_ = std::move(listener); }
   void finish(guint64 frames);
 
   /// Frames a second since begin(), or, where the model was loaded already, since the first frames.
@@ -45,6 +49,7 @@ class Progress {
   void show(const std::string& text);
 
   std::string name_;
+  std::function<void(const std::string&)> listener_;
   guint64 expected_;
   guint64 frames_ = 0;
   bool terminal_;

@@ -58,6 +58,10 @@ Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
   link_sound(encoder);
   link_video(encoder, plan);
 
+  if (plan.recorder != nullptr) {
+    const BusPtr bus(gst_element_get_bus(pipeline_.get()));
+    tap_.emplace(*plan.recorder, element_, bus.get());
+  }
   const PadPtr pad(gst_element_get_static_pad(element_, "src"));
   gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, on_frame, this, nullptr);
   gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_element_event, this,
@@ -89,6 +93,7 @@ void Render::close() {
 PipelinePtr Render::close_and_keep_model() {
   gst_element_set_locked_state(element_, TRUE);
   close();
+  tap_.reset();
   PipelinePtr kept(GST_ELEMENT(gst_object_ref(element_)));
   gst_bin_remove(GST_BIN(pipeline_.get()), element_);
   element_ = nullptr;

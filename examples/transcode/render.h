@@ -3,6 +3,7 @@
 #include "examples/transcode/handles.h"
 #include "examples/transcode/output_format.h"
 #include "examples/transcode/progress.h"
+#include "examples/transcode/recorder_tap.h"
 #include "examples/transcode/standstill.h"
 #include "examples/transcode/streams.h"
 
@@ -26,6 +27,7 @@ struct RenderPlan {
   guint64 resumable_frames = 0;       ///< that the cache should hold until the end; 0: none
   int crop_right = 0;                 ///< pixels that the encoder cannot take
   int crop_bottom = 0;
+  Recorder* recorder = nullptr;  ///< of what is rendered; borrowed, or none
 };
 
 /// The pipeline that makes the output:
@@ -92,6 +94,7 @@ class Render {
   std::string name_;
   PipelinePtr pipeline_;
   GstElement* element_ = nullptr;
+  std::optional<RecorderTap> tap_;
   GstElement* made_ = nullptr;  ///< a queue behind the element
   GstElement* video_source_ = nullptr;
   GstElement* speech_source_ = nullptr;

@@ -152,6 +152,10 @@ void check_used_files(const Arguments& arguments, const std::string& model_folde
     if (!clip.stats.empty()) {
       files.write("--stats " + clip.stats, clip.stats, "the report of --stats");
     }
+    if (!clip.report.empty()) {
+      files.write("--report " + clip.report, clip.report, "the page of --report");
+      files.write("--report " + clip.report, lock_of(clip.report), "the lock of the page");
+    }
   }
   if (!arguments.jobs_report.empty()) {
     files.write("--jobs-report " + arguments.jobs_report, arguments.jobs_report,

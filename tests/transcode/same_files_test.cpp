@@ -21,7 +21,7 @@ fs::path files() {
   fs::copy_file(media("rate-30.mp4"), folder / "second.mp4");
   fs::copy_file(media("speech-long.wav"), folder / "speech.wav");
   for (const char* name :
-       {"o.mkv", "s.json", kPicture, "model/config.json", "model/latentsync_unet.pt",
+       {"o.mkv", "s.json", "p.html", kPicture, "model/config.json", "model/latentsync_unet.pt",
         "model/vae/vae.safetensors", "made/in.mp4", "made/second.mp4"}) {
     std::ofstream(folder / name) << "content of " << name;
   }
@@ -35,11 +35,12 @@ struct Named {
   std::string audio = "speech.wav";
   std::string output = "o.mkv";
   std::string stats = "s.json";
+  std::string report = "p.html";
   std::string model = "model";
 
   std::string arguments() const {
-    return input + " --audio " + audio + " -o " + output + " --stats " + stats +
-           " --frames frames --set model-path=" + model;
+    return input + " --audio " + audio + " -o " + output + " --stats " + stats + " --report " +
+           report + " --frames frames --set model-path=" + model;
   }
 };
 
@@ -70,6 +71,11 @@ constexpr Pair kPairs[] = {
     {"o.mkv", "s.json"},
     {"o.mkv", kPicture},
     {"o.mkv", "model/latentsync_unet.pt"},
+    {"p.html", "in.mp4"},
+    {"p.html", "s.json"},
+    {"p.html", "o.mkv"},
+    {"p.html", kPicture},
+    {"p.html", "model/config.json"},
     {kPicture, "in.mp4"},
     {kPicture, "speech.wav"},
     {kPicture, "o.mkv"},
@@ -119,6 +125,10 @@ TEST(SameFile, ByName) {
   check({.stats = kPicture}, "this is the report of --stats");
   check({.stats = "model/config.json"}, "this is a file of the model");
   check({.stats = ".o.mkv.latentsync-lock"}, "this is the lock of the output");
+  check({.report = "s.json"}, "--report s.json: this is the report of --stats; name another one");
+  check({.report = "./o.mkv"}, "--report ./o.mkv: this is the output itself (o.mkv)");
+  check({.report = kPicture}, "this is the page of --report");
+  check({.stats = ".p.html.latentsync-lock"}, "this is the report of --stats");
   check({.output = "in.mp4"}, "in.mp4: this is the input itself; name another one");
   check({.input = "speech.wav.mp4", .audio = "in.mp4", .output = "in.mp4"},
         "in.mp4: this is the speech itself");
@@ -182,16 +192,19 @@ TEST(SameFile, OtherFilesAreWritten) {
   const fs::path folder = files();
   fs::copy_file(folder / "in.mp4", folder / "zz.mp4.partial");
   const auto before = contents(folder);
-  const Finished finished = transcode_in(
-      folder, "zz.mp4.partial --audio zz.mp4.partial -o zz.mp4 --stats s.json --frames frames");
+  const Finished finished =
+      transcode_in(folder,
+                   "zz.mp4.partial --audio zz.mp4.partial -o zz.mp4 --stats s.json --report p.html "
+                   "--frames frames");
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(frames_of(folder / "zz.mp4"), 40u);
   auto after = contents(folder);
   EXPECT_TRUE(after["zz.mp4.partial"] == before.at("zz.mp4.partial"));
   EXPECT_TRUE(after["s.json"].starts_with("{"));
+  EXPECT_TRUE(after["p.html"].starts_with("<!DOCTYPE html>"));
   EXPECT_NE(after[kPicture], before.at(kPicture));
-  const Finished silent =
-      transcode_in(folder, "in.mp4 -o o.mkv --stats /dev/null >/dev/null 2>/dev/null");
+  const Finished silent = transcode_in(
+      folder, "in.mp4 -o o.mkv --stats /dev/null --report /dev/null >/dev/null 2>/dev/null");
   EXPECT_EQ(silent.status, 0);
 }
 
