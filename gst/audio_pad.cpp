@@ -44,20 +44,7 @@ gboolean event(Element& element, GstPad* pad, GstEvent* event) {
 }
 
 gboolean query(Element& element, GstPad* pad, GstQuery* query) {
-  switch (GST_QUERY_TYPE(query)) {
-    case GST_QUERY_LATENCY:
-      return answer_latency(element, query);
-    case GST_QUERY_SEEKING:
-      return answer_seeking(element, query);
-    case GST_QUERY_CAPS:
-      answer_caps(pad, element.pads.audio, query);
-      return TRUE;
-    case GST_QUERY_ACCEPT_CAPS:
-    case GST_QUERY_SCHEDULING:
-      return gst_pad_query_default(pad, GST_OBJECT(element.self), query);
-    default:
-      return gst_pad_peer_query(element.pads.audio, query);
-  }
+  return answer_downstream(element, pad, element.pads.audio, query);
 }
 
 }  // namespace

@@ -165,10 +165,8 @@ gboolean sink_query(Element& element, GstPad* pad, GstQuery* query);
 gboolean src_query(Element& element, GstPad* pad, GstQuery* query);
 /// The pad by which what arrives leaves; null for audio without audio_src.
 PadPtr way_out(Element& element, bool video);
-/// The caps of OTHER's peer as far as PAD can do them; OTHER may be null.
-void answer_caps(GstPad* pad, GstPad* other, GstQuery* query);
-/// The video's answer, as far as a seek would not be refused (seek.cpp).
-gboolean answer_seeking(Element& element, GstQuery* query);
+/// Of a source pad; what the element does not answer itself is SINK's source's.
+gboolean answer_downstream(Element& element, GstPad* pad, GstPad* sink, GstQuery* query);
 
 // latency.cpp
 /// Asks upstream anew.

@@ -66,14 +66,7 @@ gboolean drain(Element& element, GstQuery* query) {
   return TRUE;
 }
 
-}  // namespace
-
-PadPtr way_out(Element& element, bool video) {
-  const std::lock_guard lock(element.monitor->mutex);
-  GstPad* const pad = video ? element.pads.src : element.audio_output.pad();
-  return PadPtr(pad ? GST_PAD(gst_object_ref(pad)) : nullptr);
-}
-
+/// The caps of OTHER's peer as far as PAD can do them; OTHER may be null.
 void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
   GstCaps* filter = nullptr;
   gst_query_parse_caps(query, &filter);
@@ -85,6 +78,7 @@ void answer_caps(GstPad* pad, GstPad* other, GstQuery* query) {
   gst_query_set_caps_result(query, result.get());
 }
 
+/// The video's answer, as far as a seek would not be refused (seek.cpp).
 gboolean answer_seeking(Element& element, GstQuery* query) {
   if (!gst_pad_peer_query(element.pads.video, query)) return FALSE;
   GstFormat format = GST_FORMAT_UNDEFINED;
@@ -94,6 +88,14 @@ gboolean answer_seeking(Element& element, GstQuery* query) {
     gst_query_set_seeking(query, format, FALSE, begin, end);
   }
   return TRUE;
+}
+
+}  // namespace
+
+PadPtr way_out(Element& element, bool video) {
+  const std::lock_guard lock(element.monitor->mutex);
+  GstPad* const pad = video ? element.pads.src : element.audio_output.pad();
+  return PadPtr(pad ? GST_PAD(gst_object_ref(pad)) : nullptr);
 }
 
 gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
@@ -120,21 +122,25 @@ gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
   }
 }
 
-gboolean src_query(Element& element, GstPad* pad, GstQuery* query) {
+gboolean answer_downstream(Element& element, GstPad* pad, GstPad* sink, GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_LATENCY:
       return answer_latency(element, query);
     case GST_QUERY_SEEKING:
       return answer_seeking(element, query);
     case GST_QUERY_CAPS:
-      answer_caps(pad, element.pads.video, query);
+      answer_caps(pad, sink, query);
       return TRUE;
     case GST_QUERY_ACCEPT_CAPS:
     case GST_QUERY_SCHEDULING:
       return gst_pad_query_default(pad, GST_OBJECT(element.self), query);
     default:
-      return gst_pad_peer_query(element.pads.video, query);
+      return gst_pad_peer_query(sink, query);
   }
+}
+
+gboolean src_query(Element& element, GstPad* pad, GstQuery* query) {
+  return answer_downstream(element, pad, element.pads.video, query);
 }
 
 }  // namespace latentsync

@@ -20,7 +20,7 @@ class ClipPage {
            GstElement* element);
 
   Recorder& recorder() { return recorder_; }
-  /// A line that the user is told; warnings are shown.
+  /// A line that was printed for the user; warnings are shown on the page.
   void line(const std::string& text);
 
   /// Writes the file; a regular one is replaced at once. PROBLEM: why there is no output; else

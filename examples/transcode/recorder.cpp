@@ -17,8 +17,8 @@ constexpr GstClockTime kFirstWidth = GST_MSECOND;
 constexpr size_t kMostPictures = 15;
 /// Pixels of a picture of a face.
 constexpr int kFaceEdge = 320;
-/// What is told of frames that do not come out is forgotten in the end. The element holds fewer
-/// frames than these; pictures of them are large.
+/// Results and pictures of frames that are never output are dropped when more than these are kept.
+/// The element holds fewer frames; pictures are large.
 constexpr size_t kMostPending = 1024;
 constexpr size_t kMostArrived = 160;
 

@@ -86,7 +86,12 @@ TEST_F(LipsyncPlans, AreNotMadeAheadOfTime) {
   larger.resolution = 256;
   EXPECT_FALSE((*opened)->prepare({.frames = &frames, .audio = audio_}, larger));
   EXPECT_EQ((*opened)->memory_plan().resolution, 128);
-  EXPECT_TRUE(render(**opened, frames, larger));
+  bool encoded = false;
+  const auto rendered = (*opened)->render(
+      {.frames = &frames, .audio = audio_}, larger, {},
+      [&](const RenderProgress& progress) { encoded |= std::string(progress.stage) == "encode"; });
+  EXPECT_TRUE(rendered);
+  EXPECT_TRUE(encoded) << "it was prepared before";
 }
 
 // Weights that are in memory already need no room beside themselves.
