@@ -93,8 +93,8 @@ struct RenderSettings {
   int64_t resolution = 0;
   int64_t vae_batch = 0;  ///< frames at once; 0: the engine's own choice
   FaceSelect face_select = FaceSelect::kLargest;
-  double nearest_x = 0.5;  ///< for kNearest, in parts of the picture's width
-  double nearest_y = 0.5;  ///< of its height
+  double nearest_x = 0.5;       ///< for kNearest, in parts of the picture's width
+  double nearest_y = 0.5;       ///< of its height
   bool measure_mouths = false;  ///< FrameResult::mouth_opening is wanted: one more network a frame
 
   bool operator==(const RenderSettings&) const = default;
@@ -138,10 +138,10 @@ struct StageSeconds {
 struct WindowResult {
   std::vector<FrameResult> frames;
   StageSeconds seconds;
-  std::string rung;         ///< that it was rendered with (core/memory_plan.h)
-  int64_t memory_peak = 0;  ///< bytes: the most that the device (on a CPU: the engine's tensors)
-                            ///< held meanwhile, weights included
-  bool cached = false;      ///< nothing was denoised: the result cache had the window
+  std::string rung;           ///< that it was rendered with (core/memory_plan.h)
+  int64_t memory_peak = 0;    ///< bytes: the most that the device (on a CPU: the engine's tensors)
+                              ///< held meanwhile, weights included
+  bool cached = false;        ///< nothing was denoised: the result cache had the window
   std::string cache_warning;  ///< a sentence where the cache could not be read or written; the
                               ///< window was rendered all the same
 };
@@ -168,6 +168,11 @@ class WindowFrames {
   /// Asked once for each frame that is edited, after the last readable(), when its new pixels are
   /// ready to be written. The same size, format and contents.
   virtual Result<kernels::ImageView> writable(size_t frame) = 0;
+  /// For each frame in a CUDA device's memory that was written to, before render() returns: its new
+  /// pixels are there once EVENT has passed (a CUevent of the device's primary context, valid
+  /// during the call: a stream that needs it later is made to wait for it). Reading is over when
+  /// render() returns.
+  virtual void written(size_t frame, void* event) noexcept { (void)frame, (void)event; }
 };
 
 struct Window {
@@ -216,7 +221,7 @@ class Session {
   /// Does ahead of time what of a window does not depend on how the one before looks: faces, crops,
   /// audio features, the autoencoder's encoding. May be called by a second thread while render()
   /// runs, for the window that follows; render() of that window then takes the result, if its
-  /// frames (object, times, places in memory), audio, discontinuity and settings are the same. The
+  /// frames (times, places in memory), audio, discontinuity and settings are the same. The
   /// result is dropped by the render() of another window, by another prepare(), and where the
   /// window before fails: a failure here, too, costs time only. Frames are only read.
   virtual std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
@@ -225,14 +230,18 @@ class Session {
   /// The plan that is in force; another one after a render() that had to lower its rung, or read
   /// the device's free memory again. From any thread.
   virtual MemoryPlan memory_plan() const = 0;
+
+  /// At the end of the stream: waits until the cache's files are written. Empty, or a sentence
+  /// about what could not be written since the last window's WindowResult::cache_warning.
+  virtual std::string finish_cache() noexcept { return {}; }
 };
 
 /// Where finished windows are kept, by content (core/cache).
 struct CacheSettings {
   bool enabled = false;
-  std::string folder;         ///< made where it is missing; empty: latentsync in the user's cache
-                              ///< folder (XDG)
-  int64_t most_bytes = 0;     ///< that its files take; the least recently used go; 0: 10 GiB
+  std::string folder;      ///< made where it is missing; empty: latentsync in the user's cache
+                           ///< folder (XDG)
+  int64_t most_bytes = 0;  ///< that its files take; the least recently used go; 0: 10 GiB
 
   bool operator==(const CacheSettings&) const = default;
 };
@@ -245,6 +254,7 @@ struct PlanRequest {
   int64_t window_frames = 16;
   int64_t width = 1920;  ///< of the frames, pixels
   int64_t height = 1080;
+  int64_t frame_bytes = 0;  ///< of frames in the device's memory that the caller holds, altogether
 };
 
 /// Networks in memory; may be used by several threads, one window at a time.
@@ -286,7 +296,7 @@ class Engine {
 /// where VERSION is not the library's own kEngineVersion. Raise it with every change of this
 /// header.
 inline constexpr char kEngineEntry[] = "latentsync_engine";
-inline constexpr int kEngineVersion = 4;
+inline constexpr int kEngineVersion = 5;
 using EngineEntry = Engine* (*)(int version);
 
 }  // namespace latentsync

@@ -77,6 +77,9 @@ struct ImageView {
   /// field's samples stand where they stand in the frame.
   Field field = Field::kAll;
   int device = kSystemMemory;  ///< kSystemMemory, or the CUDA device's number
+  /// CUDA memory: a CUevent of the device's primary context behind which all work on the pixels is
+  /// ordered; null where they are ready.
+  void* ready_event = nullptr;
 };
 
 /// Number of planes that a format has.
