@@ -98,6 +98,7 @@ GstFlowReturn chain_video(Element& element, GstPad* pad, GstBuffer* raw) {
   BufferPtr buffer(raw);
   GST_LOG_OBJECT(pad, "arrived: %" GST_PTR_FORMAT, raw);
   if (element.ask_latency) look_up_latency(element);
+  look_at_memory(element, raw);
   int held;
   {
     const std::lock_guard lock(element.monitor->mutex);

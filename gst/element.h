@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gst/cuda/device.h"
 #include "gst/guard.h"
 #include "gst/input/input.h"
 #include "gst/input/pool_check.h"
@@ -38,6 +39,12 @@ struct Element final : WorkerListener {
 
   bool is_video(const GstPad* pad) const { return pad == pads.video; }
 
+  /// Null where there is no device, or none is to be used.
+  std::shared_ptr<cuda::PrimaryContext> cuda_context() const {
+    const std::lock_guard lock(cuda_mutex);
+    return cuda;
+  }
+
   Settings snapshot() {
     std::lock_guard lock(settings_mutex);
     return settings;
@@ -69,6 +76,11 @@ struct Element final : WorkerListener {
 
   /// Upstream's latency has to be looked up: at the first buffer, and after a pad was linked.
   std::atomic<bool> ask_latency = true;
+
+  mutable std::mutex cuda_mutex;
+  std::shared_ptr<cuda::PrimaryContext> cuda;  ///< guarded by it; from NULL->READY to NULL
+  /// The model is not on that device, which "auto" may mean.
+  std::atomic<bool> model_is_elsewhere = false;
 
   std::mutex seek_mutex;  ///< guards the last seek; not held while it is made
   guint32 seek_seqnum = GST_SEQNUM_INVALID;
@@ -167,6 +179,18 @@ gboolean src_query(Element& element, GstPad* pad, GstQuery* query);
 PadPtr way_out(Element& element, bool video);
 /// Of a source pad; what the element does not answer itself is SINK's source's.
 gboolean answer_downstream(Element& element, GstPad* pad, GstPad* sink, GstQuery* query);
+
+// contexts.cpp
+/// NULL to READY: which GPU is to be used, if any, and by which context.
+void find_device(Element& element);
+void forget_device(Element& element);
+/// A CONTEXT query; false where it is about something else, or there is no device.
+bool answer_context(Element& element, GstQuery* query);
+/// The pools of an ALLOCATION query for CAPS of device memory: those that are of the element's
+/// context, or one of the element's own, with room for HELD buffers.
+void answer_device_allocation(Element& element, GstQuery* query, GstCaps* caps, guint held);
+/// Posts a warning, once, for a frame in device memory that has to be copied to be edited.
+void look_at_memory(Element& element, GstBuffer* buffer);
 
 // latency.cpp
 /// Asks upstream anew.

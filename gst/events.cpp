@@ -58,13 +58,17 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
   if (!gst_video_info_from_caps(&info, caps)) return unreadable_caps(caps);
   element.pools.reset();
   element.worker->set_frame_size(GST_VIDEO_INFO_WIDTH(&info), GST_VIDEO_INFO_HEIGHT(&info));
+  const bool on_device = cuda::is_device_caps(caps);
   bool latency_changed;
+  int held;
   {
     const std::lock_guard lock(element.monitor->mutex);
     element.input.video.set_caps(info, std::move(event));
     latency_changed = update_own_latency(element);
+    held = element.source.most_held();
     element.monitor->notify();
   }
+  element.worker->set_held_bytes(on_device ? held * cuda::frame_bytes(info) : 0);
   if (latency_changed) post_latency(element);
   return std::nullopt;
 }

@@ -74,10 +74,16 @@ GST_DEBUG_CATEGORY(latentsync_debug);
   "{ NV12, I420, P010_10LE, Y42B, Y444, YUY2, RGB, BGR, RGBA, BGRA, RGBx, BGRx" \
   ", I420_10LE, I422_10LE, Y444_10LE, UYVY, v210, A420, ARGB, ABGR, xRGB, xBGR" \
   ", A420_10LE, A422_10LE, A444_10LE, GBR, GBRA, GBR_10LE, GBRA_10LE }"
-#define VIDEO_CAPS                                            \
-  "video/x-raw, format = (string) " VIDEO_FORMATS             \
+// Those of them that GStreamer's CUDA library allocates, in every version.
+#define DEVICE_FORMATS                                                          \
+  "{ NV12, I420, P010_10LE, Y42B, Y444, YUY2, RGB, BGR, RGBA, BGRA, RGBx, BGRx" \
+  ", I420_10LE, I422_10LE, UYVY, ARGB, ABGR, GBR, GBRA }"
+#define VIDEO_SIZES                                           \
   ", width = (int) [ 1, 32768 ], height = (int) [ 1, 32768 ]" \
   ", framerate = (fraction) [ 0, max ]"
+#define VIDEO_CAPS                                            \
+  "video/x-raw, format = (string) " VIDEO_FORMATS VIDEO_SIZES \
+  "; video/x-raw(memory:CUDAMemory), format = (string) " DEVICE_FORMATS VIDEO_SIZES
 #define AUDIO_CAPS GST_AUDIO_CAPS_MAKE(GST_AUDIO_FORMATS_ALL) ", layout = (string) interleaved"
 
 static GstStaticPadTemplate video_template = GST_STATIC_PAD_TEMPLATE(
@@ -139,6 +145,7 @@ void Element::model_loading(double part, const char* what) {
 
 void Element::model_loaded(const ModelInfo& info, const RenderSettings& resolved, bool was_loaded) {
   reporter.set_model(info, resolved);
+  model_is_elsewhere = info.device == "cpu";
   GST_DEBUG_OBJECT(self, "model %s on %s in %s%s", info.name.c_str(), info.device.c_str(),
                    info.precision.c_str(), was_loaded ? ", still loaded" : "");
   if (!was_loaded) {
@@ -205,6 +212,7 @@ std::shared_ptr<Worker> new_worker(Element& element, const Settings& settings, i
   options.context = settings.audio_context;
   options.lookahead_ns = static_cast<int64_t>(settings.audio_lookahead);
   options.cache = settings.disk_cache;
+  options.cuda = element.cuda_context();
   return std::make_shared<Worker>(*element.engine, element, options);
 }
 
@@ -219,6 +227,7 @@ bool start(Element& element) {
   const int64_t seed = settings.seed < 0 ? draw_seed() : settings.seed;
   if (settings.seed < 0) element.reporter.post_seed(seed);
   element.ask_latency = true;
+  element.model_is_elsewhere = false;
   element.seek_seqnum = GST_SEQNUM_INVALID;
   {
     const std::lock_guard lock(element.monitor->mutex);
@@ -297,6 +306,7 @@ GstStateChangeReturn change_state(Element& element, GstStateChange transition) {
   switch (transition) {
     case GST_STATE_CHANGE_NULL_TO_READY:
       if (!load_engine(element)) return GST_STATE_CHANGE_FAILURE;
+      find_device(element);
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
       if (!start(element)) return GST_STATE_CHANGE_FAILURE;
@@ -321,7 +331,10 @@ GstStateChangeReturn change_state(Element& element, GstStateChange transition) {
     end_stop(element);
   }
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY && !failed) end_stop(element);
-  if (transition == GST_STATE_CHANGE_READY_TO_NULL) element.model.reset();
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL) {
+    element.model.reset();
+    forget_device(element);
+  }
   return result;
 }
 

@@ -36,6 +36,10 @@ gboolean answer_allocation(Element& element, GstQuery* query) {
   if (!gst_pad_peer_query(element.pads.src, query)) {
     GST_DEBUG_OBJECT(element.self, "downstream does not answer ALLOCATION");
   }
+  if (cuda::is_device_caps(caps)) {
+    answer_device_allocation(element, query, caps, held);
+    return TRUE;
+  }
   bool offered = false;
   for (guint i = 0; i < gst_query_get_n_allocation_pools(query); ++i) {
     GstBufferPool* pool = nullptr;
@@ -115,6 +119,9 @@ gboolean sink_query(Element& element, GstPad* pad, GstQuery* query) {
       return video && drain(element, query);
     case GST_QUERY_SCHEDULING:
       return gst_pad_query_default(pad, parent, query);
+    case GST_QUERY_CONTEXT:
+      if (video && answer_context(element, query)) return TRUE;
+      [[fallthrough]];
     default: {
       const PadPtr out = way_out(element, video);
       return out && gst_pad_peer_query(out.get(), query);
@@ -134,6 +141,9 @@ gboolean answer_downstream(Element& element, GstPad* pad, GstPad* sink, GstQuery
     case GST_QUERY_ACCEPT_CAPS:
     case GST_QUERY_SCHEDULING:
       return gst_pad_query_default(pad, GST_OBJECT(element.self), query);
+    case GST_QUERY_CONTEXT:
+      if (sink == element.pads.video && answer_context(element, query)) return TRUE;
+      [[fallthrough]];
     default:
       return gst_pad_peer_query(sink, query);
   }

@@ -208,7 +208,9 @@ Failure uncopied_frame(GstBuffer* buffer) {
           "buffer of " + std::to_string(gst_buffer_get_size(buffer)) + " bytes"};
 }
 
-MappedFrames::MappedFrames(FrameGroup& group, SpareBuffers* spare) : spare_(spare) {
+MappedFrames::MappedFrames(FrameGroup& group, SpareBuffers* spare,
+                           std::shared_ptr<const cuda::PrimaryContext> cuda)
+    : spare_(spare), cuda_(std::move(cuda)), order_(cuda_) {
   for (Item& item : group.items) {
     if (auto* frame = std::get_if<Frame>(&item)) frames_.push_back({frame});
   }
@@ -223,8 +225,17 @@ void MappedFrames::unmap(Mapping& mapping) {
   mapping.mapped = false;
 }
 
+Result<kernels::ImageView> MappedFrames::view(const Mapping& mapping) const {
+  auto view = image_view(mapping.video);
+  if (view && mapping.ready) {
+    view->device = cuda_->device();
+    view->ready_event = mapping.ready;
+  }
+  return view;
+}
+
 Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
-  if (mapping.mapped && mapping.writing == writing) return image_view(mapping.video);
+  if (mapping.mapped && mapping.writing == writing) return view(mapping);
   unmap(mapping);
   Frame& frame = *mapping.frame;
   if (writing && !gst_buffer_is_writable(frame.buffer.get())) {
@@ -232,8 +243,10 @@ Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
     if (!copy) return uncopied_frame(frame.buffer.get());
     frame.buffer = std::move(copy);
   }
+  const bool on_device = cuda_ && cuda_->holds(frame.buffer.get());
   // The memory may be shared even where the buffer is not; mapping it for writing copies it then.
-  const auto flags = static_cast<GstMapFlags>(writing ? GST_MAP_READWRITE : GST_MAP_READ);
+  const auto flags = static_cast<GstMapFlags>((writing ? GST_MAP_READWRITE : GST_MAP_READ) |
+                                              (on_device ? cuda::kMapDevice : 0));
   mapping.video = {};
   if (!gst_video_frame_map(&mapping.video, frame.format.get(), frame.buffer.get(), flags)) {
     return unreadable("buffer of " + std::to_string(gst_buffer_get_size(frame.buffer.get())) +
@@ -242,7 +255,12 @@ Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
   }
   mapping.mapped = true;
   mapping.writing = writing;
-  return image_view(mapping.video);
+  mapping.ready = nullptr;
+  // Only now: mapping may have copied the pixels.
+  if (on_device && !(mapping.ready = order_.ready(frame.buffer.get()))) {
+    if (auto failure = order_.finish()) return std::move(*failure);
+  }
+  return view(mapping);
 }
 
 Result<kernels::ImageView> MappedFrames::readable(size_t frame) {
@@ -254,6 +272,10 @@ Result<kernels::ImageView> MappedFrames::writable(size_t frame) {
     return Failure{ErrorCode::kCancelled, "The window came too late for its frames."};
   }
   return map(frames_[frame], true);
+}
+
+void MappedFrames::written(size_t frame, void* event) noexcept {
+  if (frames_[frame].ready) order_.written(frames_[frame].frame->buffer.get(), event);
 }
 
 }  // namespace latentsync

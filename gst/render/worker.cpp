@@ -170,6 +170,11 @@ void Worker::set_frame_size(int width, int height) {
   options_.request.height = height;
 }
 
+void Worker::set_held_bytes(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  options_.request.frame_bytes = bytes;
+}
+
 void Worker::tell(const MemoryPlan& plan) {
   if (rung_ == plan.rung().rung) return;
   rung_ = plan.rung().rung;
@@ -242,6 +247,7 @@ std::optional<Failure> Worker::open(AudioContext context) {
   if (!session) return session.failure();
   session_ = std::move(*session);
   planned_pixels_ = request.width * request.height;
+  planned_bytes_ = request.frame_bytes;
   tell(session_->memory_plan());
   return std::nullopt;
 }
@@ -249,9 +255,16 @@ std::optional<Failure> Worker::open(AudioContext context) {
 /// Its frames are larger than those that the memory is planned for. Where nothing of the windows
 /// before counts, a new session plans anew and loses nothing but tracks that end there anyway.
 bool Worker::outgrows(const Job& job) const {
+  if (job.context != AudioContext::kSliding || !job.group.discontinuity) return false;
   const GstVideoInfo& info = *job.group.frame(0).format;
-  return job.context == AudioContext::kSliding && job.group.discontinuity &&
-         int64_t{GST_VIDEO_INFO_WIDTH(&info)} * GST_VIDEO_INFO_HEIGHT(&info) > planned_pixels_;
+  const int64_t pixels = int64_t{GST_VIDEO_INFO_WIDTH(&info)} * GST_VIDEO_INFO_HEIGHT(&info);
+  return pixels > planned_pixels_ || request().frame_bytes > planned_bytes_;
+}
+
+std::shared_ptr<const cuda::PrimaryContext> Worker::frames_device() const {
+  const auto& cuda = options_.cuda;
+  if (!cuda || model()->info().device != "cuda:" + std::to_string(cuda->device())) return nullptr;
+  return cuda;
 }
 
 Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
@@ -277,12 +290,15 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
 }
 
 Result<WindowResult> Worker::render_frames(Job& job, const std::stop_token& stop) {
-  MappedFrames frames(job.group, job.spare.get());
+  MappedFrames frames(job.group, job.spare.get(), frames_device());
   Window window{&frames,         job.group.discontinuity, job.audio,
                 job.audio_start, job.deadline_ns,         job.at_rest};
-  return session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
+  auto result = session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
     listener_.window_progress(job, progress);
   });
+  if (!result) return result;
+  if (auto failure = frames.finish()) return std::move(*failure);
+  return result;
 }
 
 void Worker::render() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/engine.h"
+#include "gst/cuda/device.h"
 #include "gst/input/frame_group.h"
 #include "gst/render/spare_buffers.h"
 
@@ -68,6 +69,9 @@ class Worker {
     AudioContext context = AudioContext::kSliding;
     int64_t lookahead_ns = 0;
     CacheSettings cache;
+    /// Of the device that the request names; null where there is none. Frames in its memory stay
+    /// there if the model is on it.
+    std::shared_ptr<const cuda::PrimaryContext> cuda;
   };
 
   Worker(Engine& engine, WorkerListener& listener, Options options);
@@ -76,6 +80,8 @@ class Worker {
 
   /// What the memory is planned for, from the next plan or session on.
   void set_frame_size(int width, int height);
+  /// Likewise: of the frames in the device's memory that the element holds at most.
+  void set_held_bytes(int64_t bytes);
 
   /// The model is loaded, and no job is being rendered or waits to be taken.
   bool idle() const;
@@ -109,6 +115,7 @@ class Worker {
   Result<std::shared_ptr<Model>> load_model();
   std::optional<Failure> open(AudioContext context);
   bool outgrows(const Job& job) const;
+  std::shared_ptr<const cuda::PrimaryContext> frames_device() const;
   PlanRequest request() const;
   void tell(const MemoryPlan& plan);
   void render();
@@ -132,6 +139,7 @@ class Worker {
   std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
   std::optional<Rung> rung_;          ///< of the thread; of the plan that was posted last
   int64_t planned_pixels_ = 0;        ///< of the thread; of a frame that the session is for
+  int64_t planned_bytes_ = 0;         ///< likewise, of frames in the device's memory
   std::jthread thread_;
 };
 

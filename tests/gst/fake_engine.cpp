@@ -1,6 +1,7 @@
 #include "tests/gst/fake_engine.h"
 
 #include "tests/gst/fake_control.h"
+#include "tests/gst/fake_device.h"
 #include "tests/gst/fake_picture.h"
 #include "tests/gst/fake_plan.h"
 
@@ -110,8 +111,10 @@ class FakeSession final : public Session {
   std::optional<StageSeconds> take_time(const WindowRecord& record, const Behaviour& behaviour,
                                         const std::stop_token& stop,
                                         const RenderProgressCallback& progress);
-  Result<std::vector<kernels::ImageView>> read(WindowFrames& frames, WindowRecord& record) const;
-  Result<WindowResult> write(WindowFrames& frames, const std::vector<kernels::ImageView>& views,
+  Result<std::vector<kernels::ImageView>> read(WindowFrames& frames, DeviceWork& work,
+                                               WindowRecord& record) const;
+  Result<WindowResult> write(WindowFrames& frames, DeviceWork& work,
+                             const std::vector<kernels::ImageView>& views,
                              const WindowRecord& record, const Behaviour& behaviour);
   Result<WindowResult> render_recorded(const Window& window, WindowRecord& record,
                                        const Behaviour& behaviour, const std::stop_token& stop,
@@ -213,20 +216,23 @@ std::optional<StageSeconds> FakeSession::take_time(const WindowRecord& record,
   return StageSeconds{0.001, 0.002, 0.003, 0.004, 0.005, 0.006};
 }
 
-Result<std::vector<kernels::ImageView>> FakeSession::read(WindowFrames& frames,
+Result<std::vector<kernels::ImageView>> FakeSession::read(WindowFrames& frames, DeviceWork& work,
                                                           WindowRecord& record) const {
   std::vector<kernels::ImageView> views;
   for (size_t frame = 0; frame < record.times.size(); ++frame) {
     const Result<kernels::ImageView> view = frames.readable(frame);
     if (!view) return view.failure();
     views.push_back(*view);
-    record.pictures.push_back(picture_hash(*view));
+    const Result<uint64_t> hash = work.hash(*view);
+    if (!hash) return hash.failure();
+    record.pictures.push_back(*hash);
+    record.devices.push_back(view->device);
     record.scans.push_back(view->scan);
   }
   return views;
 }
 
-Result<WindowResult> FakeSession::write(WindowFrames& frames,
+Result<WindowResult> FakeSession::write(WindowFrames& frames, DeviceWork& work,
                                         const std::vector<kernels::ImageView>& views,
                                         const WindowRecord& record, const Behaviour& behaviour) {
   const uint64_t seed = window_hash(record);
@@ -235,10 +241,14 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
     const int64_t time = record.times[frame];
     const kernels::ImageView& view = views[frame];
     FrameResult& made = result.frames.emplace_back();
-    if (picture_hash(view) != record.pictures[frame]) {
+    const Result<uint64_t> seen = work.hash(view);
+    if (!seen) return seen.failure();
+    if (*seen != record.pictures[frame]) {
       violation("a frame's pixels changed while it was being rendered");
     }
-    const bool marked = view.planes[0].data[0] == behaviour.no_face_mark;
+    const Result<uint8_t> mark = work.first_byte(view);
+    if (!mark) return mark.failure();
+    const bool marked = *mark == behaviour.no_face_mark;
     const bool no_face =
         std::any_of(behaviour.no_face.begin(), behaviour.no_face.end(),
                     [&](const auto& range) { return time >= range.first && time <= range.second; });
@@ -246,15 +256,17 @@ Result<WindowResult> FakeSession::write(WindowFrames& frames,
     if (behaviour.write_delay.count() > 0) std::this_thread::sleep_for(behaviour.write_delay);
     const Result<kernels::ImageView> writable = frames.writable(frame);
     if (!writable) return writable.failure();
+    const Result<uint64_t> found = work.hash(*writable);
+    if (!found) return found.failure();
     if (writable->width != view.width || writable->height != view.height ||
-        writable->format != view.format || picture_hash(*writable) != record.pictures[frame]) {
+        writable->format != view.format || *found != record.pictures[frame]) {
       violation("writable() is another picture than readable()");
     }
     Hash hash;
     hash.add(seed);
     hash.add(frame);
     hash.add(record.pictures[frame]);
-    scramble(*writable, hash.value());
+    if (auto failure = work.scramble(*writable, hash.value(), frames, frame)) return *failure;
     const Area area = edited_area(view.width, view.height);
     made = {
         FrameOutcome::kEdited,
@@ -276,7 +288,8 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
                                                   const Behaviour& behaviour,
                                                   const std::stop_token& stop,
                                                   const RenderProgressCallback& progress) {
-  const Result<std::vector<kernels::ImageView>> views = read(*window.frames, record);
+  DeviceWork work(info_.device);
+  const Result<std::vector<kernels::ImageView>> views = read(*window.frames, work, record);
   if (!views) return views.failure();
   const auto seconds = take_time(record, behaviour, stop, progress);
   if (!seconds) return cancelled();
@@ -290,7 +303,7 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
     plan_ = lowered(std::move(plan_), 1);
   }
   if (window.discontinuity) lead_in_.clear();
-  Result<WindowResult> result = write(*window.frames, *views, record, behaviour);
+  Result<WindowResult> result = write(*window.frames, work, *views, record, behaviour);
   if (result) result->seconds = *seconds;
   ++rendered_;
   lead_in_.insert(lead_in_.end(), record.times.begin(), record.times.end());
@@ -336,7 +349,7 @@ class FakeModel final : public Model {
   explicit FakeModel(const ModelSettings& settings) : folder_(settings.folder) {
     const Behaviour behaviour = behaviour_for(folder_);
     info_ = {"fake",
-             settings.device == "auto" ? "cpu" : settings.device,
+             settings.device == "auto" ? "cpu" : full_name(settings.device),
              "float32",
              settings.vae == VaeChoice::kTiny ? "tiny" : "full",
              behaviour.resolution,
@@ -417,7 +430,7 @@ class FakeEngine final : public Engine {
     }
     if (stop.stop_requested()) return cancelled();
     if (behaviour.load_failure) return failure(*behaviour.load_failure, "load()");
-    if (settings.device.starts_with("cuda")) {
+    if (settings.device.starts_with("cuda") && !has_device(settings.device)) {
       return Failure{ErrorCode::kDevice, "There is no CUDA device here; set device=cpu.", {}};
     }
     if (progress) progress(1.0, "fake weights");

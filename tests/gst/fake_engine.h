@@ -52,6 +52,7 @@ struct WindowRecord {
   uint64_t session = 0;  ///< counts from 1
   std::vector<int64_t> times;
   std::vector<uint64_t> pictures;  ///< picture_hash() of each frame
+  std::vector<int> devices;        ///< where each frame lay
   std::vector<kernels::Scan> scans;
   bool discontinuity = false;
   AudioRange needed;

@@ -99,14 +99,22 @@ Area edited_area(int width, int height) {
   return {left, top, right, bottom};
 }
 
+std::vector<PlaneBytes> plane_bytes(const ImageView& image) {
+  std::vector<PlaneBytes> planes;
+  for (const Layout& layout : layouts(image.format)) {
+    planes.push_back(
+        {groups(image.width, layout.across) * layout.bytes, groups(image.height, layout.down)});
+  }
+  return planes;
+}
+
 uint64_t picture_hash(const ImageView& image) {
   Hash hash;
-  const std::vector<Layout> planes = layouts(image.format);
+  const std::vector<PlaneBytes> planes = plane_bytes(image);
   for (size_t plane = 0; plane < planes.size(); ++plane) {
-    const Layout& layout = planes[plane];
-    const auto bytes = static_cast<size_t>(groups(image.width, layout.across) * layout.bytes);
-    for (int row = 0; row < groups(image.height, layout.down); ++row) {
-      hash.add(image.planes[plane].data + row * image.planes[plane].stride, bytes);
+    for (int64_t row = 0; row < planes[plane].rows; ++row) {
+      hash.add(image.planes[plane].data + row * image.planes[plane].stride,
+               static_cast<size_t>(planes[plane].row_bytes));
     }
   }
   return hash.value();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace latentsync::fake {
 
@@ -32,6 +33,13 @@ class Hash {
   }
   uint64_t state_ = 0xcbf29ce484222325ULL;
 };
+
+/// The visible part of a plane.
+struct PlaneBytes {
+  int64_t row_bytes;
+  int64_t rows;
+};
+std::vector<PlaneBytes> plane_bytes(const kernels::ImageView& image);
 
 /// Fills edited_area() of all planes with what SEED gives.
 void scramble(const kernels::ImageView& image, uint64_t seed);
