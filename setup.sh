@@ -45,7 +45,8 @@ table=meson/libtorch-wheels.txt
 packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgmock-dev libpng-dev libxxhash-dev python3 python3-pip
   python3-venv libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
-  gstreamer1.0-libav gstreamer1.0-nice python3-gi gir1.2-gst-rtsp-server-1.0 ffmpeg espeak-ng)
+  gstreamer1.0-libav gstreamer1.0-nice python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gir1.2-gtk-3.0
+  gstreamer1.0-gtk3 xvfb xauth ffmpeg espeak-ng patchelf)
 # A browser without a screen, for one test; other distributions have none of this name.
 ! grep -qsx 'ID=debian' /etc/os-release || packages+=(chromium-headless-shell)
 if [ "$only_print" = yes ]; then
@@ -135,7 +136,7 @@ toolkit_folder() {
 
 wanted_stamp() {
   printf 'choice %s\npart %s\nbundled %s\nwheels %s\n' "$choice" "$part" "$bundled" \
-    "$(cat "$table" meson/unpack_wheels.py | sha256sum | cut -c1-64)"
+    "$(cat "$table" meson/unpack_wheels.py meson/own_libraries.py | sha256sum | cut -c1-64)"
 }
 
 # Prints the libraries that the loader would not find, if any.
@@ -194,6 +195,7 @@ install_libtorch() {
     die "pip could not download LibTorch's wheels (see above); is a package registry reachable?"
   say "unpacking"
   "$python" meson/unpack_wheels.py "$work/wheels" "$work/libtorch" "$part"
+  "$python" meson/own_libraries.py "$work/libtorch/lib"
 
   local lost
   lost=$(unresolved "$work/libtorch")

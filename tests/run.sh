@@ -105,7 +105,13 @@ for suite in build/tests/*-tests build/tests/gst/*-tests; do
     *) run_suite "$suite" 600 ;;
   esac
 done
-if [ "$filter" = '*' ]; then run_check engine-links meson test -C build --no-rebuild engine-links; fi
+if [ "$filter" = '*' ]; then
+  run_check engine-links meson test -C build --no-rebuild engine-links
+  # Only setup.sh's LibTorch can be packaged.
+  if [ -e build/gst/libgstlatentsync.so ] && ldd build/liblatentsync-engine.so | grep liblsync_cpu >/dev/null; then
+    run_check package tests/package.sh build
+  fi
+fi
 
 [ ${#skipped[@]} = 0 ] || echo "skipped: ${skipped[*]}"
 echo "$passed passed, $failed failed"

@@ -36,6 +36,11 @@ std::vector<fs::path> usual_folders() {
   std::vector<fs::path> folders;
   const auto own = own_folder();
   if (!own.empty()) folders = {own / "models/face", own.parent_path() / "models/face"};
+  // lib/ and lib/TRIPLET/ of an installation that was moved
+  for (auto prefix = own.parent_path(); prefix.has_relative_path() && folders.size() < 4;
+       prefix = prefix.parent_path()) {
+    folders.push_back(prefix / "share/latentsync/models/face");
+  }
   folders.emplace_back(fs::path(kInstalledModels) / "face");
   return folders;
 }

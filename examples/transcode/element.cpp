@@ -20,6 +20,24 @@ fs::path own_folder() {
   return failure ? fs::path() : program.parent_path();
 }
 
+struct Place {
+  fs::path plugin;  ///< empty: where GStreamer looks
+  fs::path presets;
+};
+
+/// In the build folder, or in an installation, wherever it was moved.
+Place own_place() {
+  const fs::path built = own_folder() / "../..";
+  const fs::path prefix = own_folder() / "..";
+  std::error_code failure;
+  for (const Place& place : {Place{built / "gst", built / "../gst/presets"},
+                             Place{prefix / LATENTSYNC_PLUGINS, prefix / LATENTSYNC_PRESETS}}) {
+    const fs::path plugin = place.plugin / "libgstlatentsync.so";
+    if (fs::exists(plugin, failure)) return {plugin, place.presets};
+  }
+  return {{}, fs::path(LATENTSYNC_PREFIX) / LATENTSYNC_PRESETS};
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -85,18 +103,14 @@ std::string expected(GParamSpec* property) {
 }  // namespace
 
 void find_plugin() {
-  const fs::path built = own_folder() / "../../gst/libgstlatentsync.so";
-  std::error_code failure;
-  const bool in_build = fs::exists(built, failure);
-  const fs::path presets =
-      in_build ? own_folder() / "../../../gst/presets" : fs::path(LATENTSYNC_PRESET_FOLDER);
-  gst_preset_set_app_dir(presets.lexically_normal().c_str());
-  if (in_build) {
+  const Place place = own_place();
+  gst_preset_set_app_dir(place.presets.lexically_normal().c_str());
+  if (!place.plugin.empty()) {
     GError* error = nullptr;
-    GstPlugin* plugin = gst_plugin_load_file(built.c_str(), &error);
+    GstPlugin* plugin = gst_plugin_load_file(place.plugin.c_str(), &error);
     const ErrorPtr owner(error);
     if (plugin == nullptr) {
-      throw Problem(built.lexically_normal().string() + ": the plugin cannot be loaded (" +
+      throw Problem(place.plugin.lexically_normal().string() + ": the plugin cannot be loaded (" +
                     one_line(error->message) + ")");
     }
     gst_object_unref(plugin);

@@ -5,8 +5,8 @@
 
 namespace latentsync::transcode {
 
-/// The plugin and the presets of the build that this program is part of, or else the installed
-/// ones. Throws Problem: there is no plugin.
+/// The plugin and the presets of the build or the installation that this program is part of, or
+/// else those that GStreamer finds. Throws Problem: there is no plugin.
 void find_plugin();
 
 /// A new `latentsync` with audio-context=whole and disk-cache=true, then the preset, then the

@@ -1,5 +1,7 @@
 #include "gst/render/engine_loader.h"
 
+#include "gst/own_libtorch.h"
+
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
@@ -55,6 +57,14 @@ fs::path loaded_libtorch() {
   return found;
 }
 
+/// The LibTorch whose symbols every library of this process finds before its own, or empty: the
+/// program links it, it is preloaded, or it was opened with RTLD_GLOBAL.
+fs::path global_libtorch() {
+  void* symbol = dlsym(RTLD_DEFAULT, "_ZN2at13globalContextEv");  // at::globalContext()
+  Dl_info info = {};
+  return symbol && dladdr(symbol, &info) && info.dli_fname ? info.dli_fname : "";
+}
+
 /// The first one that the loader finds in LD_LIBRARY_PATH, or empty.
 fs::path preferred_libtorch() {
   const char* folders = std::getenv("LD_LIBRARY_PATH");
@@ -75,6 +85,12 @@ std::string loading_problem(const std::string& engine, std::string_view reason,
                             const fs::path& other) {
   const auto says = [&](const char* words) { return reason.find(words) != std::string_view::npos; };
   const bool mismatch = says("undefined symbol") || says("version `");
+  if (mismatch && kOwnLibTorch && !other.empty()) {
+    return "The engine library " + engine +
+           " cannot use the CUDA libraries that this process has loaded for another LibTorch, " +
+           other.string() + ". Use the PyTorch of version " + kLibTorch +
+           ", or run the element in a process of its own.";
+  }
   if (mismatch && !other.empty()) {
     return "The engine library " + engine + " needs LibTorch " + kLibTorch +
            ", but this process uses another one, " + other.string() +
@@ -109,8 +125,22 @@ Result<Engine*> load_engine() {
                        LATENTSYNC_LIBRARY_FOLDER};
   }
   // RTLD_LOCAL: LibTorch's symbols are not the process's. RTLD_NODELETE: nor can it be unloaded.
+  constexpr int kMode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
   const fs::path loaded = loaded_libtorch();
-  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  void* library = dlopen(file.c_str(), kMode | RTLD_NOLOAD);
+  if (!library && kOwnLibTorch) {
+    if (const fs::path global = global_libtorch(); !global.empty()) {
+      return Failure{
+          ErrorCode::kUnsupported,
+          "The engine library " + file.string() +
+              " cannot be loaded beside another LibTorch that all libraries of the "
+              "process use, " +
+              global.string() +
+              ". Open that one with RTLD_LOCAL, as Python does by itself (no LD_PRELOAD, "
+              "no TORCH_USE_RTLD_GLOBAL), or run the element in a process of its own."};
+    }
+  }
+  if (!library) library = dlopen(file.c_str(), kMode);
   if (!library) {
     const char* words = dlerror();
     const std::string reason = words ? words : "";
@@ -132,8 +162,14 @@ Result<Engine*> load_engine() {
 
 std::string default_model_path() {
   std::error_code error;
-  const fs::path in_source = plugin_folder().parent_path().parent_path() / "models" / "demo";
+  const fs::path above = plugin_folder().parent_path().parent_path();
+  const fs::path in_source = above / "models" / "demo";
   if (fs::exists(in_source, error)) return in_source.string();
+  // Above lib/gstreamer-1.0 and lib/TRIPLET/gstreamer-1.0 of an installation that was moved.
+  for (const fs::path& prefix : {above, above.parent_path()}) {
+    const fs::path moved = prefix / "share" / "latentsync" / "models" / "demo";
+    if (fs::exists(moved, error)) return moved.string();
+  }
   return LATENTSYNC_DATA_FOLDER "/latentsync/models/demo";
 }
 

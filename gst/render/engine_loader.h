@@ -14,7 +14,7 @@ namespace latentsync {
 Result<Engine*> load_engine();
 
 /// The folder of the demo model: models/demo of the source tree when the plugin lies in its build
-/// folder, else where it is installed.
+/// folder, else that of the installation which the plugin lies in.
 std::string default_model_path();
 
 }  // namespace latentsync

@@ -1,0 +1,100 @@
+#include "tests/gst/process.h"
+#include "tests/gst/support.h"
+#include "tests/support/temporary_folder.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace latentsync::test {
+namespace {
+
+constexpr char kPrograms[] = LATENTSYNC_SOURCE_ROOT "/examples/apps/";
+constexpr int kFrames = 40;
+constexpr int kFrameBytes = 64 * 48 * 3;
+
+/// The programs of examples/apps with a small clip and the fake engine.
+class Apps : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TemporaryFolder>();
+    make(
+        "gst-launch-1.0 -q videotestsrc num-buffers=40 ! "
+        "video/x-raw,format=RGB,width=64,height=48,framerate=25/1 ! tee name=t ! queue ! filesink "
+        "location=in.rgb t. ! queue ! videoconvert ! x264enc key-int-max=10 ! mp4mux ! filesink "
+        "location=in.mp4 audiotestsrc wave=ticks num-buffers=80 samplesperbuffer=320 ! "
+        "audio/x-raw,rate=16000,channels=1 ! wavenc ! filesink location=speech.wav");
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+  void SetUp() override { watch(std::chrono::seconds(60)); }
+
+  static Finished launch(const std::string& command) {
+    return run_process("cd '" + folder_->path().string() + "' && timeout -k 2 40 " + command);
+  }
+  static void make(const std::string& command) {
+    const Finished made = launch(command);
+    ASSERT_EQ(made.status, 0) << made.output;
+  }
+  static std::filesystem::path file(const char* name) { return *folder_ / name; }
+  /// Debian's Python: it has the bindings.
+  static std::string python(const std::string& program) {
+    return std::string("/usr/bin/python3 ") + kPrograms + program;
+  }
+  static std::string window() {
+    return "env LOUDSPEAKER='fakesink sync=true' xvfb-run -a " + python("window.py") +
+           " in.mp4 speech.wav ";
+  }
+
+  static std::unique_ptr<TemporaryFolder> folder_;
+};
+std::unique_ptr<TemporaryFolder> Apps::folder_;
+
+// The window plays to the end and closes, without a critical message.
+TEST_F(Apps, WindowPlaysToTheEnd) {
+  const Finished finished = launch(window() + "model-path=fake:");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_EQ(finished.output.find("CRITICAL"), std::string::npos) << finished.output;
+}
+
+// An error is one sentence that says what to do, and ends the program.
+TEST_F(Apps, WindowSaysWhatIsWrong) {
+  const Finished finished = launch(window() + "model-path=fake:load-failure=not-found");
+  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(finished.output.find("Traceback"), std::string::npos) << finished.output;
+}
+
+// Two elements in a row edit every frame of the video.
+TEST_F(Apps, TwoPeopleHaveTwoVoices) {
+  const Finished finished =
+      launch(python("two_people.py in.mp4 speech.wav speech.wav out.mkv model-path=fake:"));
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  for (const char* line : {"left frames-in 40 frames-edited 40 frames-passed 0",
+                           "right frames-in 40 frames-edited 40 frames-passed 0"}) {
+    EXPECT_NE(finished.output.find(line), std::string::npos) << finished.output;
+  }
+  const Finished streams =
+      launch("ffprobe -v error -show_entries stream=codec_name -of csv=p=0 out.mkv");
+  EXPECT_EQ(streams.output, "h264\nvorbis\n");
+}
+
+// A program that pushes frames and a synthesizer's speech gets as many frames back.
+TEST_F(Apps, SayReturnsAllFrames) {
+  const Finished finished =
+      launch("sh -c '" + std::string(LATENTSYNC_SAY) +
+             " 64 48 25 \"This is a test.\" model-path=fake: <in.rgb >out.rgb'");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  EXPECT_EQ(finished.output, "");
+  EXPECT_EQ(std::filesystem::file_size(file("out.rgb")), size_t(kFrames) * kFrameBytes);
+  EXPECT_NE(launch("cmp -s in.rgb out.rgb").status, 0) << "nothing is edited";
+}
+
+// With an error it ends, although its threads still have frames and speech to push.
+TEST_F(Apps, SayEndsAfterAnError) {
+  const Finished finished = launch(
+      "sh -c '" + std::string(LATENTSYNC_SAY) +
+      " 64 48 25 \"This is a test.\" model-path=fake:load-failure=not-found <in.rgb >out.rgb'");
+  EXPECT_EQ(finished.status, 1) << finished.output;
+}
+
+}  // namespace
+}  // namespace latentsync::test
