@@ -47,8 +47,8 @@ packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgm
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav gstreamer1.0-nice python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gir1.2-gtk-3.0
   gstreamer1.0-gtk3 xvfb xauth ffmpeg espeak-ng patchelf)
-# A browser without a screen, for one test; other distributions have none of this name.
-! grep -qsx 'ID=debian' /etc/os-release || packages+=(chromium-headless-shell)
+# A browser without a screen, and Slurm, for one test each; other distributions have none of these names.
+! grep -qsx 'ID=debian' /etc/os-release || packages+=(chromium-headless-shell slurmctld slurmd slurm-client munge)
 if [ "$only_print" = yes ]; then
   echo "${packages[*]}"
   exit 0
