@@ -19,9 +19,10 @@ constexpr char kSummary[] =
 constexpr char kDescription[] =
     R"(Times are seconds (12.5) or [h:]mm:ss[.fff]. gst-inspect-1.0 latentsync lists the element's
 properties (if it is not installed, with GST_PLUGIN_PATH=build/gst). Exit status: 0 the output is
-complete; 1 there is no output; 2 the command line is wrong; 4 it does not fit into the memory;
-130 Ctrl-C, 143 SIGTERM: the output can be played, but ends early (after a second one: no output);
-the same command again goes on from the windows in the cache.)";
+complete; 1 there is no output; 2 the command line is wrong; 3 an input, the model or the plan is at
+fault; 4 it does not fit into the memory; 75 try again (device or disk); 130 Ctrl-C, 143 SIGTERM:
+the output can be played, but ends early (after a second one: no output); the same command again
+goes on from the windows in the cache.)";
 
 /// What GOption fills in.
 struct Raw {
@@ -41,6 +42,8 @@ struct Raw {
   gchar* start = nullptr;
   gchar* duration = nullptr;
   gchar* shard = nullptr;
+  gint plan_shards = 0;
+  gchar* join = nullptr;
   gchar* frames = nullptr;
   gchar** settings = nullptr;
   gchar* video_end = nullptr;
@@ -55,7 +58,7 @@ struct Raw {
   ~Raw() {
     for (gchar* text :
          {audio, sound, audio_offset, audio_track, output, preset, presets, start, duration, shard,
-          frames, video_end, stats, batch, profile, report, jobs_report}) {
+          join, frames, video_end, stats, batch, profile, report, jobs_report}) {
       g_free(text);
     }
     g_strfreev(settings);
@@ -97,7 +100,11 @@ void parse_options(int argc, char** argv, Raw& raw) {
       {"duration", 0, 0, G_OPTION_ARG_STRING, &raw.duration, "Render at most this duration",
        "TIME"},
       {"shard", 0, 0, G_OPTION_ARG_STRING, &raw.shard,
-       "Render only the I-th of N equal parts, I from 1", "I/N"},
+       "Render only the I-th of N equal parts, I from 1, or a shard of a plan", "I/N|PLAN[:I]"},
+      {"plan-shards", 0, 0, G_OPTION_ARG_INT, &raw.plan_shards,
+       "Write a plan of N shards for a cluster to -o PLAN.json, and end", "N"},
+      {"join", 0, 0, G_OPTION_ARG_FILENAME, &raw.join,
+       "Put the parts of a plan together; with -o OUT and --profile", "PLAN"},
       {"video-end", 0, 0, G_OPTION_ARG_STRING, &raw.video_end,
        "If the speech is longer: stop (default), hold, loop, pingpong", "MODE"},
       {"frames", 0, 0, G_OPTION_ARG_FILENAME, &raw.frames,
@@ -160,12 +167,24 @@ std::optional<GstClockTime> parse_time(const gchar* given, const std::string& op
                 kUsage);
 }
 
+/// PLAN.json or PLAN.json:I, and no I/N.
+bool names_plan(const std::string& given) {
+  const size_t end = given.find_last_not_of("0123456789");
+  const std::string plan = end != std::string::npos && given[end] == ':' && end + 1 < given.size()
+                               ? given.substr(0, end)
+                               : given;
+  return std::filesystem::path(plan).extension() == ".json" ||
+         std::filesystem::is_regular_file(plan);
+}
+
 Shard parse_shard(const gchar* given) {
   Shard shard;
   char rest = 0;
-  if (given != nullptr && (std::sscanf(given, "%d/%d%c", &shard.index, &shard.count, &rest) != 2 ||
-                           shard.index < 1 || shard.count < shard.index || shard.count > 100000)) {
-    throw Problem(std::string("--shard ") + given + ": give I/N with I from 1 to N, as in 2/4",
+  if (given != nullptr && !names_plan(given) &&
+      (std::sscanf(given, "%d/%d%c", &shard.index, &shard.count, &rest) != 2 || shard.index < 1 ||
+       shard.count < shard.index || shard.count > 100000)) {
+    throw Problem(std::string("--shard ") + given +
+                      ": give I/N with I from 1 to N, as in 2/4, or PLAN.json[:I]",
                   kUsage);
   }
   return shard;
@@ -249,6 +268,72 @@ std::vector<Clip> parse_batch(const Raw& raw) {
   return batch_clips(raw.batch, root_of_outputs(raw.output));
 }
 
+/// The plan and the index of --shard PLAN[:I]. A file that exists is a file, whatever its name.
+void parse_shard_of_plan(const std::string& given, Arguments& arguments) {
+  const size_t colon = given.rfind(':');
+  const std::string digits = colon == std::string::npos ? "" : given.substr(colon + 1);
+  const bool has_index = !digits.empty() && digits.size() < 7 &&
+                         digits.find_first_not_of("0123456789") == std::string::npos &&
+                         !std::filesystem::exists(given);
+  arguments.shard_plan = has_index ? given.substr(0, colon) : given;
+  if (has_index) {
+    arguments.shard_index = std::stoul(digits);
+  }
+}
+
+/// Throws Problem (kUsage): OPTION excludes what was given.
+void exclude(const std::string& option, bool given, const std::string& other) {
+  if (given) {
+    throw Problem(option + " excludes " + other + "; see docs/transcode.md", kUsage);
+  }
+}
+
+/// --plan-shards, --shard PLAN and --join. False: none of them was given.
+bool parse_plan(const Raw& raw, Arguments& arguments) {
+  const bool shard = raw.shard != nullptr && names_plan(raw.shard);
+  const bool plans = raw.plan_shards != 0;
+  if (!shard && !plans && raw.join == nullptr) {
+    return false;
+  }
+  const std::string option = plans ? "--plan-shards" : shard ? "--shard PLAN" : "--join";
+  exclude(option, plans && (raw.shard != nullptr || raw.join != nullptr), "--shard and --join");
+  exclude(option, shard && raw.join != nullptr, "--join");
+  exclude(option, raw.batch != nullptr, "--batch");
+  exclude(option, raw.plan != FALSE, "--plan");
+  exclude(option, raw.frames != nullptr || raw.stats != nullptr || raw.report != nullptr,
+          "--frames, --stats and --report");
+  if (plans) {
+    exclude(option, raw.profile != nullptr, "--profile, which is for --join");
+    if (raw.plan_shards < 1 || raw.plan_shards > 100000) {
+      throw Problem(
+          "--plan-shards takes a number of shards from 1 to 100000; four times the number "
+          "of workers is a good one",
+          kUsage);
+    }
+    arguments.plan_shards = raw.plan_shards;
+    return true;
+  }
+  exclude(option, raw.inputs != nullptr || raw.audio != nullptr || raw.sound != nullptr,
+          "INPUT, --audio and --sound, which are in the plan");
+  exclude(option,
+          raw.start != nullptr || raw.duration != nullptr || raw.preset != nullptr ||
+              raw.audio_offset != nullptr || raw.audio_track != nullptr || raw.audio_channel != 0 ||
+              raw.deinterlace != FALSE || raw.clean_audio != FALSE || raw.video_end != nullptr,
+          "options that change the result; they are in the plan");
+  exclude(option, shard && (raw.output != nullptr || raw.profile != nullptr),
+          "-o and --profile, which are for --join");
+  exclude(option, !shard && raw.settings != nullptr, "--set");
+  if (shard) {
+    parse_shard_of_plan(raw.shard, arguments);
+    return true;
+  }
+  if (raw.output == nullptr) {
+    throw Problem("name the output: --join PLAN -o OUT.mp4; see --help", kUsage);
+  }
+  arguments.join = raw.join;
+  return true;
+}
+
 Clip parse_clip(const Raw& raw) {
   if ((raw.plan || raw.list_presets) && raw.inputs == nullptr) {
     return {};
@@ -285,13 +370,14 @@ Arguments parse_arguments(int argc, char** argv) {
   arguments.list_presets = raw.list_presets != FALSE;
   arguments.plan = raw.plan != FALSE;
   arguments.batch = raw.batch != nullptr;
+  const bool planned = parse_plan(raw, arguments);
   if (arguments.plan && arguments.batch) {
     throw Problem("--plan excludes --batch: give one INPUT, or none", kUsage);
   }
   if (arguments.batch) {
     arguments.clips = parse_batch(raw);
     arguments.list = std::filesystem::is_directory(raw.batch) ? "" : raw.batch;
-  } else {
+  } else if (!planned || arguments.plan_shards > 0) {
     arguments.clips = {parse_clip(raw)};
   }
   if (raw.jobs_report != nullptr && !arguments.batch) {

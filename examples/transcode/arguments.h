@@ -29,6 +29,7 @@ struct Options {
   std::optional<GstClockTime> start;
   std::optional<GstClockTime> duration;
   Shard shard;
+  std::optional<Part> part;  ///< of a plan, in place of the three above
   std::vector<std::pair<std::string, std::string>> settings;  ///< property, value
   std::optional<VideoEnd> video_end;  ///< none: a picture is held, a video stops
   GstClockTimeDiff audio_offset = 0;  ///< by how much speech and sound are later
@@ -49,7 +50,11 @@ struct Arguments {
   std::string list;           ///< of --batch; empty: none, or a folder
   std::string output;         ///< the pattern of all outputs' names (output_name.h)
   std::string report;         ///< the pattern of all pages' names, likewise; empty: none
-  std::string jobs_report;    ///< file for what became of the clips; empty: none
+  int plan_shards = 0;        ///< how many; 0: no plan is made
+  std::string shard_plan;     ///< of --shard PLAN[:I]; empty: none
+  std::optional<size_t> shard_index;
+  std::string join;         ///< a plan; empty: none
+  std::string jobs_report;  ///< file for what became of the clips; empty: none
 };
 
 /// Throws Problem with kUsage. Prints and ends the process for --help and --version.

@@ -62,8 +62,9 @@ size_t find_track(const std::vector<AudioTrack>& tracks, const std::string& wish
     all += with_language(index, "", tracks[index]);
   }
   throw Problem(file + ": there is no audio track " + wish +
-                (tracks.size() > 1 ? "; there are " : "; there is ") +
-                (all.empty() ? "one without a number" : all));
+                    (tracks.size() > 1 ? "; there are " : "; there is ") +
+                    (all.empty() ? "one without a number" : all),
+                kNoRetry);
 }
 
 std::string taken_track(const std::vector<AudioTrack>& tracks, size_t index,

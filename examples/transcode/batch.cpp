@@ -131,7 +131,7 @@ std::vector<Clip> batch_clips(const std::string& from, const std::string& output
   std::vector<Clip> clips =
       fs::is_directory(from, failure) ? from_folder(from, outputs) : from_list(from);
   if (clips.empty()) {
-    throw Problem("--batch " + from + ": there is no video in it");
+    throw Problem("--batch " + from + ": there is no video in it", kNoRetry);
   }
   return clips;
 }

@@ -60,7 +60,7 @@ class Batch {
     for (Job& job : jobs_) {
       const ExitStatus status = run(job);
       report();
-      worst = status == kWhole ? worst : status;
+      worst = status_of_both(worst, status);
       if (job.state == JobState::kInterrupted || status == kUsage) {
         break;
       }

@@ -45,8 +45,9 @@ ChannelMixer::ChannelMixer(const GstAudioInfo& input, ChannelPlan plan)
       converter_(converter_for(input_, plan_), gst_audio_converter_free) {
   if (plan_.mixed && !converter_) {
     throw Problem("a sound of " + std::to_string(GST_AUDIO_INFO_CHANNELS(&input_)) +
-                  " channels cannot be mixed; make it stereo first: ffmpeg -i FILE -ac 2 "
-                  "speech.wav");
+                      " channels cannot be mixed; make it stereo first: ffmpeg -i FILE -ac 2 "
+                      "speech.wav",
+                  kNoRetry);
   }
 }
 

@@ -84,7 +84,7 @@ void write_text(const std::string& file, const std::string& text) {
   stream << text;
   stream.close();
   if (!stream) {
-    throw Problem(std::string(file) + ": cannot be written: " + std::strerror(errno));
+    throw cannot_write(std::string(file), errno);
   }
 }
 

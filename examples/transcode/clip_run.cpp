@@ -9,12 +9,10 @@
 #include "examples/transcode/output_format.h"
 #include "examples/transcode/progress.h"
 #include "examples/transcode/render.h"
+#include "examples/transcode/render_plan.h"
 #include "examples/transcode/streams.h"
-#include "examples/transcode/written_file.h"
 
 #include <chrono>
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -29,53 +27,6 @@ void make_frames_folder(const std::string& folder) {
   if (!std::filesystem::is_directory(folder) || access(folder.c_str(), W_OK) != 0) {
     throw Problem("--frames " + folder + ": this folder cannot be made or written to");
   }
-}
-
-RenderPlan plan_for(const Clip& clip, const Target& target, const Streams& streams,
-                    GstEncodingProfile* profile, const std::string& file, Progress& progress) {
-  RenderPlan plan{.profile = profile,
-                  .file = file,
-                  .frames = clip.frames,
-                  .name = clip.output,
-                  .caps = exact_caps(target, streams.pixel_format())};
-  const std::string lost = lost_pixels(target, streams.decoded_format(), streams.pixel_format());
-  if (!lost.empty()) {
-    progress.line("warning: " + lost);
-  }
-  if (takes_even_sizes_only(target, streams.pixel_format())) {
-    plan.crop_right = streams.width() % 2;
-    plan.crop_bottom = streams.height() % 2;
-  }
-  if (plan.crop_right + plan.crop_bottom > 0) {
-    progress.line(
-        "warning: the picture is " + std::to_string(streams.width()) + "x" +
-        std::to_string(streams.height()) +
-        ", and H.264 and H.265 take even sizes: the last column or row is left out; .mkv keeps it");
-  }
-  if (streams.is_interlaced() && !marks_fields(target)) {
-    progress.line(
-        "warning: the video is interlaced, and VP9 has no mark for that: it is shown with combs; "
-        ".mp4, .mov and .mkv keep the mark");
-  }
-  return plan;
-}
-
-std::string louder_by(double gain) {
-  char text[96];
-  std::snprintf(text, sizeof text, "the speech is cleaned and made %.1f dB %s for the mouth",
-                std::abs(gain), gain < 0 ? "quieter" : "louder");
-  return text;
-}
-
-/// What to do where the work was stopped; empty: nothing but to begin anew, as with a seed that is
-/// drawn at each start.
-std::string resume_hint(GstElement* element) {
-  gboolean cache = FALSE;
-  gint64 seed = 0;
-  g_object_get(element, "disk-cache", &cache, "seed", &seed, nullptr);
-  return cache != FALSE && seed >= 0
-             ? "the same command again goes on from the windows in the cache"
-             : "";
 }
 
 /// A report that cannot be written is no failure of the output.
@@ -114,15 +65,6 @@ Measured run(Render& render, Progress& progress, const Part& part, Clock::time_p
   measured.seconds = seconds_since(begin);
   measured.element = render.element_stats();
   return measured;
-}
-
-/// What is written becomes the output.
-void finish(OutputFile& output, const Measured& measured, GstClockTime sound_length) {
-  complete(output.partial(), output.path(), sound_length);
-  if (measured.whole) {
-    check_frames(output.partial(), output.path(), measured.frames);
-  }
-  output.keep();
 }
 
 }  // namespace
@@ -171,8 +113,7 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
   RenderPlan plan = plan_for(clip, target, streams, profile.get(), output.partial(), progress);
   plan.recorder = page ? &page->recorder() : nullptr;
   if (options.clean_audio) {
-    plan.speech_gain = streams.cleaning_gain();
-    progress.line(louder_by(*plan.speech_gain));
+    plan.speech_gain = measured_gain(streams, progress);
   }
   plan.resumable_frames = hint.empty() ? 0 : streams.expected_frames();
   Measured measured;
@@ -184,7 +125,8 @@ Measured transcode(const Clip& clip, const Options& options, const std::vector<s
     } else {
       render.close();
     }
-    finish(output, measured, streams.sound_length());
+    finish(output, measured.whole ? std::optional(measured.frames) : std::nullopt,
+           streams.sound_length());
   } catch (...) {
     if (page) {
       const Measured failed{.seconds = seconds_since(begin)};

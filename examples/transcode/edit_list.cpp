@@ -100,7 +100,7 @@ void write_edit_list(const std::string& file, const std::string& name, guint64 p
                      GstClockTime sound) {
   std::fstream stream(file, std::ios::binary | std::ios::in | std::ios::out);
   if (!stream) {
-    throw Problem(name + ": cannot be written: " + std::strerror(errno));
+    throw cannot_write(name, errno);
   }
   std::optional<std::pair<Bytes, std::streamoff>> header;
   bool changed = false;
@@ -122,7 +122,7 @@ void write_edit_list(const std::string& file, const std::string& name, guint64 p
   stream.write(header->first.data(), std::streamsize(header->first.size()));
   stream.flush();
   if (!stream) {
-    throw Problem(name + ": cannot be written: " + std::strerror(errno));
+    throw cannot_write(name, errno);
   }
 }
 

@@ -26,7 +26,8 @@ std::string folder_for_copies() {
 
 Problem no_copy(const std::string& input, const std::string& folder, int reason) {
   return Problem(input + ": cannot be copied to " + folder + ": " + std::strerror(reason) +
-                 "; set TMPDIR to a folder with room");
+                     "; set TMPDIR to a folder with room",
+                 status_of_system(reason));
 }
 
 /// A file without a name.
@@ -62,10 +63,11 @@ void wait_for_data(const std::string& input, int pipe) {
   pollfd waited{.fd = pipe, .events = POLLIN, .revents = 0};
   const auto milliseconds = int(std::chrono::milliseconds(patience()).count());
   if (::poll(&waited, 1, milliseconds) == 0) {
-    throw Problem(input + ": nothing was written to this pipe for " +
-                  std::to_string(patience().count()) +
-                  " s; see to the program at its other end, or set LATENTSYNC_PATIENCE=SECONDS to "
-                  "wait longer");
+    throw Problem(
+        input + ": nothing was written to this pipe for " + std::to_string(patience().count()) +
+            " s; see to the program at its other end, or set LATENTSYNC_PATIENCE=SECONDS to "
+            "wait longer",
+        kTryAgain);
   }
 }
 

@@ -47,24 +47,26 @@ const char* readable_once(mode_t mode) {
 constexpr char kStandardInput[] = "/dev/stdin";
 
 Problem read_once(const std::string& name, const char* kind) {
-  return Problem(name + " is " + kind + "; the file is read several times: save it first");
+  return Problem(name + " is " + kind + "; the file is read several times: save it first",
+                 kNoRetry);
 }
 
 void check_readable(const std::string& name, const std::string& path) {
   struct stat status = {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw Problem(name + (errno == ENOENT || errno == ENOTDIR
-                              ? ": no such file"
-                              : std::string(": cannot be read: ") + std::strerror(errno)));
+    const bool missing = errno == ENOENT || errno == ENOTDIR;
+    throw Problem(name + (missing ? ": no such file"
+                                  : std::string(": cannot be read: ") + std::strerror(errno)),
+                  missing ? kNoRetry : kFailed);
   }
   if (S_ISDIR(status.st_mode)) {
-    throw Problem(name + ": this is a folder; to render all clips in it use --batch");
+    throw Problem(name + ": this is a folder; to render all clips in it use --batch", kNoRetry);
   }
   if (const char* kind = readable_once(status.st_mode)) {
     throw read_once(name, kind);
   }
   if (::access(path.c_str(), R_OK) != 0) {
-    throw Problem(name + ": cannot be read: permission denied");
+    throw Problem(name + ": cannot be read: permission denied", kNoRetry);
   }
 }
 

@@ -91,11 +91,11 @@ void end_interrupted() {
   ::_exit(status);
 }
 
-void end_failed(std::string_view line) {
+void end_failed(std::string_view line, ExitStatus status) {
   wait_if_ending();
   write_error(line, kPatience);
   Farewell::remove_files();
-  ::_exit(kFailed);
+  ::_exit(status);
 }
 
 Interrupt::Interrupt() {

@@ -22,9 +22,9 @@ ExitStatus stopped_status() noexcept;
 
 /// Ends the process in the same way.
 [[noreturn]] void end_interrupted();
-/// Ends it with LINE in place of the one about the signal, and exit status 1. For what no cleaning
-/// up can be waited for.
-[[noreturn]] void end_failed(std::string_view line);
+/// Ends it with LINE in place of the one about the signal, and STATUS. For what no cleaning up
+/// can be waited for.
+[[noreturn]] void end_failed(std::string_view line, ExitStatus status);
 
 /// While one lives, the first signal is counted instead; the second one ends the process.
 class Interrupt {

@@ -35,13 +35,14 @@ std::string read_text(const std::string& path) {
   while (const size_t count = std::fread(part, 1, sizeof part, file.get())) {
     text.append(part, count);
     if (is_wide(text)) {
-      throw Problem("--batch " + path + ": this list is UTF-16 text; save it as UTF-8");
+      throw Problem("--batch " + path + ": this list is UTF-16 text; save it as UTF-8", kNoRetry);
     }
     if (text.find('\0') != std::string::npos) {
       throw Problem(
           "--batch " + path +
-          ": this is not UTF-8 text with one INPUT on each line; for a single video leave "
-          "out --batch");
+              ": this is not UTF-8 text with one INPUT on each line; for a single video leave "
+              "out --batch",
+          kNoRetry);
     }
   }
   if (std::ferror(file.get()) != 0) {

@@ -6,9 +6,13 @@
 #include "examples/transcode/element.h"
 #include "examples/transcode/input_file.h"
 #include "examples/transcode/interrupt.h"
+#include "examples/transcode/join_run.h"
 #include "examples/transcode/memory_plan.h"
+#include "examples/transcode/plan_shards.h"
 #include "examples/transcode/presets.h"
 #include "examples/transcode/process.h"
+#include "examples/transcode/shard_plan.h"
+#include "examples/transcode/shard_run.h"
 #include "examples/transcode/used_files.h"
 
 #include <clocale>
@@ -53,8 +57,30 @@ std::vector<std::string> inputs_of(const Arguments& arguments) {
   return inputs;
 }
 
+/// Refuses what would overwrite PLAN or what it was made of.
+void check_joined_file(const Arguments& arguments, const ShardPlan& plan) {
+  Arguments used = arguments;
+  used.clips = {planned_clip(plan, arguments.output)};
+  used.list = plan.file;
+  check_used_files(used, plan.file_of("model")->path, "");
+}
+
+/// --shard PLAN and --join.
+ExitStatus run_planned(const Arguments& arguments) {
+  if (!arguments.join.empty()) {
+    const ShardPlan plan = read_plan(arguments.join);
+    check_joined_file(arguments, plan);
+    return join_parts(plan, arguments.output, arguments.options);
+  }
+  const ShardPlan plan = read_plan(arguments.shard_plan);
+  return run_shard(plan, shard_index(plan, arguments.shard_index), arguments.options);
+}
+
 ExitStatus transcode_all(Arguments& arguments) {
   find_plugin();
+  if (!arguments.join.empty() || !arguments.shard_plan.empty()) {
+    return run_planned(arguments);
+  }
   if (arguments.list_presets) {
     list_presets(arguments.options);
     return kWhole;
@@ -66,6 +92,10 @@ ExitStatus transcode_all(Arguments& arguments) {
     const ElementPtr element = make_element(arguments.options);
     name_outputs(arguments, seed_of(element.get()));
     check_used_files(arguments, text_of(element.get(), "model-path"), cache_folder(element.get()));
+  }
+  if (arguments.plan_shards > 0) {
+    plan_shards(arguments.clips.front(), arguments.options, arguments.plan_shards);
+    return kWhole;
   }
   const std::vector<std::string> inputs = inputs_of(arguments);
   if (arguments.batch) {

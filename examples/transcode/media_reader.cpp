@@ -203,8 +203,9 @@ Unit MediaReader::next() {
 void MediaReader::finish_sound(Unit& unit) {
   if (!GST_CLOCK_TIME_IS_VALID(unit.time)) {
     throw Problem(file_ +
-                  ": its sound has no timestamps; remux the file into MP4 or Matroska "
-                  "first: ffmpeg -i FILE -c copy FILE.mkv");
+                      ": its sound has no timestamps; remux the file into MP4 or Matroska "
+                      "first: ffmpeg -i FILE -c copy FILE.mkv",
+                  kNoRetry);
   }
   if (!GST_CLOCK_TIME_IS_VALID(unit.duration)) {
     unit.duration = rate_.duration;
@@ -280,6 +281,19 @@ GstClockTime MediaReader::end_of_packets() {
     }
   }
   return end;
+}
+
+std::vector<GstClockTime> MediaReader::packet_times() const {
+  ReadingPipeline packets(
+      {.file = file_, .uri = uri_, .kind = kind_, .decode = false, .stream = stream_});
+  std::vector<GstClockTime> times;
+  while (const SamplePtr sample = packets.next(stopped_)) {
+    if (const GstClockTime time = time_of(sample.get()); GST_CLOCK_TIME_IS_VALID(time)) {
+      times.push_back(time);
+    }
+  }
+  std::sort(times.begin(), times.end());
+  return times;
 }
 
 GstClockTime MediaReader::find_end() {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace latentsync::transcode {
 
@@ -56,6 +57,8 @@ class MediaReader {
   /// Frames a second, 0 for a variable or unknown rate.
   double frame_rate() const { return double(rate_.numerator) / rate_.denominator; }
 
+  const FrameRate& rate() const { return rate_; }
+
   /// Of the first picture, upright; 0 for audio.
   int width() const { return width_; }
   int height() const { return height_; }
@@ -91,6 +94,9 @@ class MediaReader {
   /// Where the last buffer of the stream ends: what was really decoded, not what a header says; a
   /// frame of no duration lasts as long as the rate says. The next buffer is then the first.
   GstClockTime find_end();
+
+  /// When the stream's frames are shown, in that order, without decoding them. Throws Problem.
+  std::vector<GstClockTime> packet_times() const;
 
   /// Makes next() return, now and later; from any thread.
   void stop() { stopped_ = true; }

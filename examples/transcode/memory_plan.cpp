@@ -105,7 +105,8 @@ StructurePtr ask(GstElement* element, const Size& size) {
     throw Problem("this plugin makes no memory plan; install the plugin of this program");
   }
   if (gst_structure_has_name(plan.get(), "latentsync-error")) {
-    throw Problem(one_line(text(plan.get(), "message")));
+    throw Problem(one_line(text(plan.get(), "message")),
+                  status_of_cause(text(plan.get(), "cause")));
   }
   return plan;
 }
@@ -138,6 +139,8 @@ ExitStatus print_memory_plan(const Clip& clip, const Options& options) {
               number(made, "window-frames"));
   return kWhole;
 }
+
+std::string planned_device(GstElement* element) { return text(ask(element, {}).get(), "device"); }
 
 std::string memory_line(const GstStructure* plan) {
   const std::string rung = text(plan, "rung");

@@ -13,4 +13,7 @@ ExitStatus print_memory_plan(const Clip& clip, const Options& options);
 /// The rung of a message `latentsync-plan`, in a line; empty where it has no measure.
 std::string memory_line(const GstStructure* plan);
 
+/// The device that ELEMENT would use: "cpu", "cuda:0". Throws Problem where no plan can be made.
+std::string planned_device(GstElement* element);
+
 }  // namespace latentsync::transcode

@@ -28,10 +28,6 @@ constexpr char kLock[] = ".latentsync-lock";
 constexpr size_t kLongestAddition = 40;
 constexpr auto kLeftOnAnotherMachine = std::chrono::hours(24);
 
-Problem cannot_write(const std::string& path, int reason) {
-  return Problem(path + ": cannot be written: " + std::strerror(reason));
-}
-
 std::string hexadecimal(uint64_t number, int digits) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -151,10 +147,12 @@ std::string hidden_beside(const std::string& path, const std::string& ending) {
 std::string lock_of(const std::string& path) { return hidden_beside(path, kLock); }
 
 OutputFile::OutputFile(const std::string& path, const std::vector<std::string>& inputs,
-                       const std::string& hint)
-    : path_(path), lock_path_(lock_of(path)) {
+                       const std::string& hint, Writers writers)
+    : path_(path), writers_(writers), lock_path_(lock_of(path)) {
   check_place(path);
-  lock();
+  if (writers_ == Writers::kOne) {
+    lock();
+  }
   remove_stale(inputs);
   create_partial(hint);
 }
@@ -164,7 +162,7 @@ OutputFile::~OutputFile() {
     ::unlink(partial_.c_str());
   }
   farewell_.reset();
-  if (lock_) {
+  if (lock_ && writers_ == Writers::kOne) {
     ::unlink(lock_path_.c_str());
   }
 }
@@ -177,8 +175,9 @@ void OutputFile::lock() {
     }
     if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EWOULDBLOCK) {
-        throw Problem("another job is writing " + path_ +
-                      "; wait until it has ended, or name another output");
+        throw Problem(
+            "another job is writing " + path_ + "; wait until it has ended, or name another output",
+            kTryAgain);
       }
       // A file system without locks: each job still has a partial file of its own.
       ::unlink(lock_path_.c_str());
@@ -193,7 +192,7 @@ void OutputFile::lock() {
 }
 
 void OutputFile::remove_stale(const std::vector<std::string>& inputs) const {
-  if (!lock_) {
+  if (!lock_ && writers_ == Writers::kOne) {
     return;
   }
   const std::string begin = name_for_additions(path_) + kMark;
@@ -207,38 +206,73 @@ void OutputFile::remove_stale(const std::vector<std::string>& inputs) const {
       continue;
     }
     const auto age = fs::file_time_type::clock::now() - entry->last_write_time(ignored);
-    if (name.starts_with(own) || age > kLeftOnAnotherMachine) {
+    const bool left =
+        name.starts_with(own) ? !is_in_use(entry->path().string()) : age > kLeftOnAnotherMachine;
+    if (left) {
       ::unlink(entry->path().c_str());
     }
   }
 }
 
-void OutputFile::create_partial(const std::string& hint) {
+/// Of this machine: whoever writes one that may have several writers has it locked.
+bool OutputFile::is_in_use(const std::string& partial) const {
+  if (writers_ == Writers::kOne) {
+    return false;
+  }
+  const Descriptor file(::open(partial.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  return !file || ::flock(file.number(), LOCK_EX | LOCK_NB) != 0;
+}
+
+/// Makes the file under a name that no other job has.
+Descriptor OutputFile::open_partial() {
   const fs::path folder = fs::path(path_).parent_path();
   const std::string begin = name_for_additions(path_) + kMark + machine() + "-";
-  int file = -1;
-  do {
+  for (;;) {
     uint32_t number = 0;
     if (::getrandom(&number, sizeof number, 0) != sizeof number) {
       throw cannot_write(path_, errno);
     }
     partial_ = (folder / (begin + hexadecimal(number, 8) + kPartial)).string();
-    file = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (file < 0 && errno == EEXIST);
-  if (file < 0) {
-    const int reason = errno;
-    ::unlink(lock_path_.c_str());
-    throw cannot_write(path_, reason);
+    Descriptor file(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file && errno == EEXIST) {
+      continue;
+    }
+    if (!file) {
+      const int reason = errno;
+      if (writers_ == Writers::kOne) {
+        ::unlink(lock_path_.c_str());
+      }
+      throw cannot_write(path_, reason);
+    }
+    if (writers_ == Writers::kOne) {
+      return file;
+    }
+    // A file system without locks: nobody's files are removed there. Another job may have taken the
+    // new file for one that was left.
+    ::flock(file.number(), LOCK_EX);
+    if (is_named(file.number(), partial_)) {
+      return file;
+    }
   }
-  ::close(file);
-  farewell_.emplace(path_ + " is not written" + (hint.empty() ? "" : "; " + hint),
-                    std::vector<std::string>{partial_, lock_path_});
 }
 
-void OutputFile::keep() {
+void OutputFile::create_partial(const std::string& hint) {
+  Descriptor file = open_partial();
+  std::vector<std::string> own{partial_};
+  if (writers_ == Writers::kOne) {
+    own.push_back(lock_path_);
+  } else {
+    lock_ = std::move(file);
+  }
+  farewell_.emplace(path_ + " is not written" + (hint.empty() ? "" : "; " + hint), own);
+}
+
+void OutputFile::keep() { keep_as(path_); }
+
+void OutputFile::keep_as(const std::string& path) {
   const Descriptor file(::open(partial_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file || ::fsync(file.number()) != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) {
-    throw cannot_write(path_, errno);
+  if (!file || ::fsync(file.number()) != 0 || ::rename(partial_.c_str(), path.c_str()) != 0) {
+    throw cannot_write(path, errno);
   }
   kept_ = true;
 }

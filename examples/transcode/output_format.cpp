@@ -189,6 +189,13 @@ void require(const Part& part) {
   gst_object_unref(factory);
 }
 
+/// The muxer pushes events right before its header, for which it draws a number. Others have drawn
+/// some by then, as many as files were opened.
+GstPadProbeReturn before_header(GstPad*, GstPadProbeInfo*, gpointer seed) {
+  g_random_set_seed(guint32(GPOINTER_TO_UINT(seed)));
+  return GST_PAD_PROBE_OK;
+}
+
 CapsPtr caps_of(const char* text) { return CapsPtr(text ? gst_caps_from_string(text) : nullptr); }
 
 /// PART's encoder and no other, with its properties.
@@ -209,7 +216,7 @@ void check_output_format(const Target& target) {
   require(format.audio);
 }
 
-ProfilePtr profile_for(const Target& target, GstVideoFormat given) {
+ProfilePtr profile_for(const Target& target, GstVideoFormat given, bool with_sound) {
   check_output_format(target);
   const Format& format = format_for(target.path);
   const Part& pictures_part = video_part(target, given);
@@ -227,6 +234,9 @@ ProfilePtr profile_for(const Target& target, GstVideoFormat given) {
   gst_encoding_video_profile_set_variableframerate(pictures, TRUE);
   finish(GST_ENCODING_PROFILE(pictures), pictures_part);
   gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(pictures));
+  if (!with_sound) {
+    return owner;
+  }
   GstEncodingAudioProfile* sound = gst_encoding_audio_profile_new(audio.get(), nullptr, nullptr, 0);
   finish(GST_ENCODING_PROFILE(sound), format.audio);
   gst_encoding_container_profile_add_profile(whole, GST_ENCODING_PROFILE(sound));
@@ -269,6 +279,9 @@ void adapt_encoder(GstElement* element, guint64 samples) {
     g_object_set(element, "creation-time", zero, nullptr);
     g_date_time_unref(zero);
     g_random_set_seed(guint32(samples));
+    const PadPtr pad(gst_element_get_static_pad(element, "src"));
+    gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, before_header,
+                      GUINT_TO_POINTER(guint32(samples)), nullptr);
   }
 }
 

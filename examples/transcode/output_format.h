@@ -26,7 +26,7 @@ void check_output_format(const Target& target);
 
 /// How TARGET is written (docs/transcode.md has the table) whose frames have the pixel format
 /// GIVEN. The frame rate is left as it is, variable or not. Throws Problem: as above.
-ProfilePtr profile_for(const Target& target, GstVideoFormat given);
+ProfilePtr profile_for(const Target& target, GstVideoFormat given, bool with_sound = true);
 
 /// The pixel format that the encoder gets.
 GstVideoFormat encoded_format(const Target& target, GstVideoFormat given);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <gst/pbutils/pbutils.h>
 #include <thread>
 
@@ -80,6 +81,10 @@ Problem missing_plugin_problem(const std::string& file, const std::string& missi
                  "gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly");
 }
 
+Problem cannot_write(const std::string& path, int reason) {
+  return Problem(path + ": cannot be written: " + std::strerror(reason), status_of_system(reason));
+}
+
 std::string seconds_text(GstClockTime time) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3f s", double(time) / GST_SECOND);
@@ -106,8 +111,9 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
   if (!missing.empty()) return missing_plugin_problem(file, missing);
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
+  const ExitStatus status = status_of_reading(error);
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND)) {
-    return Problem(file + ": no such file");
+    return Problem(file + ": no such file", status);
   }
   if (is_without_threads(error)) {
     return Problem(kNoThreads);
@@ -115,22 +121,27 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND) ||
       is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE)) {
     return Problem(file + ": this is not a media file, or not one that can be read (" +
-                   one_line(error->message) + ")");
+                       one_line(error->message) + ")",
+                   status);
   }
   if (parsed.debug && std::string(parsed.debug.get()).find("not-negotiated") != std::string::npos) {
-    return Problem(file +
-                   ": GStreamer's decoders do not know its pixel format; convert it first: ffmpeg "
-                   "-i " +
-                   file + " -pix_fmt yuv444p10le -c:v ffv1 -c:a copy converted.mkv");
+    return Problem(
+        file +
+            ": GStreamer's decoders do not know its pixel format; convert it first: ffmpeg "
+            "-i " +
+            file + " -pix_fmt yuv444p10le -c:v ffv1 -c:a copy converted.mkv",
+        status);
   }
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED)) {
-    return Problem(file + ": the file is damaged or cut off, or nothing that GStreamer can read");
+    return Problem(file + ": the file is damaged or cut off, or nothing that GStreamer can read",
+                   status);
   }
   if (is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX) ||
       is(error, GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE)) {
-    return Problem(file + ": the file is damaged or cut off (" + one_line(error->message) + ")");
+    return Problem(file + ": the file is damaged or cut off (" + one_line(error->message) + ")",
+                   status);
   }
-  return Problem(file + ": cannot be read (" + one_line(error->message) + ")");
+  return Problem(file + ": cannot be read (" + one_line(error->message) + ")", status);
 }
 
 Problem rendering_problem(const std::string& file, GstMessage* message,
@@ -139,14 +150,16 @@ Problem rendering_problem(const std::string& file, GstMessage* message,
   const Parsed parsed = parse(message);
   const GError* error = parsed.error.get();
   if (comes_from(message, "latentsync")) {
-    const bool memory = cause_of(message) == "out-of-memory" && !are_threads_short();
-    return Problem(one_line(error->message), memory ? kDoesNotFit : kFailed);
+    const ExitStatus status = status_of_cause(cause_of(message));
+    return Problem(one_line(error->message),
+                   status == kDoesNotFit && are_threads_short() ? kFailed : status);
   }
   if (is_without_threads(error)) {
     return Problem(kNoThreads);
   }
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NO_SPACE_LEFT)) {
-    return Problem(file + ": the disk is full; free some space and run again");
+    return Problem(file + ": the disk is full; free some space and run again",
+                   status_of_writing(error));
   }
   if (is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_WRITE) ||
       is(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_WRITE) ||

@@ -1,20 +1,12 @@
 #pragma once
 
+#include "examples/transcode/exit_status.h"
 #include "examples/transcode/handles.h"
 
 #include <stdexcept>
 #include <string>
 
 namespace latentsync::transcode {
-
-enum ExitStatus {
-  kWhole = 0,          ///< the output is whole
-  kFailed = 1,         ///< there is no output
-  kUsage = 2,          ///< the command line is wrong, nothing was begun
-  kDoesNotFit = 4,     ///< into the memory: there is no output
-  kInterrupted = 130,  ///< Ctrl-C: what there is plays, but it is not all
-  kTerminated = 143,   ///< SIGTERM: likewise
-};
 
 /// Why there is no output: one sentence for the user that says what to do.
 class Problem : public std::runtime_error {
@@ -40,6 +32,9 @@ std::string missing_plugin(GstMessage* message);
 
 /// FILE needs a plugin that is not installed: MISSING.
 Problem missing_plugin_problem(const std::string& file, const std::string& missing);
+
+/// PATH cannot be written, for the system's REASON (errno).
+Problem cannot_write(const std::string& path, int reason);
 
 /// TIME as messages give it, "1.234 s".
 std::string seconds_text(GstClockTime time);

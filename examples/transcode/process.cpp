@@ -53,7 +53,7 @@ bool is_linking_race(std::string_view message) {
 
 GLogWriterOutput write_log(GLogLevelFlags level, const GLogField* fields, gsize count, gpointer) {
   if (is_thread_missing(level, message_of(fields, count))) {
-    end_failed(std::string("latentsync-transcode: ") + kNoThreads + "\n");
+    end_failed(std::string("latentsync-transcode: ") + kNoThreads + "\n", kFailed);
   }
   if (is_linking_race(message_of(fields, count))) {
     return G_LOG_WRITER_HANDLED;
@@ -73,8 +73,9 @@ void on_exit() {
   const bool threads = can_start_threads(2 * int(std::thread::hardware_concurrency()));
   end_failed(
       std::string("latentsync-transcode: ") +
-      (threads ? "a library ended the process; please report this with the log" : kNoThreads) +
-      "\n");
+          (threads ? "a library ended the process; please report this with the log" : kNoThreads) +
+          "\n",
+      kFailed);
 }
 
 }  // namespace

@@ -254,31 +254,37 @@ Problem ReadingPipeline::no_stream() const {
   if (!missing_.empty()) {
     return missing_plugin_problem(file_, missing_);
   }
-  return Problem(file_ +
-                 (kind_ == StreamKind::kVideo
-                      ? ": there is no video in this file"
-                      : ": there is no audio in this file; name the speech with --audio FILE"));
+  return Problem(
+      file_ + (kind_ == StreamKind::kVideo
+                   ? ": there is no video in this file"
+                   : ": there is no audio in this file; name the speech with --audio FILE"),
+      kNoRetry);
 }
 
 Problem ReadingPipeline::standstill() const {
-  return Problem(file_ + ": no data could be read for " + std::to_string(patience().count()) +
-                 " s; copy the file to a local disk first, or set LATENTSYNC_PATIENCE=SECONDS to "
-                 "wait longer");
+  return Problem(
+      file_ + ": no data could be read for " + std::to_string(patience().count()) +
+          " s; copy the file to a local disk first, or set LATENTSYNC_PATIENCE=SECONDS to "
+          "wait longer",
+      kTryAgain);
 }
 
 void ReadingPipeline::look_at(GstMessage* message) {
   switch (GST_MESSAGE_TYPE(message)) {
     case GST_MESSAGE_ERROR:
       if (choice_->found() && says_not_linked(message)) {
-        throw Problem(file_ + (kind_ == StreamKind::kVideo ? ": its video" : ": its audio") +
-                      " ends in mid-file and goes on as another stream; make one of them first: "
-                      "ffmpeg -i PART -c:v ffv1 -c:a flac PART.mkv for each, and ffmpeg -f concat");
+        throw Problem(
+            file_ + (kind_ == StreamKind::kVideo ? ": its video" : ": its audio") +
+                " ends in mid-file and goes on as another stream; make one of them first: "
+                "ffmpeg -i PART -c:v ffv1 -c:a flac PART.mkv for each, and ffmpeg -f concat",
+            kNoRetry);
       }
       throw reading_problem(file_, message, missing_);
     case GST_MESSAGE_APPLICATION:
       if (gif_) {
         throw Problem(file_ + ": GIF cannot be read; make a video of it first: ffmpeg -i " + file_ +
-                      " -c:v ffv1 CLIP.mkv");
+                          " -c:v ffv1 CLIP.mkv",
+                      kNoRetry);
       }
       if (!choice_->found()) {
         throw no_stream();

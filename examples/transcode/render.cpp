@@ -37,14 +37,20 @@ std::string picture_names(const std::string& folder) {
 Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
     : streams_(streams),
       name_(plan.name),
+      made_frames_(plan.made),
+      part_(plan.part),
       pipeline_(gst_pipeline_new(nullptr)),
       resumable_frames_(plan.resumable_frames) {
   element_ = element.get();
   gst_bin_add(GST_BIN(pipeline_.get()), element_);
   // Frames that wait here are memory; audio is small.
   video_source_ = add_source(4, 0);
-  speech_source_ = add_source(0, GST_SECOND);
-  sound_source_ = add_source(0, GST_SECOND);
+  if (!made_frames_) {
+    speech_source_ = add_source(0, GST_SECOND);
+  }
+  if (plan.with_sound) {
+    sound_source_ = add_source(0, GST_SECOND);
+  }
   GstElement* encoder = add("encodebin2");
   GstElement* sink = add("filesink");
   // No sink waits for the other's first buffer: an encoder may want more frames than a queue holds.
@@ -53,9 +59,13 @@ Render::Render(Streams& streams, ElementPtr element, const RenderPlan& plan)
   g_signal_connect(encoder, "deep-element-added", G_CALLBACK(on_encoder_element), this);
   g_object_set(encoder, "profile", plan.profile, nullptr);
 
-  link_pads(video_source_, "src", element_, "video_sink");
-  link_speech(plan.speech_gain);
-  link_sound(encoder);
+  link_pads(video_source_, "src", element_, made_frames_ ? "sink" : "video_sink");
+  if (speech_source_ != nullptr) {
+    link_speech(plan.speech_gain);
+  }
+  if (sound_source_ != nullptr) {
+    link_sound(encoder);
+  }
   link_video(encoder, plan);
 
   if (plan.recorder != nullptr) {
@@ -85,7 +95,9 @@ void Render::close() {
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
   // A source that never was started does not let go of who waits for room in it.
   for (GstElement* source : {video_source_, speech_source_, sound_source_}) {
-    gst_app_src_end_of_stream(GST_APP_SRC(source));
+    if (source != nullptr) {
+      gst_app_src_end_of_stream(GST_APP_SRC(source));
+    }
   }
   feeders_.clear();
 }
@@ -229,7 +241,7 @@ GstPadProbeReturn Render::on_encoded_frame(GstPad*, GstPadProbeInfo*, gpointer s
   return GST_PAD_PROBE_OK;
 }
 
-GstPadProbeReturn Render::on_frame(GstPad*, GstPadProbeInfo* info, gpointer data) {
+GstPadProbeReturn Render::on_frame(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
   auto* self = static_cast<Render*>(data);
   const Part& part = self->streams_.part();
   GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
@@ -238,11 +250,25 @@ GstPadProbeReturn Render::on_frame(GstPad*, GstPadProbeInfo* info, gpointer data
   if (!part.keeps(time)) {
     return GST_PAD_PROBE_DROP;
   }
+  if (self->part_ != nullptr) {
+    self->note_frame(pad, buffer);
+  }
   buffer = gst_buffer_make_writable(buffer);
   GST_BUFFER_PTS(buffer) = time - std::min(time, part.begin);
   info->data = buffer;
   ++self->frames_out_;
   return GST_PAD_PROBE_OK;
+}
+
+void Render::note_frame(GstPad* pad, const GstBuffer* buffer) {
+  if (part_->frames.empty()) {
+    const CapsPtr caps(gst_pad_get_current_caps(pad));
+    const TextPtr text(gst_caps_to_string(caps.get()));
+    part_->caps = text.get();
+  }
+  part_->frames.push_back({.time = GST_BUFFER_PTS(buffer),
+                           .duration = GST_BUFFER_DURATION(buffer),
+                           .flags = GST_BUFFER_FLAGS(buffer)});
 }
 
 GstPadProbeReturn Render::on_element_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
@@ -270,8 +296,9 @@ void Render::look_for_standstill(Standstill& standstill) const {
   if (standstill.is_at(moved) && !may_be_rendering()) {
     // What does not move may not be stopped either.
     end_failed("latentsync-transcode: " + name_ + ": nothing could be written for " +
-               std::to_string(patience().count()) +
-               " s; see whether its disk answers, and run again\n");
+                   std::to_string(patience().count()) +
+                   " s; see whether its disk answers, and run again\n",
+               kTryAgain);
   }
 }
 
@@ -303,17 +330,24 @@ void Render::post(const char* what) {
       gst_message_new_application(GST_OBJECT(pipeline_.get()), gst_structure_new_empty(what)));
 }
 
+Unit Render::next_frame() { return made_frames_ ? made_frames_() : streams_.next_frame(); }
+
 void Render::start() {
   feeders_.emplace_back([this] {
     feed(video_source_, [this] {
-      Unit unit = streams_.next_frame();
+      Unit unit = next_frame();
       frames_in_ += unit && streams_.part().keeps(unit.time) ? 1 : 0;
       return unit;
     });
   });
-  feeders_.emplace_back(
-      [this] { feed(speech_source_, [this] { return streams_.next_speech(); }); });
-  feeders_.emplace_back([this] { feed(sound_source_, [this] { return streams_.next_sound(); }); });
+  if (speech_source_ != nullptr) {
+    feeders_.emplace_back(
+        [this] { feed(speech_source_, [this] { return streams_.next_speech(); }); });
+  }
+  if (sound_source_ != nullptr) {
+    feeders_.emplace_back(
+        [this] { feed(sound_source_, [this] { return streams_.next_sound(); }); });
+  }
   // The model loads meanwhile; this thread goes on showing progress and taking Ctrl-C.
   starter_ = std::jthread([this] { play(); });
 }

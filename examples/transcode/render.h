@@ -2,6 +2,7 @@
 
 #include "examples/transcode/handles.h"
 #include "examples/transcode/output_format.h"
+#include "examples/transcode/part_record.h"
 #include "examples/transcode/progress.h"
 #include "examples/transcode/recorder_tap.h"
 #include "examples/transcode/standstill.h"
@@ -9,6 +10,7 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -28,6 +30,10 @@ struct RenderPlan {
   int crop_right = 0;                 ///< pixels that the encoder cannot take
   int crop_bottom = 0;
   Recorder* recorder = nullptr;  ///< of what is rendered; borrowed, or none
+  bool with_sound = true;
+  PartRecord* part = nullptr;  ///< gets the frames that are kept, and their caps; borrowed, or none
+  /// Frames that are rendered already, in place of the streams'; speech is not read then.
+  std::function<Unit()> made;
 };
 
 /// The pipeline that makes the output:
@@ -35,6 +41,8 @@ struct RenderPlan {
 ///   frames ! latentsync.video_sink            latentsync ! encodebin2 ! filesink
 ///   speech ! audioconvert ! audioresample [! clean_speech.h] ! latentsync.audio_sink
 ///   sound ! encodebin2
+///
+/// Frames that are rendered already pass `identity` in the element's place.
 ///
 /// Three threads feed it from the streams. What was rendered only for its neighbours' sake is
 /// dropped after the element.
@@ -78,6 +86,8 @@ class Render {
   bool may_be_rendering() const;
   /// Ends the process where nothing has moved for too long while the element does not render.
   void look_for_standstill(Standstill& standstill) const;
+  Unit next_frame();
+  void note_frame(GstPad* pad, const GstBuffer* buffer);
   void start();
   void play();
   template <typename Next>
@@ -92,14 +102,16 @@ class Render {
 
   Streams& streams_;
   std::string name_;
+  std::function<Unit()> made_frames_;
+  PartRecord* part_ = nullptr;
   PipelinePtr pipeline_;
   GstElement* element_ = nullptr;
   std::optional<RecorderTap> tap_;
   GstElement* made_ = nullptr;  ///< a queue behind the element
   GstElement* video_source_ = nullptr;
-  GstElement* speech_source_ = nullptr;
-  GstElement* sound_source_ = nullptr;
-  std::atomic<guint64> frames_in_ = 0;  ///< those that are kept
+  GstElement* speech_source_ = nullptr;  ///< null where no speech is read
+  GstElement* sound_source_ = nullptr;   ///< null where no sound is written
+  std::atomic<guint64> frames_in_ = 0;   ///< those that are kept
   std::atomic<guint64> frames_out_ = 0;
   std::atomic<guint64> frames_encoded_ = 0;
   std::atomic<guint64> moved_ = 0;  ///< buffers fed and written, and messages

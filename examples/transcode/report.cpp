@@ -88,7 +88,7 @@ void write_report(const Clip& clip, const Measured& measured) {
   file << report.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
   file.close();
   if (!file) {
-    throw Problem(clip.stats + ": cannot be written: " + std::strerror(errno));
+    throw cannot_write(clip.stats, errno);
   }
 }
 

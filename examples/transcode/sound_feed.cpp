@@ -31,7 +31,7 @@ std::string words(const GstAudioInfo& info) {
 GstAudioInfo info_of(const Unit& unit, const std::string& file) {
   GstAudioInfo info;
   if (!gst_audio_info_from_caps(&info, unit.caps.get())) {
-    throw Problem(file + ": the format of its audio is unknown");
+    throw Problem(file + ": the format of its audio is unknown", kNoRetry);
   }
   return info;
 }
@@ -41,10 +41,12 @@ GstAudioInfo info_of(const Unit& unit, const std::string& file) {
 SoundFeed::SoundFeed(MediaReader& reader, const SoundLimits& limits) : reader_(reader) {
   pending_ = reader_.next();
   if (!pending_) {
-    throw Problem(reader_.file() +
-                  ": no sample of its audio can be read; convert it (ffmpeg -i FILE -c:a pcm_s16le "
-                  "speech.wav), or "
-                  "name another speech with --audio");
+    throw Problem(
+        reader_.file() +
+            ": no sample of its audio can be read; convert it (ffmpeg -i FILE -c:a pcm_s16le "
+            "speech.wav), or "
+            "name another speech with --audio",
+        kNoRetry);
   }
   first_time_ = pending_.time;
   input_caps_.reset(gst_caps_ref(pending_.caps.get()));
@@ -191,10 +193,12 @@ void SoundFeed::check_format(const Unit& unit) const {
   }
   const GstAudioInfo info = info_of(unit, reader_.file());
   if (!gst_audio_info_is_equal(&info, &input_)) {
-    throw Problem(reader_.file() + ": its sound changes from " + words(input_) + " to " +
-                  words(info) + " at " + seconds(unit.time) +
-                  "; make it one first (ffmpeg -i FILE -ar 48000 -ac 2 sound.wav) and name that "
-                  "with --audio");
+    throw Problem(
+        reader_.file() + ": its sound changes from " + words(input_) + " to " + words(info) +
+            " at " + seconds(unit.time) +
+            "; make it one first (ffmpeg -i FILE -ar 48000 -ac 2 sound.wav) and name that "
+            "with --audio",
+        kNoRetry);
   }
 }
 

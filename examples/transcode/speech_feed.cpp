@@ -62,7 +62,8 @@ SpeechFeed::SpeechFeed(MediaReader& reader, GstClockTimeDiff offset, int channel
   const int channels = channels_of(reader);
   if (channel > channels && channels > 0) {
     throw Problem(reader.file() + ": there is no channel " + std::to_string(channel) +
-                  "; its audio has " + std::to_string(channels));
+                      "; its audio has " + std::to_string(channels),
+                  kNoRetry);
   }
 }
 

@@ -48,8 +48,9 @@ VideoEnd mode_for(const MediaReader& video, std::optional<VideoEnd> wish) {
   const VideoEnd mode = wish.value_or(video.is_picture() ? VideoEnd::kHold : VideoEnd::kStop);
   if (video.is_picture() && mode != VideoEnd::kHold) {
     throw Problem(video.file() +
-                  ": this is a picture; with --video-end hold, the default for pictures, it is "
-                  "shown as long as the speech lasts");
+                      ": this is a picture; with --video-end hold, the default for pictures, it is "
+                      "shown as long as the speech lasts",
+                  kNoRetry);
   }
   return mode;
 }
@@ -108,7 +109,7 @@ GstClockTime begin_and_end(MediaReader& video, MediaReader& speech, MediaReader&
                                                 : origin_of(sound, StreamKind::kVideo));
   const GstClockTime end = video.find_end();
   if (end == 0) {
-    throw Problem(video.file() + ": no frame of its video can be decoded");
+    throw Problem(video.file() + ": no frame of its video can be decoded", kNoRetry);
   }
   return end;
 }
@@ -147,11 +148,12 @@ Streams::Streams(const Clip& clip, const Options& options, const Copies& copies,
       video_end_(begin_and_end(video_, speech_, sound_)),
       first_frame_(video_.first_time()),
       total_(end_of_all(video_end_, speech_, sound_, mode_, options.audio_offset)),
-      part_(choose_part({.total = total_,
-                         .frame_rate = video_.frame_rate(),
-                         .frame_duration = video_.frame_duration(),
-                         .window_frames = window_frames},
-                        options.start, options.duration, options.shard)),
+      part_(options.part ? *options.part
+                         : choose_part({.total = total_,
+                                        .frame_rate = video_.frame_rate(),
+                                        .frame_duration = video_.frame_duration(),
+                                        .window_frames = window_frames},
+                                       options.start, options.duration, options.shard)),
       feed_(video_, mode_, video_end_, total_),
       speech_feed_(speech_, options.audio_offset, options.audio_channel),
       sound_feed_(sound_, sound_limits(clip.output)) {
@@ -216,6 +218,26 @@ Unit Streams::next_frame() {
       return {};
     }
   }
+}
+
+std::vector<FedFrame> Streams::fed_frames() {
+  std::vector<FedFrame> frames;
+  const bool packets_tell =
+      video_.rate().numerator > 0 && total_ == video_end_ && !video_.has_own_clock();
+  if (packets_tell) {
+    for (const GstClockTime time : video_.packet_times()) {
+      if (part_.feeds(time)) {
+        frames.push_back({time, frames.empty()});
+      }
+    }
+    return frames;
+  }
+  while (const Unit unit = next_frame()) {
+    const bool discontinuity = GST_BUFFER_FLAG_IS_SET(unit.buffer.get(), GST_BUFFER_FLAG_DISCONT) ||
+                               GST_BUFFER_FLAG_IS_SET(unit.buffer.get(), GST_BUFFER_FLAG_RESYNC);
+    frames.push_back({unit.time, discontinuity});
+  }
+  return frames;
 }
 
 void Streams::stop() {

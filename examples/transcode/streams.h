@@ -2,6 +2,7 @@
 
 #include "examples/transcode/arguments.h"
 #include "examples/transcode/media_reader.h"
+#include "examples/transcode/shard_windows.h"
 #include "examples/transcode/sound_feed.h"
 #include "examples/transcode/speech_feed.h"
 #include "examples/transcode/timeline.h"
@@ -30,6 +31,11 @@ class Streams {
 
   const Part& part() const { return part_; }
   GstClockTime total() const { return total_; }
+  const FrameRate& rate() const { return video_.rate(); }
+  /// When the frames are shown that a run over the part is given, and where one does not follow
+  /// the one before it; decodes the video where packets do not tell. Before the first next_frame()
+  /// only; there are no frames to be had after it. Throws Problem.
+  std::vector<FedFrame> fed_frames();
   int width() const { return video_.width(); }
   int height() const { return video_.height(); }
   GstVideoFormat decoded_format() const { return video_.decoded_format(); }

@@ -8,10 +8,6 @@
 namespace latentsync::transcode {
 namespace {
 
-/// Matroska's timestamps are whole milliseconds.
-constexpr GstClockTime kRounding = GST_MSECOND;
-constexpr GstClockTime kLeadInFrames = 32;
-
 GstClockTime boundary(GstClockTime begin, GstClockTime end, double rate, int index, int count) {
   const double part = double(index) / count;
   if (rate <= 0) {
@@ -66,8 +62,9 @@ Part choose_part(const Timeline& whole, std::optional<GstClockTime> start,
   const GstClockTime begin = start.value_or(0);
   const GstClockTime total = whole.total;
   if (begin >= total) {
-    throw Problem("--start is " + seconds_text(begin) + ", but there are only " +
-                  seconds_text(total));
+    throw Problem(
+        "--start is " + seconds_text(begin) + ", but there are only " + seconds_text(total),
+        kNoRetry);
   }
   const GstClockTime end =
       duration && *duration < total - begin ? begin + *duration : total + kRounding;
@@ -77,7 +74,7 @@ Part choose_part(const Timeline& whole, std::optional<GstClockTime> start,
   part.begin = shard.index == 1 ? begin : boundary_at(shard.index - 1);
   part.end = shard.index == shard.count ? end : boundary_at(shard.index);
   if (part.end <= part.begin) {
-    throw Problem("--shard: there are fewer frames than shards; use fewer");
+    throw Problem("--shard: there are fewer frames than shards; use fewer", kNoRetry);
   }
   part.feed_begin = feed_begin(whole, part.begin);
   part.feed_end = part.end > total ? GST_CLOCK_TIME_NONE - kRounding : feed_end(whole, part.end);

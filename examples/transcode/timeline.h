@@ -5,6 +5,11 @@
 
 namespace latentsync::transcode {
 
+/// Matroska's timestamps are whole milliseconds.
+constexpr GstClockTime kRounding = GST_MSECOND;
+/// After so many frames the smoothing of faces has forgotten where it began.
+constexpr guint64 kLeadInFrames = 32;
+
 /// The part of the whole that a run makes, on the whole's timeline. A frame belongs to it whose
 /// time, rounded as containers do, is in [begin, end).
 struct Part {

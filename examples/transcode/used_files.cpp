@@ -138,7 +138,7 @@ void check_used_files(const Arguments& arguments, const std::string& model_folde
     files.read(path_of(clip.audio), "the speech itself");
     files.read(path_of(clip.sound), "the sound itself");
   }
-  files.read(arguments.list, "the list itself");
+  files.read(arguments.list, arguments.join.empty() ? "the list itself" : "the plan itself");
   read_model(files, model_folder);
   if (is_regular("/proc/self/fd/" + std::to_string(STDERR_FILENO))) {
     files.read("/proc/self/fd/" + std::to_string(STDERR_FILENO), "where messages are written");

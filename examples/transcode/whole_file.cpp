@@ -1,21 +1,16 @@
 #include "examples/transcode/whole_file.h"
 
+#include "examples/transcode/checksum.h"
 #include "examples/transcode/input_file.h"
+#include "examples/transcode/model_folder.h"
 #include "examples/transcode/output_file.h"
+#include "examples/transcode/result_settings.h"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <optional>
-#include <span>
-#include <string_view>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace latentsync::transcode {
 namespace {
@@ -24,93 +19,15 @@ namespace fs = std::filesystem;
 
 constexpr char kMadeBy[] = "# latentsync-transcode ";
 
-/// Properties that decide where and how fast it is made, and not what.
-constexpr std::array<std::string_view, 13> kWithoutEffect = {
-    "disk-cache",    "name",           "parent",         "device",
-    "vram-fraction", "vram-budget",    "memory-mode",    "batch-size",
-    "late-policy",   "render-latency", "disk-cache-dir", "disk-cache-size",
-    "measure-mouths"};
-
-struct FreeChecksum {
-  void operator()(GChecksum* checksum) const { g_checksum_free(checksum); }
-};
-
-class Checksum {
- public:
-  void add(const void* data, size_t size) {
-    g_checksum_update(checksum_.get(), static_cast<const guchar*>(data), gssize(size));
-  }
-  /// With its end, so that no two lists of texts are alike.
-  void add(const std::string& text) { add(text.c_str(), text.size() + 1); }
-  std::string text() { return g_checksum_get_string(checksum_.get()); }
-
- private:
-  std::unique_ptr<GChecksum, FreeChecksum> checksum_{g_checksum_new(G_CHECKSUM_SHA256)};
-};
-
-std::string size_and_time(const std::string& path) {
-  struct stat found = {};
-  return ::stat(path.c_str(), &found) != 0
-             ? "none"
-             : std::to_string(found.st_size) + " " + std::to_string(found.st_mtim.tv_sec) + "." +
-                   std::to_string(found.st_mtim.tv_nsec);
-}
-
 void add_file(Checksum& sum, const std::string& name) {
   const std::string path = path_of(name);
   sum.add(name.empty() ? "" : path.empty() ? name : size_and_time(path));
 }
 
 void add_model(Checksum& sum, const fs::path& folder) {
-  std::vector<std::string> files;
-  std::error_code ignored;
-  fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied,
-                                         ignored);
-  for (const fs::recursive_directory_iterator end; !ignored && entry != end;
-       entry.increment(ignored)) {
-    if (entry.depth() > 0) {
-      entry.disable_recursion_pending();
-    }
-    if (entry->is_regular_file(ignored)) {
-      files.push_back(entry->path().lexically_relative(folder).string() + " " +
-                      size_and_time(entry->path().string()));
-    }
+  for (const std::string& file : model_files(folder)) {
+    sum.add(file + " " + size_and_time(folder / file));
   }
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) {
-    sum.add(file);
-  }
-}
-
-void add_properties(Checksum& sum, GstElement* element) {
-  guint count = 0;
-  GParamSpec** all = g_object_class_list_properties(G_OBJECT_GET_CLASS(element), &count);
-  for (GParamSpec* property : std::span(all, count)) {
-    const bool counts = (property->flags & G_PARAM_READWRITE) == G_PARAM_READWRITE &&
-                        std::find(kWithoutEffect.begin(), kWithoutEffect.end(),
-                                  std::string_view(property->name)) == kWithoutEffect.end();
-    if (!counts) {
-      continue;
-    }
-    GValue value = G_VALUE_INIT;
-    g_object_get_property(G_OBJECT(element), property->name, &value);
-    const TextPtr text(gst_value_serialize(&value));
-    sum.add(std::string(property->name) + "=" + (text ? text.get() : ""));
-    g_value_unset(&value);
-  }
-  g_free(all);
-}
-
-/// Of all that FILE holds; none where it cannot be read.
-std::optional<std::string> checksum_of(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::vector<char> part(1 << 20);
-  Checksum sum;
-  while (stream) {
-    stream.read(part.data(), std::streamsize(part.size()));
-    sum.add(part.data(), size_t(stream.gcount()));
-  }
-  return stream.eof() ? std::optional(sum.text()) : std::nullopt;
 }
 
 }  // namespace
@@ -131,7 +48,9 @@ std::string recipe_of(const Clip& clip, const Options& options, GstElement* elem
   sum.add(options.audio_track);
   sum.add(options.profile);
   sum.add(fs::path(clip.output).extension().string());
-  add_properties(sum, element);
+  for (const auto& [property, value] : result_settings(element)) {
+    sum.add(property + "=" + value);
+  }
   gchar* model = nullptr;
   g_object_get(element, "model-path", &model, nullptr);
   const TextPtr owner(model);
@@ -166,7 +85,7 @@ void remember(const std::string& output, const std::string& recipe) {
   if (!sum || !stream || ::rename(partial.c_str(), file.c_str()) != 0) {
     const int reason = errno;
     ::unlink(partial.c_str());
-    throw Problem(file + ": cannot be written: " + std::strerror(reason));
+    throw cannot_write(file, reason);
   }
 }
 

@@ -148,7 +148,7 @@ TEST(Batch, ReportAndFailures) {
   fs::copy_file(media("not-media.mp4"), folder / "clips/day 1/b.mp4");
   const std::string command = std::string(kBatch) + " --jobs-report jobs.json";
   const Finished first = transcode_in(folder, command);
-  EXPECT_EQ(first.status, 1) << first.output;
+  EXPECT_EQ(first.status, 3) << first.output;
   EXPECT_EQ(state_of(folder / "jobs.json", "made/a.mp4"), "made");
   EXPECT_EQ(state_of(folder / "jobs.json", "made/day 1/b.mp4"), "failed");
   const size_t summary = first.output.find("3 clips: 2 made, 0 kept, 1 failed\n");

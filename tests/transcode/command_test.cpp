@@ -302,7 +302,7 @@ TEST(Command, Batch) {
   const Finished finished =
       transcode("--batch " + (folder / "list").string() + " -o " + (folder / "made").string(),
                 "LATENTSYNC_FAKE=load-delay=1s");
-  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(finished.status, 3) << finished.output;
   EXPECT_EQ(frame_times(folder / "made/rate-25.mp4").size(), 40u);
   EXPECT_EQ(frame_times(folder / "made/no-audio.mp4").size(), 24u);
   EXPECT_FALSE(fs::exists(folder / "made/not-media.mp4"));

@@ -53,7 +53,7 @@ TEST_P(EveryContainer, StreamsThatNeverCome) {
        {std::pair{"no-audio.", "there is no audio"}, {"no-video.", "there is no video"}}) {
     const std::string output = empty_folder() / "out.mkv";
     const Finished finished = transcode(media(name + std::string(GetParam())) + " -o " + output);
-    EXPECT_EQ(finished.status, 1) << finished.output;
+    EXPECT_EQ(finished.status, 3) << finished.output;
     EXPECT_NE(finished.output.find(says), std::string::npos) << finished.output;
   }
 }
@@ -128,7 +128,7 @@ TEST(Input, ClockThatGoesBack) {
 TEST(Input, CodecThatChanges) {
   const std::string output = empty_folder() / "out.mkv";
   const Finished finished = transcode(media("codec.ts") + " -o " + output);
-  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(finished.status, 3) << finished.output;
   EXPECT_NE(finished.output.find("goes on as another stream"), std::string::npos)
       << finished.output;
 }
@@ -268,7 +268,7 @@ TEST_P(Pictures, AreHeld) {
     const std::string output = empty_folder() / "out.mp4";
     const Finished finished = transcode(input + " --audio " + media("speech-long.wav") +
                                         " --video-end " + mode + " -o " + output);
-    EXPECT_EQ(finished.status, 1) << mode;
+    EXPECT_EQ(finished.status, 3) << mode;
     EXPECT_NE(finished.output.find("--video-end hold"), std::string::npos) << finished.output;
   }
 }
@@ -283,7 +283,7 @@ TEST(Input, Gif) {
   const std::string output = empty_folder() / "out.mp4";
   const Finished finished =
       transcode(media("picture.gif") + " --audio " + media("speech-long.wav") + " -o " + output);
-  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(finished.status, 3) << finished.output;
   EXPECT_NE(finished.output.find("ffmpeg -i"), std::string::npos) << finished.output;
 }
 

@@ -33,7 +33,7 @@ TEST(LibTorch, InTheLibraryPath) {
   const fs::path folder = empty_folder();
   const std::string path = fs::path(LATENTSYNC_FALSE_TORCH).parent_path();
   const Finished finished = load(folder, "LD_LIBRARY_PATH=" + path, LATENTSYNC_ENGINE);
-  EXPECT_EQ(finished.status, 1);
+  EXPECT_EQ(finished.status, 3);
   EXPECT_NE(finished.output.find("/nowhere"), std::string::npos) << finished.output;
 }
 

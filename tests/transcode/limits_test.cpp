@@ -56,7 +56,7 @@ TEST(Limits, FullDisk) {
   const fs::path folder = empty_folder();
   const Finished finished =
       transcode_in(folder, media("rate-25.mp4") + " -o o.mp4", preloaded("full-disk"));
-  EXPECT_EQ(finished.status, 1);
+  EXPECT_EQ(finished.status, 75);
   EXPECT_NE(finished.output.find("the disk is full"), std::string::npos) << finished.output;
   EXPECT_TRUE(fs::is_empty(folder));
 }

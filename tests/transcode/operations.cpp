@@ -20,8 +20,8 @@ Finished transcode_in(const fs::path& folder, const std::string& arguments,
   return run_process("cd '" + folder.string() + "' && " + job(arguments, environment));
 }
 
-void expect_refused(const Finished& finished, const std::string& says) {
-  EXPECT_EQ(finished.status, 1) << finished.output;
+void expect_refused(const Finished& finished, const std::string& says, int status) {
+  EXPECT_EQ(finished.status, status) << finished.output;
   EXPECT_TRUE(finished.output.starts_with("latentsync-transcode: ")) << finished.output;
   EXPECT_EQ(std::count(finished.output.begin(), finished.output.end(), '\n'), 1) << finished.output;
   EXPECT_NE(finished.output.find(says), std::string::npos) << finished.output << "lacks: " << says;

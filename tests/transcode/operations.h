@@ -15,8 +15,8 @@ std::string job(const std::string& arguments, const std::string& environment = "
 Finished transcode_in(const std::filesystem::path& folder, const std::string& arguments,
                       const std::string& environment = "");
 
-/// Fails the test unless a run ended with exit status 1 and one line, which contains SAYS.
-void expect_refused(const Finished& finished, const std::string& says);
+/// Fails the test unless a run ended with exit status STATUS and one line, which contains SAYS.
+void expect_refused(const Finished& finished, const std::string& says, int status = 1);
 
 /// How many FILE has.
 size_t frames_of(const std::filesystem::path& file);

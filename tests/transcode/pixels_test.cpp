@@ -222,7 +222,7 @@ TEST(Transcode, PixelsThatGStreamerDoesNotKnowAreOneLine) {
     const auto folder = empty_folder();
     const std::string input = made({pixels, "ffv1", "mkv"}, folder);
     const Finished finished = transcode(input + " -o " + std::string(folder / "out.mkv"), kNoEdit);
-    EXPECT_EQ(finished.status, 1) << finished.output;
+    EXPECT_EQ(finished.status, 3) << finished.output;
     EXPECT_EQ(std::count(finished.output.begin(), finished.output.end(), '\n'), 1)
         << finished.output;
     EXPECT_NE(finished.output.find("pixel format"), std::string::npos) << finished.output;

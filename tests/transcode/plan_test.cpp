@@ -68,13 +68,13 @@ TEST(MemoryPlan, MemoryThatRunsOutHasTheSameStatus) {
 // What no plan can be made for is an error as in a run.
 TEST(MemoryPlan, ErrorsAreThoseOfARun) {
   const Finished failed = transcode("--plan", "LATENTSYNC_FAKE=plan-failure=not-found");
-  EXPECT_EQ(failed.status, 1) << failed.output;
+  EXPECT_EQ(failed.status, 3) << failed.output;
   EXPECT_TRUE(says(failed, "latentsync-transcode: The fake engine was told to fail at plan()"))
       << failed.output;
-  EXPECT_EQ(transcode("--plan --set resolution=200").status, 1);
+  EXPECT_EQ(transcode("--plan --set resolution=200").status, 3);
   EXPECT_EQ(transcode("--plan --set vram-fraction=0.96").status, 2);
   EXPECT_EQ(transcode("--plan --batch /tmp -o /tmp").status, 2);
-  EXPECT_EQ(transcode("/nowhere/in.mp4 --plan").status, 1);
+  EXPECT_EQ(transcode("/nowhere/in.mp4 --plan").status, 3);
 }
 
 // A run with a measure says which in a line.

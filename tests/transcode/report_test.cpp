@@ -73,7 +73,7 @@ TEST(Report, OfAFailureSaysWhy) {
   std::ofstream(folder / "p.html") << "older";
   const Finished finished = transcode_in(folder, media("rate-25.mp4") + " -o o.mkv --report p.html",
                                          "LATENTSYNC_FAKE=render-failure=device@1");
-  EXPECT_EQ(finished.status, 1) << finished.output;
+  EXPECT_EQ(finished.status, 75) << finished.output;
   const std::string page = content_of(folder / "p.html");
   const auto elements = parse_markup(page);
   by_id(elements, "problem");

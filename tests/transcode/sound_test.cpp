@@ -171,7 +171,7 @@ TEST(Sound, NoSamples) {
   const fs::path folder = empty_folder();
   const std::string empty = make(folder, "empty.wav", "-f lavfi -i anullsrc=r=16000:cl=mono -t 0");
   const Finished finished = sing(empty, folder / "out.mp4");
-  EXPECT_EQ(finished.status, 1);
+  EXPECT_EQ(finished.status, 3);
   EXPECT_NE(finished.output.find("no sample of its audio can be read"), std::string::npos)
       << finished.output;
 }

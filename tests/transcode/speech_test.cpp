@@ -120,7 +120,7 @@ TEST(Speech, SoundBesideTheInputsOwnSpeech) {
   EXPECT_EQ(sound_hash(output), sound_hash(song, "atrim=end_sample=70560"));
   EXPECT_EQ(frame_hashes(output), frames_for(media("rate-25.mp4"), folder));
   const Finished refused = transcode(media("rate-25.mp4") + " --sound /nowhere/s.wav -o " + output);
-  EXPECT_EQ(refused.status, 1);
+  EXPECT_EQ(refused.status, 3);
   EXPECT_TRUE(says(refused, "/nowhere/s.wav: no such file")) << refused.output;
 }
 
@@ -192,7 +192,7 @@ TEST(Speech, TrackThatIsNotThere) {
   const std::string output = folder / "out.mkv";
   for (const char* asked : {"3", "de", "0"}) {
     const Finished finished = transcode(input + " --audio-track " + asked + " -o " + output);
-    EXPECT_EQ(finished.status, 1) << finished.output;
+    EXPECT_EQ(finished.status, 3) << finished.output;
     EXPECT_TRUE(says(finished, "there is no audio track " + std::string(asked) +
                                    "; there are 1 (English) and 2"))
         << finished.output;
@@ -235,7 +235,7 @@ TEST(Speech, Channel) {
     EXPECT_EQ(probe(output, "a", "channels"), "2");
   }
   const Finished refused = transcode(common + " --audio-channel 3");
-  EXPECT_EQ(refused.status, 1);
+  EXPECT_EQ(refused.status, 3);
   EXPECT_TRUE(says(refused, "there is no channel 3; its audio has 2")) << refused.output;
 }
 

@@ -77,7 +77,7 @@ TEST(Workflows, FiftyClips) {
                   place / (std::to_string(clip) + ".mp4"));
   }
   const Finished first = run(folder, "Many short clips, into folders");
-  EXPECT_EQ(first.status, 1) << first.output;
+  EXPECT_EQ(first.status, 3) << first.output;
   EXPECT_NE(first.output.find("50 clips: 49 made, 0 kept, 1 failed"), std::string::npos)
       << first.output;
   fs::copy_file(media("short.mp4"), folder / "clips/day 0/7.mp4",
@@ -95,6 +95,7 @@ TEST(Workflows, Lecture) {
   const Finished finished = run(folder, "A lecture of half an hour");
   ASSERT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(frames_of(folder / "lecture-translated.mp4"), 75u);
+  EXPECT_EQ(frames_of(folder / "lecture-joined.mp4"), 75u);
   EXPECT_TRUE(fs::exists(folder / "lecture.json"));
 }
 
