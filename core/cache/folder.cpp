@@ -73,8 +73,8 @@ Contents contents_of(const fs::path& folder) {
   return contents;
 }
 
-bool is_older(const Stored& a, const Stored& b) {
-  return std::pair(a.used.tv_sec, a.used.tv_nsec) < std::pair(b.used.tv_sec, b.used.tv_nsec);
+bool is_before(const timespec& a, const timespec& b) {
+  return std::pair(a.tv_sec, a.tv_nsec) < std::pair(b.tv_sec, b.tv_nsec);
 }
 
 uint64_t total(const std::vector<Stored>& files) {
@@ -114,7 +114,13 @@ int check_folder(const fs::path& path) noexcept {
   return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
 }
 
-uint64_t trim(const fs::path& folder, uint64_t most) {
+timespec file_time() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return now;
+}
+
+uint64_t trim(const fs::path& folder, uint64_t most, const timespec& since) {
   auto contents = contents_of(folder);
   const time_t now = std::time(nullptr);
   std::erase_if(contents.parts, [&](const Stored& part) {
@@ -122,10 +128,10 @@ uint64_t trim(const fs::path& folder, uint64_t most) {
   });
   uint64_t bytes = total(contents.entries) + total(contents.parts);
   if (bytes <= most) return bytes;
-  std::ranges::sort(contents.entries, is_older);
+  std::ranges::sort(contents.entries, is_before, &Stored::used);
   const uint64_t wanted = most - most / 16;
   for (const auto& entry : contents.entries) {
-    if (bytes <= wanted) break;
+    if (bytes <= wanted || !is_before(entry.used, since)) break;
     if (::unlink(entry.path.c_str()) == 0 || errno == ENOENT) bytes -= entry.size;
   }
   return bytes;

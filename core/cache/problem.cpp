@@ -57,6 +57,13 @@ Problem write_problem(const std::filesystem::path& folder, int error) {
                                      ". The result is not affected; " + advice};
 }
 
+Problem full_problem(const std::filesystem::path& folder, uint64_t most) {
+  return {Problem::Kind::kFull,
+          "The result cache " + quoted(folder) + " may hold " + std::to_string(mebibytes(most)) +
+              " MiB and is full of windows that were used since this job began. Further ones are "
+              "rendered and not kept: set disk-cache-size to more."};
+}
+
 Problem size_problem(const std::filesystem::path& folder, uint64_t size, uint64_t most) {
   return {Problem::Kind::kSize,
           "The result cache " + quoted(folder) + " may hold " + std::to_string(mebibytes(most)) +

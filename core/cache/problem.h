@@ -15,6 +15,7 @@ struct Problem {
     kDamaged,  ///< an entry is not what was written
     kWrite,    ///< an entry could not be written
     kSize,     ///< an entry is larger than the whole cache may be
+    kFull,     ///< no room, but for what the job itself has used
     kModel,    ///< nobody can say any more which model was loaded
   };
   Kind kind;
@@ -28,6 +29,8 @@ Problem foreign_problem(const std::filesystem::path& file, const std::string& wh
 /// WHAT is wrong with it: "it is cut off".
 Problem damaged_problem(const std::filesystem::path& file, const std::string& what);
 Problem write_problem(const std::filesystem::path& folder, int error);
+/// MOST, of the cache, is bytes.
+Problem full_problem(const std::filesystem::path& folder, uint64_t most);
 /// SIZE, of an entry, and MOST, of the cache, are bytes.
 Problem size_problem(const std::filesystem::path& folder, uint64_t size, uint64_t most);
 

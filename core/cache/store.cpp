@@ -1,7 +1,5 @@
 #include "core/cache/store.h"
 
-#include "core/cache/folder.h"
-
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -32,21 +30,25 @@ std::optional<Problem> Store::insert(const Key& key, std::span<const std::byte> 
   const auto path = entry_path(folder_, key);
   if (const int error = make_folder(path.parent_path())) return write_problem(folder_, error);
   if (const int error = check_folder(path.parent_path())) return write_problem(folder_, error);
-  make_room(size);
+  if (!make_room(size)) return full_problem(folder_, most_bytes_);
   if (const int error = write_entry(part_path(path), path, key, payload)) {
     return write_problem(folder_, error);
   }
   return std::nullopt;
 }
 
-void Store::make_room(uint64_t size) {
+bool Store::make_room(uint64_t size) {
   const std::lock_guard lock(mutex_);
+  if (full_) return false;
   if (!taken_ || *taken_ + size > most_bytes_ || written_ > most_bytes_ / 16) {
-    taken_ = trim(folder_, most_bytes_ - size);
+    taken_ = trim(folder_, most_bytes_ - size, since_);
     written_ = 0;
+    full_ = *taken_ + size > most_bytes_;
+    if (full_) return false;
   }
   *taken_ += size;
   written_ += size;
+  return true;
 }
 
 }  // namespace latentsync::cache
