@@ -34,7 +34,7 @@ diffusion::Conditioning part_of(const diffusion::Conditioning& whole, FaceRange 
           .audio_embeddings = whole.audio_embeddings.narrow(0, begin, count)};
 }
 
-// One sequence's way from its conditioning to its images.
+// One sequence's way from its conditioning to its latents.
 class FaceDenoising {
  public:
   FaceDenoising(const WindowContext& context, size_t number, const FaceSequence& sequence,
@@ -45,22 +45,19 @@ class FaceDenoising {
         conditioning_(conditioning),
         frames_(frames) {}
 
-  at::Tensor images(c10::Device where) const {
-    const auto latents = context_.device.at_rung([&](const Rung& rung) { return denoise(rung); });
-    return context_.device.at_rung([&](const Rung& rung) { return decode(rung, latents, where); });
+  at::Tensor latents() const {
+    return context_.device.at_rung([&](const Rung& rung) {
+      const auto parts = parts_of(sequence_, frames_, static_cast<size_t>(rung.window_frames));
+      std::vector<at::Tensor> latents;
+      for (size_t i = 0; i < parts.size(); ++i) {
+        latents.push_back(denoise_part(rung, parts[i], i, parts.size()));
+      }
+      return context_.device.task(context_.seconds.denoise,
+                                  [&] { return at::cat(latents, 2).to(context_.networks.dtype); });
+    });
   }
 
  private:
-  at::Tensor denoise(const Rung& rung) const {
-    const auto parts = parts_of(sequence_, frames_, static_cast<size_t>(rung.window_frames));
-    std::vector<at::Tensor> latents;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      latents.push_back(denoise_part(rung, parts[i], i, parts.size()));
-    }
-    if (latents.size() == 1) return std::move(latents.front());
-    return context_.device.task(context_.seconds.denoise, [&] { return at::cat(latents, 2); });
-  }
-
   at::Tensor denoise_part(const Rung& rung, FaceRange range, size_t part, size_t parts) const {
     const auto& networks = context_.networks;
     const auto& settings = context_.settings;
@@ -89,29 +86,33 @@ class FaceDenoising {
     return denoised;
   }
 
-  // As the networks give them: their precision takes half of the memory and loses nothing.
-  at::Tensor decode(const Rung& rung, const at::Tensor& latents, c10::Device where) const {
-    const auto report = [&](int64_t done, int64_t batches) {
-      context_.progress.decoded(number_, done, batches);
-    };
-    device::StageClock clock(context_.networks.device);
-    const auto images =
-        make_renderer(context_, rung)
-            .decode(latents, report, context_.vae_runner(rung, clock, context_.seconds.decode));
-    clock.collect();
-    const auto dtype = context_.networks.dtype;
-    return context_.device.task(context_.seconds.decode, [&] {
-      check_finite(images, dtype);
-      return where.is_cpu() ? device::to_host(images, dtype) : images.to(where, dtype);
-    });
-  }
-
   const WindowContext& context_;
   size_t number_;
   const FaceSequence& sequence_;
   const diffusion::Conditioning& conditioning_;
   size_t frames_;
 };
+
+// The images of a sequence, the window's NUMBERth, as the networks give them: their precision takes
+// half of the memory and loses nothing.
+at::Tensor decode_face(const WindowContext& context, size_t number, const at::Tensor& latents,
+                       c10::Device where) {
+  const auto report = [&](int64_t done, int64_t batches) {
+    context.progress.decoded(number, done, batches);
+  };
+  return context.device.at_rung([&](const Rung& rung) {
+    device::StageClock clock(context.networks.device);
+    const auto images =
+        make_renderer(context, rung)
+            .decode(latents, report, context.vae_runner(rung, clock, context.seconds.decode));
+    clock.collect();
+    const auto dtype = context.networks.dtype;
+    return context.device.task(context.seconds.decode, [&] {
+      check_finite(images, dtype);
+      return where.is_cpu() ? device::to_host(images, dtype) : images.to(where, dtype);
+    });
+  });
+}
 
 }  // namespace
 
@@ -132,12 +133,22 @@ std::vector<FaceRange> parts_of(const FaceSequence& sequence, size_t frames, siz
 std::vector<at::Tensor> denoise_faces(const WindowContext& context,
                                       std::span<const FaceSequence> sequences,
                                       std::span<const diffusion::Conditioning> conditioning,
-                                      size_t frames, c10::Device where) {
-  std::vector<at::Tensor> images;
+                                      size_t frames) {
+  std::vector<at::Tensor> latents;
   for (size_t i = 0; i < sequences.size(); ++i) {
     check_stop(context.stop);
     const FaceDenoising face(context, i, sequences[i], conditioning[i], frames);
-    images.push_back(face.images(where));
+    latents.push_back(face.latents());
+  }
+  return latents;
+}
+
+std::vector<at::Tensor> decode_faces(const WindowContext& context,
+                                     std::span<const at::Tensor> latents, c10::Device where) {
+  std::vector<at::Tensor> images;
+  for (size_t i = 0; i < latents.size(); ++i) {
+    check_stop(context.stop);
+    images.push_back(decode_face(context, i, latents[i], where));
   }
   return images;
 }

@@ -24,12 +24,18 @@ struct FaceRange {
 /// of the window, 1 and more: the window's equal parts, without those that the face is not in.
 std::vector<FaceRange> parts_of(const FaceSequence& sequence, size_t frames, size_t most);
 
-/// The generated images of each sequence [F, 3, R, R] around [-1, 1] in the networks' precision,
-/// on the device WHERE. FRAMES is the number of frames of the window. Errors: kCancelled, those of
-/// the networks; kForeignModel and kUnsupported for values that are no numbers.
+/// What is generated of each sequence: latents [1, C, F, h, w] in the networks' precision, in which
+/// they are decoded, on the networks' device. FRAMES is the number of frames of the window. Errors:
+/// kCancelled, those of the networks.
 std::vector<at::Tensor> denoise_faces(const WindowContext& context,
                                       std::span<const FaceSequence> sequences,
                                       std::span<const diffusion::Conditioning> conditioning,
-                                      size_t frames, c10::Device where);
+                                      size_t frames);
+
+/// The images of LATENTS [F, 3, R, R] around [-1, 1] in the networks' precision, on the device
+/// WHERE. Errors: kCancelled, those of the networks; kForeignModel and kUnsupported for values that
+/// are no numbers.
+std::vector<at::Tensor> decode_faces(const WindowContext& context,
+                                     std::span<const at::Tensor> latents, c10::Device where);
 
 }  // namespace latentsync::lipsync

@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/lipsync/faces_key.h"
 #include "core/lipsync/frame_views.h"
-#include "core/lipsync/images_key.h"
+#include "core/lipsync/latents_key.h"
 #include "core/lipsync/prepared_bytes.h"
 #include "core/lipsync/result_identity.h"
 
@@ -69,23 +69,25 @@ size_t size_of(std::span<const at::Tensor> tensors) {
   return bytes;
 }
 
-// Empty where PAYLOAD is not as long as the images of SEQUENCES are.
-std::vector<at::Tensor> images_in(const WindowContext& context,
-                                  std::span<const FaceSequence> sequences,
-                                  std::span<const std::byte> payload, c10::Device where) {
-  const int64_t edge = context.settings.resolution;
-  std::vector<at::Tensor> images;
+// Empty where PAYLOAD is not as long as the latents of SEQUENCES are.
+std::vector<at::Tensor> latents_in(const WindowContext& context,
+                                   std::span<const FaceSequence> sequences,
+                                   std::span<const std::byte> payload) {
+  const auto& networks = context.networks;
+  const int64_t edge = context.settings.resolution / networks.vae->downscale_factor();
+  std::vector<at::Tensor> latents;
   for (const auto& sequence : sequences) {
-    images.push_back(at::empty({std::ssize(sequence.faces), 3, edge, edge},
-                               at::TensorOptions(context.networks.dtype)));
+    latents.push_back(
+        at::empty({1, networks.vae->latent_channels(), std::ssize(sequence.faces), edge, edge},
+                  at::TensorOptions(networks.dtype)));
   }
-  if (size_of(images) != payload.size()) return {};
-  for (auto& image : images) {
-    std::memcpy(image.mutable_data_ptr(), payload.data(), image.nbytes());
-    payload = payload.subspan(image.nbytes());
-    image = image.to(where);
+  if (size_of(latents) != payload.size()) return {};
+  for (auto& of_face : latents) {
+    std::memcpy(of_face.mutable_data_ptr(), payload.data(), of_face.nbytes());
+    payload = payload.subspan(of_face.nbytes());
+    of_face = of_face.to(networks.device);
   }
-  return images;
+  return latents;
 }
 
 }  // namespace
@@ -174,27 +176,28 @@ std::optional<cache::NewEntry> ResultCache::entry_of(const WindowContext& contex
   }
 }
 
-ResultCache::KnownImages ResultCache::find_images(
+ResultCache::KnownLatents ResultCache::find_latents(
     const WindowContext& context, const Rung& rung, std::span<const FaceSequence> sequences,
-    std::span<const diffusion::Conditioning> conditioning, size_t frames, c10::Device where) {
+    std::span<const diffusion::Conditioning> conditioning, size_t frames) {
   try {
-    if (!ready(context.networks.device)) return {};
+    const auto device = context.networks.device;
+    if (!ready(device)) return {};
     const auto readable = in_system_memory(context, conditioning);
-    KnownImages known;
+    KnownLatents known;
     const auto payload = context.device.beside(context.seconds.denoise, [&] {
-      known.key = images_key({.model = *model_,
-                              .identity = identity_,
-                              .info = context.networks.info,
-                              .settings = context.settings,
-                              .rung = rung,
-                              .frames = frames,
-                              .sequences = sequences,
-                              .conditioning = readable});
+      known.key = latents_key({.model = *model_,
+                               .identity = identity_,
+                               .info = context.networks.info,
+                               .settings = context.settings,
+                               .rung = rung,
+                               .frames = frames,
+                               .sequences = sequences,
+                               .conditioning = readable});
       return look_up(known.key);
     });
     if (payload) {
-      known.images = in_turn(context, where, context.seconds.denoise,
-                             [&] { return images_in(context, sequences, payload->span(), where); });
+      known.latents = in_turn(context, device, context.seconds.denoise,
+                              [&] { return latents_in(context, sequences, payload->span()); });
     }
     return known;
   } catch (...) {
@@ -204,9 +207,9 @@ ResultCache::KnownImages ResultCache::find_images(
 
 std::optional<cache::NewEntry> ResultCache::entry_of(const WindowContext& context,
                                                      const cache::Key& key,
-                                                     std::span<const at::Tensor> images) {
+                                                     std::span<const at::Tensor> latents) {
   try {
-    const auto copies = in_system_memory(context, context.seconds.denoise, images);
+    const auto copies = in_system_memory(context, context.seconds.denoise, latents);
     cache::NewEntry entry{key, cache::Bytes(size_of(copies))};
     auto place = entry.payload.span();
     for (const auto& copy : copies) {
@@ -238,6 +241,11 @@ void ResultCache::report(cache::Problem problem) {
   if (warning_.empty() && told_.insert(problem.kind).second) {
     warning_ = std::move(problem.sentence);
   }
+}
+
+std::string ResultCache::finish() noexcept {
+  if (writer_) writer_->wait({});
+  return take_warning();
 }
 
 std::string ResultCache::take_warning() noexcept {

@@ -27,8 +27,9 @@
 namespace latentsync::lipsync {
 
 /// A session's way to the result cache (docs/cache.md): what a window is prepared to, and the
-/// images of its faces, each by all that it depends on. Nothing fails here: what goes wrong is a
-/// miss, and a warning. For the thread that renders and the one that prepares ahead.
+/// latents that are generated of its faces, each by all that it depends on. Nothing fails here:
+/// what goes wrong is a miss, and a warning. For the thread that renders and the one that prepares
+/// ahead.
 class ResultCache {
  public:
   /// MODEL: LoadedModel::content_hash(), asked for with the first window. What is in SETTINGS
@@ -46,19 +47,18 @@ class ResultCache {
   std::optional<cache::NewEntry> entry_of(const WindowContext& context, const cache::Key& key,
                                           const Prepared& prepared);
 
-  struct KnownImages {
-    std::optional<cache::Key> key;   ///< none: they can neither be found nor kept
-    std::vector<at::Tensor> images;  ///< as denoise_faces() gives them; empty: a miss
+  struct KnownLatents {
+    std::optional<cache::Key> key;    ///< none: they can neither be found nor kept
+    std::vector<at::Tensor> latents;  ///< as denoise_faces() gives them; empty: a miss
   };
-  /// The images of a window of FRAMES frames that is denoised at RUNG, on the device WHERE.
-  KnownImages find_images(const WindowContext& context, const Rung& rung,
-                          std::span<const FaceSequence> sequences,
-                          std::span<const diffusion::Conditioning> conditioning, size_t frames,
-                          c10::Device where);
-  /// IMAGES on their way to the cache; in memory that is on no account, because the window after
+  /// What is generated of a window of FRAMES frames that is denoised at RUNG.
+  KnownLatents find_latents(const WindowContext& context, const Rung& rung,
+                            std::span<const FaceSequence> sequences,
+                            std::span<const diffusion::Conditioning> conditioning, size_t frames);
+  /// LATENTS on their way to the cache; in memory that is on no account, because the window after
   /// must have as much as without a cache.
   std::optional<cache::NewEntry> entry_of(const WindowContext& context, const cache::Key& key,
-                                          std::span<const at::Tensor> images);
+                                          std::span<const at::Tensor> latents);
 
   /// Waits until the window before is written, so that no more than one finished window can be
   /// lost. Errors: kCancelled.
@@ -69,6 +69,8 @@ class ResultCache {
 
   /// What people should be told since this was last asked, each kind once; may be empty.
   std::string take_warning() noexcept;
+  /// The same, when all that was kept is written.
+  std::string finish() noexcept;
 
  private:
   /// Nothing is known, and nothing can be kept, where this is false.

@@ -53,11 +53,18 @@ struct LipsyncSession::Input {
   WindowKey key;
 };
 
-/// The images of a window's faces, on their way.
+/// The latents of a window's faces.
+struct LipsyncSession::Denoised {
+  std::vector<at::Tensor> latents;
+  bool cached = false;
+  std::optional<cache::NewEntry> entry;  ///< to be kept when the window is committed
+};
+
+/// Its images, on their way.
 struct LipsyncSession::Generated {
   Pasting pasting;
   bool cached = false;
-  std::optional<cache::NewEntry> entry;  ///< to be kept when the window is committed
+  std::optional<cache::NewEntry> entry;  ///< as above
 };
 
 LipsyncSession::LipsyncSession(std::shared_ptr<LoadedModel> model, AudioContext context,
@@ -113,6 +120,8 @@ std::optional<Failure> LipsyncSession::prepare(const Window& window, const Rende
   return failure;
 }
 
+std::string LipsyncSession::finish_cache() noexcept { return cache_ ? cache_->finish() : ""; }
+
 Failure LipsyncSession::explained(const Failure& failure,
                                   const RenderSettings& settings) const noexcept {
   try {
@@ -159,7 +168,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   result.memory_peak = share_.memory_peak();
   if (networks.device.is_cpu()) result.memory_peak += networks.info.weight_bytes;
   std::vector<cache::NewEntry> entries;
-  // The images first: they are what took the time.
+  // The latents first: they are what took the time.
   if (generated && generated->entry) entries.push_back(std::move(*generated->entry));
   if (prepared->entry) entries.push_back(std::move(*prepared->entry));
   // A stream that is shown while it is rendered does not wait for a disk.
@@ -244,20 +253,33 @@ Prepared LipsyncSession::prepare_input(const WindowContext& context, const Windo
   return prepared;
 }
 
+LipsyncSession::Denoised LipsyncSession::denoise(const WindowContext& context, const Input& input,
+                                                 const Prepared& prepared) {
+  const size_t frames = input.views.size();
+  const auto rung = share_.rungs().current();
+  ResultCache::KnownLatents known;
+  if (cache_) {
+    known =
+        cache_->find_latents(context, rung.rung, prepared.sequences, prepared.conditioning, frames);
+  }
+  if (!known.latents.empty()) {
+    context.progress.latents_found();
+    return {.latents = std::move(known.latents), .cached = true};
+  }
+  Denoised denoised{.latents =
+                        denoise_faces(context, prepared.sequences, prepared.conditioning, frames)};
+  if (known.key && share_.rungs().current().rung == rung.rung) {
+    denoised.entry = cache_->entry_of(context, *known.key, denoised.latents);
+  }
+  return denoised;
+}
+
 LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context, const Input& input,
                                                    Prepared& prepared) {
-  const auto where = device_of(input.views.front());
-  const auto rung = share_.rungs().current();
-  ResultCache::KnownImages known;
-  if (cache_) {
-    known = cache_->find_images(context, rung.rung, prepared.sequences, prepared.conditioning,
-                                input.views.size(), where);
-  }
-  const bool cached = !known.images.empty();
-  const auto images = cached ? std::move(known.images)
-                             : denoise_faces(context, prepared.sequences, prepared.conditioning,
-                                             input.views.size(), where);
+  auto denoised = denoise(context, input, prepared);
   prepared.conditioning.clear();
+  const auto images = decode_faces(context, denoised.latents, device_of(input.views.front()));
+  denoised.latents.clear();
   if (context.settings.measure_mouths) {
     measure_mouths(context, prepared.sequences, images, input.views, prepared.frames);
   }
@@ -266,11 +288,8 @@ LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context,
       return Pasting(prepared.sequences, images, context.mask, input.views);
     });
   });
-  Generated generated{.pasting = std::move(pasting), .cached = cached};
-  if (known.key && !cached && share_.rungs().current().rung == rung.rung) {
-    generated.entry = cache_->entry_of(context, *known.key, images);
-  }
-  return generated;
+  return {
+      .pasting = std::move(pasting), .cached = denoised.cached, .entry = std::move(denoised.entry)};
 }
 
 FaceMask LipsyncSession::mask_of(const DeviceWork& device, int64_t resolution) {

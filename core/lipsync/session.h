@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 
 namespace latentsync::lipsync {
 
@@ -34,10 +35,12 @@ class LipsyncSession : public Session {
   std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
                                  std::stop_token stop = {}) noexcept override;
   MemoryPlan memory_plan() const override { return share_.rungs().plan(); }
+  std::string finish_cache() noexcept override;
   const DeviceShare& share() const { return share_; }
 
  private:
   struct Input;
+  struct Denoised;
   struct Generated;
 
   Input read(const Window& window, const RenderSettings& settings) const;
@@ -47,6 +50,7 @@ class LipsyncSession : public Session {
                      const std::stop_token& stop);
   Prepared prepare_input(const WindowContext& context, const Window& window, const Input& input,
                          const face::FollowState& follow);
+  Denoised denoise(const WindowContext& context, const Input& input, const Prepared& prepared);
   Generated generate(const WindowContext& context, const Input& input, Prepared& prepared);
   Failure explained(const Failure& failure, const RenderSettings& settings) const noexcept;
   FaceMask mask_of(const DeviceWork& device, int64_t resolution);

@@ -52,18 +52,15 @@ void WindowProgress::encoded(size_t face, int64_t done, int64_t batches) {
 
 void WindowProgress::denoised(size_t face, int64_t done, int64_t steps) {
   const double part = static_cast<double>(done) / static_cast<double>(steps);
-  report(
-      "denoise",
-      encode_ * all_frames_ + (denoise_ + decode_) * before(face) + denoise_ * frames_[face] * part,
-      done, steps);
+  report("denoise", encode_ * all_frames_ + denoise_ * (before(face) + frames_[face] * part), done,
+         steps);
 }
 
 void WindowProgress::decoded(size_t face, int64_t done, int64_t batches) {
   const double part = static_cast<double>(done) / static_cast<double>(batches);
   report("decode",
-         encode_ * all_frames_ + (denoise_ + decode_) * before(face) +
-             frames_[face] * (denoise_ + decode_ * part),
-         done, batches);
+         (encode_ + denoise_) * all_frames_ + decode_ * (before(face) + frames_[face] * part), done,
+         batches);
 }
 
 void WindowProgress::pasted() { tell({.part = 1, .stage = "paste"}); }

@@ -12,8 +12,8 @@
 namespace latentsync::lipsync {
 
 /// How far a window is, from the work that its stages are: faces are found, all of them are
-/// encoded, each is denoised and decoded, and they are pasted. What is reported never goes back,
-/// also where a stage is done again.
+/// encoded, denoised, decoded and pasted, one stage after the other. What is reported never goes
+/// back, also where a stage is done again.
 class WindowProgress {
  public:
   /// VAE: "full" or "tiny"; SETTINGS are resolved. Without a CALLBACK nothing is reported.
@@ -22,6 +22,8 @@ class WindowProgress {
 
   /// Those that are edited; numbers of faces below are their places.
   void faces_found(std::span<const FaceSequence> faces);
+  /// Nothing has to be denoised.
+  void latents_found() { denoise_ = 0; }
   void encoded(size_t face, int64_t done, int64_t batches);
   /// STEPS of all the parts that are denoised one after the other.
   void denoised(size_t face, int64_t done, int64_t steps);

@@ -55,10 +55,12 @@ void Progress::window_made(bool cached) {
   ++windows_;
   cached_ += cached ? 1 : 0;
   pace_anew_ = pace_anew_ || cached;
+  denoised_ = false;
 }
 
 void Progress::window(const std::string& stage, int step, int steps, double part, int frames,
                       double seconds) {
+  denoised_ = denoised_ || stage == "denoise";
   if (seconds_since(shown_) < (terminal_ ? 0.2 : 5)) {
     return;
   }
@@ -71,10 +73,9 @@ void Progress::window(const std::string& stage, int step, int steps, double part
   if (steps > 0) {
     text += " " + std::to_string(step) + "/" + std::to_string(steps);
   }
-  const bool stepped = stage != "face" && stage != "encode";
   const double made = double(frames_) + part * frames;
   const double rendered = made - double(pace_.frames);
-  if (stepped && expected_ > made && rendered > 0 && pace_.begin != Clock::time_point()) {
+  if (denoised_ && expected_ > made && rendered > 0 && pace_.begin != Clock::time_point()) {
     const double spent = std::max(seconds, seconds_since(pace_.begin));
     text += ", " + clock_text(spent * (double(expected_) - made) / rendered) + " left";
   }

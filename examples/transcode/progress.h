@@ -60,6 +60,7 @@ class Progress {
   Clock::time_point window_shown_;
   Pace pace_;
   bool pace_anew_ = false;
+  bool denoised_ = false;  ///< something of the window in progress was
   guint64 windows_ = 0;
   guint64 cached_ = 0;
   size_t width_ = 0;

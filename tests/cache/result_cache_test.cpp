@@ -49,9 +49,9 @@ class ResultCacheTest : public LipsyncSessionTest {
   CacheSettings cache() const { return {.enabled = true, .folder = folder_ / "cache"}; }
   fs::path root() const { return folder_ / "cache"; }
   std::vector<fs::path> entries() const { return files_in(root(), ".entry"); }
-  // The largest one: that of the images.
-  fs::path images() const {
-    return std::ranges::max(entries(), {},
+  // The smallest one: that of the latents; the faces have two of the same size.
+  fs::path latents() const {
+    return std::ranges::min(entries(), {},
                             [](const fs::path& file) { return fs::file_size(file); });
   }
 
@@ -60,6 +60,14 @@ class ResultCacheTest : public LipsyncSessionTest {
     auto session = model.open(AudioContext::kSliding, 500'000'000, {}, cache);
     EXPECT_TRUE(session) << session.failure().message;
     return std::move(*session);
+  }
+
+  static std::unique_ptr<lipsync::LipsyncSession> open_two_rungs(Model& model,
+                                                                 const CacheSettings& cache) {
+    return open_with(model,
+                     {{.name = "whole", .window_frames = 24},
+                      {.name = "vae-batch-1", .vae_batch = 1, .window_frames = 24}},
+                     AudioContext::kSliding, 0, cache);
   }
 
   static Outcome render(Session& session, const Window& window, const RenderSettings& settings) {
@@ -93,30 +101,63 @@ class ResultCacheTest : public LipsyncSessionTest {
 };
 
 // The same input is found, in another session too; its frames and results are those of the
-// rendering, and nothing is denoised.
+// rendering, and nothing is denoised. In each precision of the networks.
 TEST_F(ResultCacheTest, SameInputIsFound) {
-  const auto model = load();
-  const auto wanted = expected(*model);
-  EXPECT_TRUE(entries().empty());
-  auto first = window_of(0, 2), again = window_of(0, 2);
-  const auto rendered = render_alone(*model, first);
-  EXPECT_FALSE(rendered.result.cached);
-  EXPECT_EQ(rendered.result.cache_warning, "");
-  ASSERT_EQ(entries().size(), 2u);
-  const auto cached = render_alone(*model, again);
-  EXPECT_FALSE(cached.stages.contains("encode"));
-  EXPECT_TRUE(cached.result.cached);
-  EXPECT_EQ(cached.result.cache_warning, "");
-  EXPECT_TRUE(first.equals(wanted));
-  EXPECT_TRUE(again.equals(wanted));
-  ASSERT_EQ(cached.result.frames.size(), rendered.result.frames.size());
-  for (size_t i = 0; i < cached.result.frames.size(); ++i) {
-    EXPECT_EQ(cached.result.frames[i].outcome, rendered.result.frames[i].outcome);
-    EXPECT_EQ(cached.result.frames[i].weight, rendered.result.frames[i].weight);
-    EXPECT_EQ(cached.result.frames[i].face.left, rendered.result.frames[i].face.left);
+  size_t known = 0;
+  for (const auto precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    SCOPED_TRACE(static_cast<int>(precision));
+    auto settings = this->settings();
+    settings.precision = precision;
+    const auto loaded = engine().load(settings);
+    ASSERT_TRUE(loaded) << loaded.failure().message;
+    auto& model = **loaded;
+    const auto wanted = expected(model);
+    EXPECT_EQ(entries().size(), known);
+    auto first = window_of(0, 2), again = window_of(0, 2);
+    const auto rendered = render_alone(model, first);
+    EXPECT_FALSE(rendered.result.cached);
+    EXPECT_EQ(rendered.result.cache_warning, "");
+    ASSERT_EQ(entries().size(), known += 2);
+    const auto cached = render_alone(model, again);
+    EXPECT_FALSE(cached.stages.contains("encode"));
+    EXPECT_TRUE(cached.stages.contains("decode"));
+    EXPECT_TRUE(cached.result.cached);
+    EXPECT_EQ(cached.result.cache_warning, "");
+    EXPECT_TRUE(first.equals(wanted));
+    EXPECT_TRUE(again.equals(wanted));
+    ASSERT_EQ(cached.result.frames.size(), rendered.result.frames.size());
+    for (size_t i = 0; i < cached.result.frames.size(); ++i) {
+      EXPECT_EQ(cached.result.frames[i].outcome, rendered.result.frames[i].outcome);
+      EXPECT_EQ(cached.result.frames[i].weight, rendered.result.frames[i].weight);
+      EXPECT_EQ(cached.result.frames[i].face.left, rendered.result.frames[i].face.left);
+    }
+    EXPECT_EQ(cached.result.rung, rendered.result.rung);
+    EXPECT_EQ(entries().size(), known);
   }
-  EXPECT_EQ(cached.result.rung, rendered.result.rung);
-  EXPECT_EQ(entries().size(), 2u);
+}
+
+// How many frames the autoencoder takes at once is no matter of what is found; what is found is
+// decoded as the rung in force has it, to the bytes that are rendered there without a cache.
+TEST_F(ResultCacheTest, DecodesAtTheRungInForce) {
+  const auto model = load();
+  // Memory runs out when STAGE is first reported.
+  const auto render_short_of_memory = [&](ClipFrames& frames, const std::string& stage,
+                                          const CacheSettings& cache) {
+    const auto session = open_two_rungs(*model, cache);
+    const auto result =
+        session->render(window(frames), kQuick, {}, [&](const RenderProgress& progress) {
+          if (progress.stage != stage || session->memory_plan().chosen != 0) return;
+          session->share().account()->refuse_allocation(1);
+        });
+    EXPECT_TRUE(result) << result.failure().message;
+    EXPECT_EQ(result->rung, "vae-batch-1");
+    return result->cached;
+  };
+  auto wanted = window_of(0, 2), whole = window_of(0, 2), found = window_of(0, 2);
+  EXPECT_FALSE(render_short_of_memory(wanted, "denoise", {}));
+  EXPECT_FALSE(render(*open_two_rungs(*model, cache()), window(whole), kQuick).result.cached);
+  EXPECT_TRUE(render_short_of_memory(found, "face", cache()));
+  EXPECT_TRUE(found.equals(wanted));
 }
 
 // A clip whose windows are all found goes on from the state that the last one leaves: what follows
@@ -219,7 +260,6 @@ TEST_F(ResultCacheTest, OneChangeIsAnotherWindow) {
       {"attention-mode", [](auto& s) { s.attention = Attention::kFlash; }},
       {"feature-cache", [](auto& s) { s.feature_cache = 2; }},
       {"resolution", [](auto& s) { s.resolution = 192; }},
-      {"batch-size", [](auto& s) { s.vae_batch = 1; }},
   };
   for (const auto& [name, change] : settings) {
     auto changed = kQuick;
@@ -303,7 +343,7 @@ TEST_F(ResultCacheTest, ADamagedEntryIsRenderedAnew) {
     write_file(entry, bytes);
     auto frames = window_of(0, 2);
     const auto outcome = render_alone(*model, frames).result;
-    EXPECT_EQ(outcome.cached, entry != images());
+    EXPECT_EQ(outcome.cached, entry != latents());
     EXPECT_NE(outcome.cache_warning.find(entry.string()), std::string::npos)
         << outcome.cache_warning;
     EXPECT_TRUE(frames.equals(wanted));
@@ -348,16 +388,27 @@ TEST_F(ResultCacheTest, AFailedWriteIsToldOfOnce) {
   EXPECT_TRUE(entries().empty());
 }
 
+// That the last window's entry could not be written is told of at the end of the session, once.
+TEST_F(ResultCacheTest, AFailedWriteOfTheLastWindowIsToldOf) {
+  const auto model = load();
+  auto settings = cache();
+  settings.most_bytes = 1000;
+  const auto session = open(*model, settings);
+  auto frames = window_of(0, 2);
+  // The disk may be faster than the window's end.
+  auto warnings = render(*session, window(frames), kQuick).result.cache_warning;
+  warnings += session->finish_cache();
+  const auto place = warnings.find("disk-cache-size");
+  EXPECT_NE(place, std::string::npos) << warnings;
+  EXPECT_EQ(warnings.find("disk-cache-size", place + 1), std::string::npos) << warnings;
+  EXPECT_EQ(session->finish_cache(), "");
+  EXPECT_EQ(open(*model, {})->finish_cache(), "");
+}
+
 // A window is kept when its frames have been written to, and not before; one that fails, is
 // cancelled or was partly made at another rung is not kept.
 TEST_F(ResultCacheTest, KeepsFinishedWindowsOnly) {
   const auto model = load();
-  const auto open_two_rungs = [&] {
-    return open_with(*model,
-                     {{.name = "whole", .window_frames = 24},
-                      {.name = "vae-batch-1", .vae_batch = 1, .window_frames = 24}},
-                     AudioContext::kSliding, 0, cache());
-  };
   {
     const auto session = open(*model);
     std::stop_source stop;
@@ -371,7 +422,7 @@ TEST_F(ResultCacheTest, KeepsFinishedWindowsOnly) {
   }
   EXPECT_TRUE(entries().empty()) << "cancelled";
   {
-    const auto session = open_two_rungs();
+    const auto session = open_two_rungs(*model, cache());
     auto frames = window_of(0, 2);
     const auto result =
         session->render(window(frames), kQuick, {}, [&](const RenderProgress& progress) {

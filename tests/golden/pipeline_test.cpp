@@ -269,8 +269,9 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
     progress.faces_found({&sequence, 1});
     const auto conditioning =
         lipsync::encode_faces(context, {&sequence, 1}, views, path_->features(range));
-    const auto edited = lipsync::denoise_faces(context, {&sequence, 1}, conditioning, views.size(),
-                                               networks.device);
+    const auto latents =
+        lipsync::denoise_faces(context, {&sequence, 1}, conditioning, views.size());
+    const auto edited = lipsync::decode_faces(context, latents, networks.device);
     const auto crops = lipsync::take_crops(sequence, views, data().resolution(), networks.device);
     const auto combined = kernels::combine(edited[0], crops, mask.keep);
     lipsync::Pasting({&sequence, 1}, edited, mask, views).write(frames);

@@ -1,6 +1,4 @@
-#include "core/lipsync/images_key.h"
-
-#include <algorithm>
+#include "core/lipsync/latents_key.h"
 
 namespace latentsync::lipsync {
 namespace {
@@ -20,13 +18,12 @@ void add_settings(cache::KeyBuilder& key, const RenderSettings& settings, const 
   add(key, settings.attention);
   add(key, settings.feature_cache);
   add(key, settings.resolution);
-  add(key, std::min(settings.vae_batch, rung.vae_batch));
-  add(key, rung.vae_tile);
   add(key, rung.feed_forward_chunks);
   add(key, rung.score_bytes);
   add(key, rung.two_passes);
   add(key, rung.window_frames);
-  // The rung's host_networks and streamed_unet move weights only.
+  // The rung's host_networks and streamed_unet move weights only; how the autoencoder takes frames
+  // shows in the conditioning, and is applied anew where latents are decoded.
 }
 
 void add_tensor(cache::KeyBuilder& key, const at::Tensor& tensor) {
@@ -39,9 +36,9 @@ void add_tensor(cache::KeyBuilder& key, const at::Tensor& tensor) {
 
 }  // namespace
 
-cache::Key images_key(const ImagesInput& input) {
+cache::Key latents_key(const LatentsInput& input) {
   cache::KeyBuilder key;
-  key.add_text("images");
+  key.add_text("latents");
   add(key, kLayout);
   key.add_text(input.model);
   key.add_text(input.identity);

@@ -1,4 +1,4 @@
-#include "core/lipsync/images_key.h"
+#include "core/lipsync/latents_key.h"
 
 #include "core/lipsync/result_identity.h"
 
@@ -49,14 +49,14 @@ struct Ingredients {
                                                        test::conditioning(100)};
 
   std::string key() const {
-    return lipsync::images_key({.model = model,
-                                .identity = identity,
-                                .info = info,
-                                .settings = settings,
-                                .rung = rung,
-                                .frames = frames,
-                                .sequences = sequences,
-                                .conditioning = conditioning})
+    return lipsync::latents_key({.model = model,
+                                 .identity = identity,
+                                 .info = info,
+                                 .settings = settings,
+                                 .rung = rung,
+                                 .frames = frames,
+                                 .sequences = sequences,
+                                 .conditioning = conditioning})
         .text();
   }
 };
@@ -79,9 +79,6 @@ const std::vector<std::pair<const char*, Change>>& changes() {
       {"attention, other", [](auto& i) { i.settings.attention = Attention::kStandard; }},
       {"feature cache", [](auto& i) { i.settings.feature_cache = 0; }},
       {"resolution", [](auto& i) { i.settings.resolution = 512; }},
-      {"batch", [](auto& i) { i.settings.vae_batch = 3; }},
-      {"rung's batch", [](auto& i) { i.rung.vae_batch = 1; }},
-      {"rung's tile", [](auto& i) { i.rung.vae_tile = 128; }},
       {"rung's chunks", [](auto& i) { i.rung.feed_forward_chunks = 4; }},
       {"rung's scores", [](auto& i) { i.rung.score_bytes = 1 << 20; }},
       {"rung's passes", [](auto& i) { i.rung.two_passes = true; }},
@@ -97,6 +94,14 @@ const std::vector<std::pair<const char*, Change>>& changes() {
       {"masked latents", [](auto& i) { i.conditioning[0].masked_latents[0][3][2][1][1] += 1e-5F; }},
       {"reference latents",
        [](auto& i) { i.conditioning[0].reference_latents[0][0][0][0][0] = 2.0000002F; }},
+      {"audio of another length",
+       [](auto& i) {
+         auto& audio = i.conditioning[0].audio_embeddings;
+         audio = audio.narrow(1, 0, 4);
+       }},
+      {"audio, first sample", [](auto& i) { i.conditioning[0].audio_embeddings[0][0][0] -= 1; }},
+      {"masked latents, first value",
+       [](auto& i) { i.conditioning[0].masked_latents[0][0][0][0][0] -= 1; }},
       {"audio", [](auto& i) { i.conditioning[0].audio_embeddings[2][4][1] += 1e-5F; }},
       {"mask of the second", [](auto& i) { i.conditioning[1].mask[0][0][0][0][0] += 1; }},
       {"masked latents of the second",
@@ -126,7 +131,7 @@ const std::vector<std::pair<const char*, Change>>& changes() {
 }
 
 // 40 single changes give 41 keys.
-TEST(ImagesKey, EveryChangeIsAnotherKey) {
+TEST(LatentsKey, EveryChangeIsAnotherKey) {
   std::map<std::string, const char*> keys = {{Ingredients().key(), "no change"}};
   for (const auto& [name, change] : changes()) {
     Ingredients changed;
@@ -139,7 +144,7 @@ TEST(ImagesKey, EveryChangeIsAnotherKey) {
 
 // Equal values are one key, wherever and however they lie; so is what decides nothing but how long
 // it takes.
-TEST(ImagesKey, EqualValuesAreOneKey) {
+TEST(LatentsKey, EqualValuesAreOneKey) {
   const auto key = Ingredients().key();
   const std::vector<std::pair<const char*, Change>> same = {
       {"nothing", [](auto&) {}},
@@ -150,7 +155,9 @@ TEST(ImagesKey, EqualValuesAreOneKey) {
        }},
       {"rung's name", [](auto& i) { i.rung.name = "host-networks"; }},
       {"where weights lie", [](auto& i) { i.rung.host_networks = i.rung.streamed_unet = true; }},
-      {"a batch that the rung limits anyway", [](auto& i) { i.rung.vae_batch = 5; }},
+      {"frames of the autoencoder at once", [](auto& i) { i.settings.vae_batch = 3; }},
+      {"the rung's", [](auto& i) { i.rung.vae_batch = 1; }},
+      {"the autoencoder's tiles", [](auto& i) { i.rung.vae_tile = 128; }},
       {"how faces are placed", [](auto& i) { i.sequences[0].faces[0].weight = 0.5; }},
       {"mouths are measured", [](auto& i) { i.settings.measure_mouths = true; }},
   };

@@ -11,8 +11,8 @@
 
 namespace latentsync::lipsync {
 
-/// All that the images of a window's faces depend on.
-struct ImagesInput {
+/// All that the latents of a window's faces depend on.
+struct LatentsInput {
   std::string_view model;     ///< LoadedModel::content_hash()
   std::string_view identity;  ///< result_identity()
   const ModelInfo& info;
@@ -23,9 +23,10 @@ struct ImagesInput {
   std::span<const diffusion::Conditioning> conditioning;  ///< of each, in system memory
 };
 
-/// What the images are found by in the result cache: the bytes of all that denoise_faces() reads.
+/// What latents are found by in the result cache: the bytes of all that denoise_faces() reads.
 /// Where frames lie in them, how they are timed and how faces were chosen goes in by what came of
-/// it, and nothing goes in that shows in FrameResults or pasting alone: those are made anew.
-cache::Key images_key(const ImagesInput& input);
+/// it, and nothing goes in that shows in FrameResults, decoding or pasting alone: those are made
+/// anew.
+cache::Key latents_key(const LatentsInput& input);
 
 }  // namespace latentsync::lipsync
