@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 #include <gtest/gtest.h>
 
@@ -29,16 +29,20 @@ void expect_refused(const Finished& finished, const std::string& says, int statu
 
 size_t frames_of(const fs::path& file) { return frame_times("'" + file.string() + "'").size(); }
 
+std::string content_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
 std::map<std::string, std::string> contents(const fs::path& folder) {
   std::map<std::string, std::string> all;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
-    std::ostringstream content;
+    std::string& content = all[entry.path().lexically_relative(folder).string()];
     if (entry.is_symlink()) {
-      content << "-> " << fs::read_symlink(entry.path()).string();
+      content = "-> " + fs::read_symlink(entry.path()).string();
     } else if (entry.is_regular_file()) {
-      content << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+      content = content_of(entry.path());
     }
-    all[entry.path().lexically_relative(folder).string()] = content.str();
   }
   return all;
 }

@@ -21,6 +21,9 @@ void expect_refused(const Finished& finished, const std::string& says, int statu
 /// How many FILE has.
 size_t frames_of(const std::filesystem::path& file);
 
+/// All bytes of FILE; none where it cannot be read.
+std::string content_of(const std::filesystem::path& file);
+
 /// Names in FOLDER and below, with the content of each; links are not followed.
 std::map<std::string, std::string> contents(const std::filesystem::path& folder);
 

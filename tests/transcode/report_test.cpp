@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <regex>
 
 #include <gtest/gtest.h>
@@ -13,11 +12,6 @@ namespace latentsync::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string content_of(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 size_t pictures_in(const std::vector<MarkupElement>& elements) {
   return size_t(std::count_if(elements.begin(), elements.end(),

@@ -1,10 +1,11 @@
 // Preloaded into the command line: no more than $LATENTSYNC_TEST_THREADS threads at a time can be
 // started, as under a limit of the user's processes.
 
+#include "tests/transcode/preload/wrapped.h"
+
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <dlfcn.h>
 #include <pthread.h>
 
 namespace {
@@ -29,7 +30,7 @@ void* run(void* data) {
 extern "C" __attribute__((visibility("default"))) int pthread_create(
     pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*), void* argument) {
   using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+  static const auto create = latentsync::preload::next<Create>("pthread_create");
   const char* most = std::getenv("LATENTSYNC_TEST_THREADS");
   if (most != nullptr && ++running > std::atoi(most)) {
     --running;

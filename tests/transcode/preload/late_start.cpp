@@ -1,9 +1,10 @@
 // Preloaded into the command line: the first pipeline that renders fails to be fed at once, and is
 // set to PLAYING late.
 
+#include "tests/transcode/preload/wrapped.h"
+
 #include <atomic>
 #include <chrono>
-#include <dlfcn.h>
 #include <gst/app/gstappsrc.h>
 #include <stdexcept>
 #include <thread>
@@ -14,11 +15,6 @@ namespace {
 std::atomic<bool> failed = false;
 std::atomic<bool> delayed = false;
 
-template <typename Function>
-Function next(const char* name) {
-  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
-}
-
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) GstFlowReturn gst_app_src_push_sample(
@@ -26,8 +22,8 @@ extern "C" __attribute__((visibility("default"))) GstFlowReturn gst_app_src_push
   if (!failed.exchange(true)) {
     throw std::runtime_error("the first sample is not taken");
   }
-  static const auto real =
-      next<GstFlowReturn (*)(GstAppSrc*, GstSample*)>("gst_app_src_push_sample");
+  using Push = GstFlowReturn (*)(GstAppSrc*, GstSample*);
+  static const auto real = latentsync::preload::next<Push>("gst_app_src_push_sample");
   return real(source, sample);
 }
 
@@ -36,7 +32,7 @@ extern "C" __attribute__((visibility("default"))) GstStateChangeReturn gst_eleme
   if (state == GST_STATE_PLAYING && getpid() != gettid() && !delayed.exchange(true)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
   }
-  static const auto real =
-      next<GstStateChangeReturn (*)(GstElement*, GstState)>("gst_element_set_state");
+  using Set = GstStateChangeReturn (*)(GstElement*, GstState);
+  static const auto real = latentsync::preload::next<Set>("gst_element_set_state");
   return real(element, state);
 }
