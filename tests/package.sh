@@ -13,16 +13,31 @@ case ${1:-} in -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 
 fail() { printf 'package test: %s\n' "$*" >&2; exit 1; }
 
+# Debian bookworm with GStreamer's plugins and nothing else, in $root.
+make_bare_root() {
+  [ ! -e "$root/.done" ] || return 0
+  command -v debootstrap >/dev/null || apt-get install -y -q --no-install-recommends debootstrap
+  rm -rf "$root"
+  debootstrap --variant=minbase bookworm "$root" >"$root.log" 2>&1 || fail "debootstrap failed: $root.log"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  cp /etc/resolv.conf "$root/etc/"
+  # shellcheck disable=SC2016
+  unshare --mount sh -ec '
+    mount -t proc proc "$0/proc"
+    mount --rbind /dev "$0/dev"
+    export DEBIAN_FRONTEND=noninteractive
+    chroot "$0" apt-get update -q
+    chroot "$0" apt-get install -y -q --no-install-recommends gstreamer1.0-tools gstreamer1.0-plugins-base \
+      gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav' "$root" >"$root.log" 2>&1 ||
+    fail "apt-get failed: $root.log"
+  touch "$root/.done"
+}
+
 bare() {
   local build=${1:-} root=$PWD/build/bare
   [ "$(id -u)" = 0 ] || fail "debootstrap needs root"
-  command -v debootstrap >/dev/null || apt-get install -y -q debootstrap
-  if [ ! -e "$root/.done" ]; then
-    rm -rf "$root"
-    debootstrap --variant=minbase --include="$(echo gstreamer1.0-{tools,plugins-base,plugins-good,plugins-bad,plugins-ugly,libav} | tr ' ' ,)" \
-      bookworm "$root" >"$PWD/build/bare.log"
-    touch "$root/.done"
-  fi
+  make_bare_root
   rm -rf "$root/opt/"* "$root/tmp/"*
   if [ -n "$build" ]; then
     examples/package.sh --build "$build" --folder -o "$root/opt/latentsync-package"
@@ -33,15 +48,20 @@ bare() {
   fi
   cp examples/media/grid_drp-m.mp4 "$root/tmp/in.mp4"
   cp examples/media/demo1_audio.wav "$root/tmp/speech.wav"
+  cat >"$root/tmp/run" <<'TEXT'
+cd /opt/latentsync-*
+export GST_PLUGIN_PATH=$(echo $PWD/lib/*/gstreamer-1.0)
+gst-inspect-1.0 latentsync >/dev/null
+bin/latentsync-transcode /tmp/in.mp4 --audio /tmp/speech.wav --duration 1 --stats /tmp/stats.json -o /tmp/out.mp4
+gst-launch-1.0 -q latentsync name=l ! fakesink uridecodebin uri=file:///tmp/out.mp4 ! videoconvert ! queue ! l.video_sink \
+  filesrc location=/tmp/speech.wav ! wavparse ! queue ! l.audio_sink
+TEXT
   # shellcheck disable=SC2016
-  chroot "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp OMP_WAIT_POLICY=passive sh -ec '
-    cd /opt/latentsync-*
-    export GST_PLUGIN_PATH=$(echo $PWD/lib/*/gstreamer-1.0)
-    gst-inspect-1.0 latentsync >/dev/null
-    bin/latentsync-transcode /tmp/in.mp4 --audio /tmp/speech.wav --duration 1 --stats /tmp/stats.json -o /tmp/out.mp4
-    gst-launch-1.0 -q latentsync name=l ! fakesink uridecodebin uri=file:///tmp/out.mp4 ! videoconvert ! queue ! l.video_sink \
-      filesrc location=/tmp/speech.wav ! wavparse ! queue ! l.audio_sink'
-  grep -q '"frames-edited": *25' "$root/tmp/stats.json" || fail "not all of 25 frames are edited"
+  unshare --mount sh -ec '
+    mount -t proc proc "$0/proc"
+    mount --rbind /dev "$0/dev"
+    exec chroot "$0" env -i PATH=/usr/bin:/bin HOME=/tmp OMP_WAIT_POLICY=passive sh -e /tmp/run' "$root"
+  { grep -q '"frames": 25,' "$root/tmp/stats.json" && grep -q '"frames-passed": 0,' "$root/tmp/stats.json"; } || fail "not all of 25 frames are edited: $(cat "$root/tmp/stats.json")"
   echo "package test: a bare root lip-syncs; unpacked $(du -shc "$root"/opt/* | tail -1 | cut -f1)"
 }
 
