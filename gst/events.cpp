@@ -99,7 +99,8 @@ Refusal set_segment(Element& element, bool video, EventPtr event) {
   if (video) {
     element.input.video.set_segment(copy, std::move(event));
   } else {
-    element.input.audio.set_segment(copy);
+    const GstStructure* fields = gst_event_get_structure(event.get());
+    element.input.audio.set_segment(copy, gst_structure_has_field(fields, kOwnTimeline));
     element.audio_output.push(std::move(event));
   }
   element.monitor->notify();

@@ -41,6 +41,7 @@ enum Property : guint {
   kNoFallback,
   kMeasureMouths,
   kStats,
+  kLastProperty,  ///< one past the last
 };
 
 /// Installs the properties, with their ranges, defaults and documentation.

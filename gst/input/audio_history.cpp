@@ -64,6 +64,10 @@ std::vector<float> AudioHistory::slice(int64_t begin, int64_t end) const {
   return result;
 }
 
+void AudioHistory::cut(int64_t index) {
+  if (started_ && index < end_) seek(index, true);
+}
+
 void AudioHistory::trim(int64_t index) {
   index = std::min(index, end_);
   const int64_t kept = static_cast<int64_t>(samples_.size());

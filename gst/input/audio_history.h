@@ -48,6 +48,9 @@ class AudioHistory {
   /// Samples [begin, end), silence where there are none.
   std::vector<float> slice(int64_t begin, int64_t end) const;
 
+  /// Forgets what lies from INDEX on.
+  void cut(int64_t index);
+
   /// Forgets what lies before INDEX.
   void trim(int64_t index);
 

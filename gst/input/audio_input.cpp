@@ -31,7 +31,7 @@ bool AudioInput::repeats_known() const {
          stream_time(segment_, segment_.stop) <= known_audio_.end_ns + kStopTolerance;
 }
 
-void AudioInput::set_segment(const GstSegment& segment) {
+void AudioInput::set_segment(const GstSegment& segment, bool own_timeline) {
   segment_ = segment;
   resync_ = true;
   complete_ = false;
@@ -41,10 +41,15 @@ void AudioInput::set_segment(const GstSegment& segment) {
   repeats_ = repeats_known();
   if (known_ && !repeats_ && flushed) forget_all();
   if (repeats_) {
-    span.at_ns = stream_time(segment, segment.start) - known_audio_.shift_ns;
+    // The context is known too; frames before `base` belong to the segment before.
+    const GstClockTime from = segment.start + (own_timeline ? segment.offset : 0);
+    span.from_ns = running_time(segment, from);
+    span.at_ns = stream_time(segment, from) - known_audio_.shift_ns;
   } else {
-    span.at_ns = spans_.empty() ? span.from_ns : place(span.from_ns);
+    const int64_t first = own_timeline ? stream_time(segment, segment.start) : span.from_ns;
+    span.at_ns = spans_.empty() ? first : place(span.from_ns);
     if (!known_) history_.resume();
+    if (!known_ && own_timeline) history_.cut(sample_index(span.at_ns));
     const bool from_start = start_seqnum_ != GST_SEQNUM_INVALID && start_seqnum_ == flush_seqnum_;
     if (from_start) span.ahead_ns = video_position_ns_ - stream_time(segment, segment.start);
   }

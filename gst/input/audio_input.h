@@ -19,6 +19,12 @@ constexpr int64_t kMostAudioAhead = 600 * 16000;
 /// More than a window needs of what came before it.
 constexpr int64_t kContextSamples = 32 * 16000;
 
+/// A SEGMENT event with this field, of a source that knows the stream time of the video: the
+/// timeline's time is its stream time, also after a flush, and what it brings replaces what is known
+/// from there on. Its running time at `base` is that of its first frame, what lies before is
+/// context.
+constexpr const char* kOwnTimeline = "latentsync-own-timeline";
+
 /// What has arrived at audio_sink. Guarded by the Monitor.
 ///
 /// Samples have an index on a timeline of their own: segments follow each other without a break at
@@ -33,7 +39,7 @@ class AudioInput {
   void start(bool whole);
 
   // From the streaming thread of audio_sink.
-  void set_segment(const GstSegment& segment);
+  void set_segment(const GstSegment& segment, bool own_timeline = false);
   const GstSegment& segment() const { return segment_; }
   /// A stream with this identifier begins.
   void begin(const char* stream_id) { stream_id_ = stream_id; }

@@ -49,7 +49,7 @@ std::string quoted(const std::filesystem::path& path) { return "\"" + path.strin
 
 std::vector<LaunchLine> documented_launch_lines(const std::filesystem::path& root) {
   std::set<std::filesystem::path> files = {root / "README.md"};
-  for (const char* folder : {"docs", "gst"}) {
+  for (const char* folder : {"docs", "gst", "gst/bin"}) {
     for (const auto& entry : std::filesystem::directory_iterator(root / folder)) {
       const auto extension = entry.path().extension();
       if (extension == ".md" || extension == ".cpp") files.insert(entry.path());
@@ -88,8 +88,9 @@ LaunchLine with_small_media(const LaunchLine& line, const std::filesystem::path&
     text += match.prefix().str() + match[1].str() + quoted(folder / name);
   }
   text += rest;
-  const size_t element = text.find("latentsync");
-  text.insert(element + std::string("latentsync").size(), " model-path=fake:");
+  static const std::regex element(R"((^|\s)(latentsync(?:bin)?)(?=\s))");
+  text = std::regex_replace(text, element,
+                            "$1$2 model-path=fake:", std::regex_constants::format_first_only);
   // A camera or a screen is a test picture here; it ends.
   text = std::regex_replace(text, std::regex("v4l2src( device=\\S+)?"),
                             "videotestsrc is-live=true num-buffers=40");
