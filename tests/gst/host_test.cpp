@@ -1,0 +1,132 @@
+#include "tests/gst/host_test.h"
+
+namespace latentsync::test {
+
+std::unique_ptr<NumberedMedia> HostTest::media_;
+std::string HostTest::title_, HostTest::second_, HostTest::speech_;
+
+void HostTest::SetUpTestSuite() {
+  media_ = std::make_unique<NumberedMedia>();
+  title_ = media_->video_uri("title.mp4", 0, 100);
+  second_ = media_->video_uri("second.mp4", 500, 50);
+  speech_ = media_->speech_uri("speech.wav", 12000);
+}
+
+void HostTest::TearDownTestSuite() { media_.reset(); }
+
+void HostTest::SetUp() {
+  ElementTest::SetUp();
+  watch(std::chrono::seconds(60));
+}
+
+std::string HostTest::file(const std::string& name) {
+  return "file://" + (media_->folder() / name).string();
+}
+
+std::string HostTest::filter(const std::string& context) {
+  return "latentsyncbin model-path=fake: audio-context=" + context + " audio-uri=" + speech_;
+}
+
+Ref<GstElement> HostTest::made_filter(const std::string& context) {
+  return Ref<GstElement>(GST_ELEMENT(
+      gst_object_ref_sink(gst_parse_bin_from_description(filter(context).c_str(), TRUE, nullptr))));
+}
+
+std::vector<SeenFrame> HostTest::expected(const std::string& context) {
+  Pipeline pipeline("latentsync name=l model-path=fake: audio-context=" + context +
+                    " ! fakesink name=s sync=false uridecodebin uri=" + title_ +
+                    " ! videoconvert ! queue ! l.video_sink uridecodebin uri=" + speech_ +
+                    " ! queue ! l.audio_sink");
+  const FrameRecorder recorder(pad_of(pipeline.element("s").get()).get());
+  EXPECT_TRUE(pipeline.play(std::chrono::seconds(20)));
+  fake::reset();
+  return recorder.frames();
+}
+
+std::vector<SeenFrame> HostTest::frames_of_file(const std::string& uri) {
+  Pipeline pipeline("uridecodebin uri=" + uri +
+                    " ! videoconvert ! video/x-raw,format=I420 ! fakesink name=s sync=false");
+  const FrameRecorder recorder(pad_of(pipeline.element("s").get()).get());
+  EXPECT_TRUE(pipeline.play(std::chrono::seconds(20)));
+  return recorder.frames();
+}
+
+Ref<GstElement> HostTest::made_sink(bool sync) {
+  const std::string line = std::string("videoconvert ! video/x-raw,format=I420 ! fakesink sync=") +
+                           (sync ? "true" : "false");
+  return Ref<GstElement>(GST_ELEMENT(
+      gst_object_ref_sink(gst_parse_bin_from_description(line.c_str(), TRUE, nullptr))));
+}
+
+Ref<GstPad> HostTest::pad_of(GstElement* sink) {
+  if (!GST_IS_BIN(sink)) return Ref<GstPad>(gst_element_get_static_pad(sink, "sink"));
+  GstIterator* sinks = gst_bin_iterate_sinks(GST_BIN(sink));
+  GValue item = G_VALUE_INIT;
+  Ref<GstPad> pad;
+  if (gst_iterator_next(sinks, &item) == GST_ITERATOR_OK) {
+    pad.reset(gst_element_get_static_pad(GST_ELEMENT(g_value_get_object(&item)), "sink"));
+    g_value_unset(&item);
+  }
+  gst_iterator_free(sinks);
+  return pad;
+}
+
+bool HostTest::change(GstElement* pipeline, GstState state) {
+  gst_element_set_state(pipeline, state);
+  return gst_element_get_state(pipeline, nullptr, nullptr, 10 * GST_SECOND) ==
+         GST_STATE_CHANGE_SUCCESS;
+}
+
+bool HostTest::wait_eos(GstElement* pipeline) {
+  const Ref<GstBus> bus(gst_element_get_bus(pipeline));
+  const Ref<GstMessage> message(
+      gst_bus_timed_pop_filtered(bus.get(), 20 * GST_SECOND,
+                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  if (message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ERROR) {
+    GError* error = nullptr;
+    gst_message_parse_error(message.get(), &error, nullptr);
+    ADD_FAILURE() << error->message;
+    g_error_free(error);
+  }
+  return message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_EOS;
+}
+
+void HostTest::expect_ascending(const std::vector<SeenFrame>& frames) {
+  for (size_t i = 1; i < frames.size(); ++i) {
+    EXPECT_EQ(frames[i].number, frames[i - 1].number + 1) << "after " << i;
+    EXPECT_EQ(frames[i].stream_time - frames[i - 1].stream_time, kNumberedDuration);
+  }
+}
+
+void HostTest::seek_at_random(GstElement* pipeline, const FrameRecorder& recorder) {
+  std::minstd_rand random(11);
+  ASSERT_TRUE(change(pipeline, GST_STATE_PAUSED));
+  bool playing = false;
+  for (int i = 0; i < 50; ++i) {
+    const int ms = static_cast<int>(random() % 98) * 40;
+    const auto flags = static_cast<GstSeekFlags>(
+        GST_SEEK_FLAG_FLUSH | (random() % 2 ? GST_SEEK_FLAG_KEY_UNIT : GST_SEEK_FLAG_ACCURATE));
+    ASSERT_TRUE(gst_element_seek_simple(pipeline, GST_FORMAT_TIME, flags, ms * GST_MSECOND)) << i;
+    if (random() % 3) {
+      const size_t most = playing && ms < 3000 ? 20 : 1;
+      ASSERT_TRUE(recorder.wait_frames(1 + random() % most)) << i << " " << ms;
+      const auto frames = recorder.frames();
+      if (!frames.empty()) EXPECT_LE(std::abs(frames.front().number * 40 - ms), 400);
+      expect_ascending(frames);
+    }
+    if (random() % 4 == 0) {
+      playing = random() % 2;
+      gst_element_set_state(pipeline, playing ? GST_STATE_PLAYING : GST_STATE_PAUSED);
+    }
+  }
+  gst_element_get_state(pipeline, nullptr, nullptr, 10 * GST_SECOND);
+  ASSERT_TRUE(gst_element_seek_simple(
+      pipeline, GST_FORMAT_TIME,
+      static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE), 0));
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  ASSERT_TRUE(recorder.wait_frames(100));
+  EXPECT_EQ(recorder.frames().size(), 100U);
+  expect_ascending(recorder.frames());
+}
+
+}  // namespace latentsync::test
