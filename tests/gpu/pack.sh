@@ -3,9 +3,19 @@
 # nlohmann-json and xxHash, GoogleTest's sources, libpng, and diffusers with what it needs beside PyTorch. All of it goes to .gpu-carry
 # (5 to 7 MB), which git ignores and which has to travel with the tree.
 #
-#     tests/gpu/pack.sh
+#     tests/gpu/pack.sh [--gstreamer]
+#
+# --gstreamer: also this machine's GStreamer, as far as run.sh's stage "element" needs it, and the plugin of build/
+# (45 MB more).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+
+gstreamer=no
+case ${1:-} in
+  '') ;;
+  --gstreamer) gstreamer=yes ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
 
 carry=.gpu-carry
 rm -rf "$carry.new"
@@ -29,6 +39,31 @@ pure='diffusers|huggingface-hub|importlib-metadata|zipp|requests|urllib3|idna|ce
 grep -E "^($pure)==" tests/bench/peer-requirements.txt >"$carry.new/wheels.txt"
 python3 -m pip download --quiet --no-deps --only-binary=:all: --implementation py --abi none --platform any \
   --python-version 3.12 --dest "$carry.new/wheels" -r "$carry.new/wheels.txt" </dev/null
+
+# Programs, plugins and all libraries but those that every machine has of its own: glibc's, the compiler's, the driver's.
+pack_gstreamer() {
+  local to=$1 from=/usr/lib/$multiarch name library path
+  [ -f build/gst/libgstlatentsync.so ] || { echo "build/gst/libgstlatentsync.so is missing: build first" >&2; exit 1; }
+  mkdir -p "$to"/{bin,lib,plugins}
+  cp /usr/bin/gst-launch-1.0 "$to/bin/"
+  cp "$from/gstreamer1.0/gstreamer-1.0/gst-plugin-scanner" "$to/bin/"
+  for name in app audioconvert audioresample audiotestsrc coreelements isomp4 nvcodec typefindfunctions videoconvertscale \
+    videoparsersbad videotestsrc wavparse; do
+    cp "$from/gstreamer-1.0/libgst$name.so" "$to/plugins/"
+  done
+  cp build/gst/libgstlatentsync.so "$to/plugins/"
+  # Opened by name.
+  cp -L "$from/libgstcuda-1.0.so.0" "$to/lib/"
+  ldd "$to"/bin/* "$to"/lib/* "$to"/plugins/* | awk '$2 == "=>" && $3 ~ /^\// { print $1, $3 }' | sort -u |
+    while read -r library path; do
+      case $library in
+        libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.* | libstdc++.so.* | libgcc_s.so.* | libcuda.so.*) ;;
+        *) [ -e "$to/lib/$library" ] || cp -L "$path" "$to/lib/" ;;
+      esac
+    done
+  strip --strip-unneeded "$to"/bin/* "$to"/lib/* "$to"/plugins/*
+}
+[ "$gstreamer" = no ] || pack_gstreamer "$carry.new/gstreamer"
 
 rm -rf "$carry"
 mv "$carry.new" "$carry"

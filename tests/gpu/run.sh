@@ -2,7 +2,7 @@
 # Everything that needs a GPU, in one command: builds kernels/, core/ and the tests of this tree, runs the golden and
 # kernel tests on CUDA in three precisions, the benchmark and the comparison with the eager peer.
 #
-#     tests/gpu/run.sh [STAGE ...]        stages: build goldens bench peer (all of them)
+#     tests/gpu/run.sh [STAGE ...]        stages: build goldens element sanitizer bench peer (all of them)
 #
 # Needs g++, nvcc 13.0, ninja, meson, and a Python with torch 2.11.0+cu130 ($PYTHON, else python3); no
 # GStreamer and no network. Other dependencies are in .gpu-carry: run tests/gpu/pack.sh first, on another machine.
@@ -17,7 +17,7 @@ python=${PYTHON:-python3}
 out=${LATENTSYNC_OUT:-$PWD/gpu-out}
 build=./build-gpu
 carry=$PWD/.gpu-carry
-stages=${*:-build goldens bench peer}
+stages=${*:-build goldens element sanitizer bench peer}
 failures=0
 mkdir -p "$out"
 
@@ -107,6 +107,59 @@ stage_goldens() {
   run_suite real-size-tests cuda float32
 }
 
+# --- the element -----------------------------------------------------------------------------------------------------
+
+# A pipeline with the carried GStreamer: `SOURCE ! latentsync PROPERTIES ! SINK FILE`.
+render() {
+  local gst=$carry/gstreamer name=$1 source=$2 properties=$3 sink=$4
+  say "element-$name"
+  # The last words are one pipeline's.
+  # shellcheck disable=SC2086
+  LD_LIBRARY_PATH=$gst/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} GST_PLUGIN_SYSTEM_PATH=$gst/plugins GST_PLUGIN_PATH='' \
+    GST_PLUGIN_SCANNER=$gst/bin/gst-plugin-scanner GST_REGISTRY=$build/results/registry.bin \
+    LATENTSYNC_ENGINE=${LATENTSYNC_ENGINE:-$build/liblatentsync-engine.so} GST_DEBUG=2 timeout 120 "$gst/bin/gst-launch-1.0" \
+    latentsync name=l model-path=models/demo audio-context=whole $properties ! $sink ! videoconvert ! video/x-raw,format=I420 ! \
+    filesink "location=$build/results/element-$name.i420" $source ! l.video_sink \
+    filesrc location=examples/media/demo1_audio.wav ! wavparse ! audioconvert ! audioresample ! l.audio_sink \
+    >>"$out/element.log" 2>&1 || fail "element-$name"
+}
+
+# Frames in system memory and frames that stay on the GPU give the same pixels.
+stage_element() {
+  : >"$out/element.log"
+  rm -f "$build"/results/element-*
+  [ -d "$carry/gstreamer" ] || { say "no GStreamer in .gpu-carry (tests/gpu/pack.sh --gstreamer): the element is left out"; return; }
+  if [ "$device" = cpu ]; then
+    render cpu 'videotestsrc num-buffers=20 ! video/x-raw,format=NV12,width=160,height=120,framerate=25/1' \
+      device=cpu video/x-raw,format=NV12
+    [ -s "$build/results/element-cpu.i420" ] || fail "element-cpu: no frames"
+    return
+  fi
+  local cuda='video/x-raw(memory:CUDAMemory),format=NV12'
+  local decoded="filesrc location=examples/media/grid_s1_sbwh7s.mp4 ! qtdemux ! h264parse ! nvh264dec ! $cuda"
+  render system "$decoded ! cudadownload ! video/x-raw,format=NV12" device=cuda video/x-raw,format=NV12
+  render device "$decoded" device=cuda "$cuda ! cudadownload ! video/x-raw,format=NV12"
+  render untouched "$decoded" 'device=cpu silence=pass-through silence-threshold=0' "$cuda ! cudadownload ! video/x-raw,format=NV12"
+  [ -s "$build/results/element-system.i420" ] || fail "element-system: no frames"
+  cmp "$build"/results/element-{system,device}.i420 || fail "frames in CUDA memory have other pixels than in system memory"
+  ! cmp -s "$build"/results/element-{untouched,device}.i420 || fail "no frame in CUDA memory was edited"
+}
+
+# The kernels and the executor, each access checked.
+stage_sanitizer() {
+  : >"$out/sanitizer.log"
+  [ "$device" = cuda ] || { say "compute-sanitizer needs a GPU: left out"; return; }
+  local sanitizer
+  sanitizer=$(PATH=$PATH:/usr/local/cuda/bin command -v compute-sanitizer) || { fail "compute-sanitizer was not found"; return; }
+  local suite filter
+  for suite in kernel-tests:'*WarpCrop*:*PasteBack*:*GroupNorm*' device-tests:'*'; do
+    filter=${suite#*:} suite=${suite%%:*}
+    say "sanitizer-$suite"
+    LATENTSYNC_TEST_DEVICE=cuda timeout 150 "$sanitizer" --tool memcheck --error-exitcode 9 "$build/tests/$suite" \
+      --gtest_brief=1 "--gtest_filter=$filter" >>"$out/sanitizer.log" 2>&1 || fail "sanitizer-$suite"
+  done
+}
+
 # --- figures -------------------------------------------------------------------------------------------------------
 
 bench() {
@@ -161,7 +214,7 @@ stage_peer() {
 mkdir -p "$build/results" 2>/dev/null
 for stage in $stages; do
   case $stage in
-    build | goldens | bench | peer)
+    build | goldens | element | sanitizer | bench | peer)
       say "== $stage"
       started=$SECONDS
       "stage_$stage"
@@ -169,7 +222,7 @@ for stage in $stages; do
       summary=$("$python" tests/gpu/summary.py "$build/results" "$out" "$device")  # what a later time-out leaves
       say "$stage took $((SECONDS - started)) s"
       ;;
-    *) die "no such stage: $stage (build goldens bench peer)" ;;
+    *) die "no such stage: $stage (build goldens element sanitizer bench peer)" ;;
   esac
 done
 

@@ -15,19 +15,22 @@ constexpr char kCudaCaps[] = "video/x-raw(memory:CUDAMemory)";
 
 /// Of the visible bytes, wherever they lie.
 uint64_t hash_of(GstBuffer* buffer, const GstVideoInfo& format) {
-  GstVideoInfo tight;
-  gst_video_info_set_format(&tight, GST_VIDEO_INFO_FORMAT(&format), GST_VIDEO_INFO_WIDTH(&format),
-                            GST_VIDEO_INFO_HEIGHT(&format));
-  const Ref<GstBuffer> copy(gst_buffer_new_allocate(nullptr, GST_VIDEO_INFO_SIZE(&tight), nullptr));
-  gst_buffer_memset(copy.get(), 0, 0, GST_VIDEO_INFO_SIZE(&tight));
-  GstVideoFrame from, to;
-  if (!gst_video_frame_map(&from, &format, buffer, GST_MAP_READ)) return 0;
-  gst_video_frame_map(&to, &tight, copy.get(), GST_MAP_WRITE);
-  gst_video_frame_copy(&to, &from);
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, &format, buffer, GST_MAP_READ)) return 0;
   fake::Hash hash;
-  hash.add(to.map[0].data, GST_VIDEO_INFO_SIZE(&tight));
-  gst_video_frame_unmap(&to);
-  gst_video_frame_unmap(&from);
+  for (guint c = 0; c < GST_VIDEO_FRAME_N_COMPONENTS(&frame); ++c) {
+    const auto plane = static_cast<guint>(GST_VIDEO_FRAME_COMP_PLANE(&frame, c));
+    // Components that share a plane have the same rows.
+    if (GST_VIDEO_FRAME_COMP_POFFSET(&frame, c) != 0) continue;
+    const auto bytes = static_cast<size_t>(GST_VIDEO_FRAME_COMP_WIDTH(&frame, c) *
+                                           GST_VIDEO_FRAME_COMP_PSTRIDE(&frame, c));
+    for (int row = 0; row < GST_VIDEO_FRAME_COMP_HEIGHT(&frame, c); ++row) {
+      hash.add(static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, plane)) +
+                   row * GST_VIDEO_FRAME_PLANE_STRIDE(&frame, plane),
+               bytes);
+    }
+  }
+  gst_video_frame_unmap(&frame);
   return hash.value();
 }
 

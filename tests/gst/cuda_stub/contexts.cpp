@@ -11,10 +11,18 @@ constexpr int kVersion = 13000;
 
 bool is_device(cuda::Device device) { return device >= 0 && device < state().devices; }
 
-/// Frees what is left in a context, as the driver does.
+/// Frees what is left in a context, as the driver does. Streams and events in it are leaks.
 void clear(cuda::Context context) {
   State& shared = state();
   finish(context);
+  for (const auto& [handle, stream] : shared.streams) {
+    if (stream->context == context && handle != context->legacy) {
+      shared.violate("a context was given up with a stream in it");
+    }
+  }
+  for (const auto& [handle, event] : shared.events) {
+    if (event->context == context) shared.violate("a context was given up with an event in it");
+  }
   for (auto& [at, memory] : shared.allocations) {
     if (memory.context != context || memory.freed) continue;
     memory.freed = true;

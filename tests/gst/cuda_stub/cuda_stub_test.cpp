@@ -177,6 +177,7 @@ TEST_F(CudaStub, ForeignMemoryIsNoticed) {
   ASSERT_EQ(fill(stream), kSuccess);
   ASSERT_EQ(violations().size(), 1u);
   EXPECT_EQ(violations()[0], "a write of memory of another context");
+  ASSERT_EQ(cuStreamDestroy_v2(stream), kSuccess);
   ASSERT_EQ(cuCtxDestroy_v2(other), kSuccess);
 }
 
@@ -219,6 +220,18 @@ TEST_F(CudaStub, CallsFailOnDemand) {
   EXPECT_EQ(live().allocations, 3);
   EXPECT_EQ(cuMemFree_v2(address[0]), kSuccess);
   EXPECT_EQ(cuMemFree_v2(address[3]), kSuccess);
+}
+
+// Streams and events that nobody destroys before their context are leaks.
+TEST_F(CudaStub, WhatIsLeftInAContextIsNoticed) {
+  Context other = nullptr;
+  Stream stream = nullptr;
+  Event event = nullptr;
+  ASSERT_EQ(cuCtxCreate_v2(&other, 0, 0), kSuccess);
+  ASSERT_EQ(cuStreamCreate(&stream, 0), kSuccess);
+  ASSERT_EQ(cuEventCreate(&event, 0), kSuccess);
+  ASSERT_EQ(cuCtxDestroy_v2(other), kSuccess);
+  EXPECT_EQ(violations().size(), 2u);
 }
 
 // A primary context that is given up while memory in it is used would take the memory with it.
