@@ -1,6 +1,7 @@
 #include "core/lipsync/commit.h"
 
 #include "core/device/fence.h"
+#include "core/device/frame_events.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/frame_views.h"
 
@@ -42,9 +43,11 @@ void Pasting::write(WindowFrames& frames) {
   for (auto& [frame, pastes] : frames_) {
     const auto view = frames.writable(frame);
     if (!view) raise(view.failure());
-    const device::UnwindingFence fence(device_of(*view));
+    const auto where = device_of(*view);
+    const device::UnwindingFence fence(where);
+    device::wait_for_event(where, view->ready_event);
     for (auto& paste : pastes) paste.write(*view);
-    device::synchronize(device_of(*view));
+    if (const auto event = device::launched_so_far(where)) frames.written(frame, event->eventId());
   }
 }
 

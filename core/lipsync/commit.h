@@ -24,7 +24,8 @@ class Pasting {
           const FaceMask& mask, std::span<const kernels::ImageView> views);
 
   /// Asks writable() once for each edited frame, in order, and writes; in system memory nothing is
-  /// allocated. Errors: those of writable().
+  /// allocated. On a device the writes are launched on the current stream, and written() is given
+  /// an event behind them. Errors: those of writable(); what the device reports.
   void write(WindowFrames& frames);
 
  private:

@@ -52,6 +52,14 @@ class DeviceWork {
     });
   }
 
+  /// The same without a clock.
+  template <typename Work>
+  void launch(Work&& work) const {
+    auto options = options_;
+    options.wait = false;
+    share_.executor().run(options, [&] { work(); });
+  }
+
   /// The result of WORK that the device has no part in, without a turn; in inference mode.
   template <typename Work>
   auto beside(double& seconds, Work&& work) const -> std::invoke_result_t<Work&> {

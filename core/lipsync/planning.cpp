@@ -47,7 +47,8 @@ memory::PlanInput plan_input(const PlanRequest& request, const ModelInfo& info) 
           .memory = request.memory,
           .window_frames = std::clamp<int64_t>(request.window_frames, 1, info.most_window_frames),
           .width = request.width,
-          .height = request.height};
+          .height = request.height,
+          .frame_bytes = request.frame_bytes};
 }
 
 }  // namespace

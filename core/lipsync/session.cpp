@@ -1,5 +1,6 @@
 #include "core/lipsync/session.h"
 
+#include "core/device/frame_events.h"
 #include "core/lipsync/denoise.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/frame_views.h"
@@ -31,6 +32,20 @@ void check_window(const Window& window, const ModelInfo& info) {
                                                " frames cannot be rendered: set window-frames "
                                                "from 1 to " +
                                                std::to_string(most) + ".");
+}
+
+// The frames are read by tasks alone: their stream waits until the pixels are there.
+void order_after_producers(const DeviceWork& device, std::span<const kernels::ImageView> views) {
+  if (device_of(views.front()).is_cpu()) return;
+  device.launch([&] {
+    for (const auto& view : views) device::wait_for_event(device_of(view), view.ready_event);
+  });
+}
+
+// What reads and writes frames where they lie: in system memory nobody's turn.
+template <typename Work>
+auto at_frames(const DeviceWork& device, c10::Device where, double& seconds, Work&& work) {
+  return where.is_cpu() ? device.beside(seconds, work) : device.task(seconds, work);
 }
 
 template <typename Work>
@@ -140,6 +155,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   const DeviceShare::WindowScope scope(share_, /*may_change_rung=*/true);
   share_.reset_memory_peak();
   const DeviceWork device(share_, window.deadline_ns, stop);
+  order_after_producers(device, input.views);
   const auto mask = mask_of(device, input.settings.resolution);
   WindowResult result;
   WindowProgress window_progress(networks.info.vae, input.settings, progress);
@@ -176,7 +192,7 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   // Frames are the last that changes: what can fail comes before the first one is written to.
   check_stop(stop);
   if (generated) {
-    device.beside(result.seconds.paste, [&] {
+    at_frames(device, device_of(input.views.front()), result.seconds.paste, [&] {
       generated->pasting.write(*window.frames);
       return true;
     });
@@ -194,6 +210,7 @@ void LipsyncSession::prepare_ahead(const Window& window, const RenderSettings& s
   const auto input = read(window, settings);
   if (!share_.is_planned_for(planned_settings(settings, networks.info))) return;
   const DeviceWork device(share_, window.deadline_ns, stop);
+  order_after_producers(device, input.views);
   const auto mask = mask_of(device, input.settings.resolution);
   const auto entering = chain_.begin_preparing(input.key, stop);
   if (!entering) return;
@@ -237,7 +254,10 @@ Prepared LipsyncSession::prepare_input(const WindowContext& context, const Windo
   const auto audio = [&](bool fields) {
     return audio_.features(input.times, window.audio, window.audio_start, fields, window.at_rest);
   };
-  if (!cache_) return prepare_window(context, input.views, follow, audio);
+  // The cache finds faces by the pixels' bytes, which the host does not reach on a device.
+  if (!cache_ || !device_of(input.views.front()).is_cpu()) {
+    return prepare_window(context, input.views, follow, audio);
+  }
   const auto rung = share_.rungs().current();
   auto known = cache_->find_faces(context, rung.rung, input.views, follow);
   if (known.prepared) {
@@ -278,13 +298,14 @@ LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context,
                                                    Prepared& prepared) {
   auto denoised = denoise(context, input, prepared);
   prepared.conditioning.clear();
-  const auto images = decode_faces(context, denoised.latents, device_of(input.views.front()));
+  const auto where = device_of(input.views.front());
+  const auto images = decode_faces(context, denoised.latents, where);
   denoised.latents.clear();
   if (context.settings.measure_mouths) {
     measure_mouths(context, prepared.sequences, images, input.views, prepared.frames);
   }
   auto pasting = context.device.at_rung([&](const Rung&) {
-    return context.device.beside(context.seconds.paste, [&] {
+    return at_frames(context.device, where, context.seconds.paste, [&] {
       return Pasting(prepared.sequences, images, context.mask, input.views);
     });
   });

@@ -112,6 +112,8 @@ MemoryPlan Planner::plan(const PlanInput& input) {
                   .total = input.available.total,
                   .free = input.available.free,
                   .budget = budget_of(input.memory, input.available, !input.is_cuda())};
+  // The allocator's limit follows from the budget, and does not count what others allocate.
+  if (input.is_cuda()) plan.budget = std::max<int64_t>(0, plan.budget - input.frame_bytes);
   for (const auto& rung : make_ladder(ladder_request(input))) {
     auto planned = measure(input, rung);
     // A measure that saves nothing by itself is part of the next that does.

@@ -27,6 +27,7 @@ struct PlanInput {
   int64_t window_frames = 16;
   int64_t width = 1920;  ///< of the frames, pixels
   int64_t height = 1080;
+  int64_t frame_bytes = 0;  ///< of frames that lie on a CUDA device beside the plan: of the budget
   DeviceMemory available;
 
   bool is_cuda() const { return device.starts_with("cuda"); }

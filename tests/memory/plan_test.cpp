@@ -163,5 +163,24 @@ TEST(Planner, CudaHasWorkspaces) {
   EXPECT_TRUE(plan.fits());
 }
 
+// Frames that the caller holds in a GPU's memory are taken off the budget, and a lower rung is
+// chosen where they leave too little; on a CPU they are none of it.
+TEST(Planner, FramesOnTheDeviceAreOfTheBudget) {
+  Planner planner(test::small_configs(), false);
+  auto input = test::small_input();
+  input.memory.vram_budget = 4096;
+  input.frame_bytes = 200 * kMiB;
+  EXPECT_EQ(planner.plan(input).budget, 4096 * kMiB);
+  input.device = "cuda:0";
+  const auto roomy = planner.plan(input);
+  EXPECT_EQ(roomy.budget, 3896 * kMiB);
+  EXPECT_EQ(roomy.chosen, 0);
+  input.memory.vram_budget = roomy.ladder.front().peak / kMiB + 1;
+  input.frame_bytes = 0;
+  EXPECT_EQ(planner.plan(input).chosen, 0);
+  input.frame_bytes = 2 * kMiB;
+  EXPECT_NE(planner.plan(input).chosen, 0);
+}
+
 }  // namespace
 }  // namespace latentsync::memory
