@@ -202,7 +202,7 @@ TEST(Kills, SixteenShardsAreAlwaysEqual) {
         if (killed + evicted < wanted) {
           const int kind = std::uniform_int_distribution<>(0, 3)(random);
           how = kind < 2    ? "timeout -s KILL " + std::to_string(moment(random))
-                : kind == 2 ? "timeout -k 0.05 -s TERM " + std::to_string(moment(random))
+                : kind == 2 ? "timeout -k 2 -s TERM " + std::to_string(moment(random))
                             : "LD_PRELOAD=${LD_PRELOAD:+$LD_PRELOAD:}" LATENTSYNC_PRELOAD
                               "/libsudden-death.so LATENTSYNC_KILL_AT=output:" +
                                   std::to_string(random() % 2 + 1);
