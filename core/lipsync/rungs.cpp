@@ -48,6 +48,16 @@ void Rungs::go_lower() {
   if (!is_last_rung()) choice_ = {.index = choice_.index + 1};
 }
 
+bool Rungs::has_room_ahead() const {
+  const std::lock_guard lock(mutex_);
+  const auto& planned = plan_.ladder[choice_.index];
+  int64_t stage = 0;
+  for (const auto& [name, bytes] : planned.stages) {
+    if (name == "face" || name == "audio" || name == "encode") stage = std::max(stage, bytes);
+  }
+  return planned.peak + planned.frames + stage <= available_.value_or(plan_.budget);
+}
+
 // The rungs above need no less than this one. The last one is tried whatever has happened.
 void Rungs::add_shortage(size_t index, int64_t available) {
   for (size_t i = 0; i <= index && i + 1 < plan_.ladder.size(); ++i) {
@@ -57,7 +67,7 @@ void Rungs::add_shortage(size_t index, int64_t available) {
 
 bool Rungs::go_below(size_t index) {
   const std::lock_guard lock(mutex_);
-  if (is_told_) {
+  if (available_) {
     ran_out_ = std::max(ran_out_.value_or(0), index);
   } else {
     add_shortage(index, plan_.budget);
@@ -73,7 +83,7 @@ void Rungs::ask_to_go_lower() {
 
 void Rungs::begin_window(std::optional<int64_t> available) {
   const std::lock_guard lock(mutex_);
-  is_told_ = available.has_value();
+  available_ = available;
   if (std::exchange(asked_, false)) go_lower();
   if (!available) return;
   if (const auto ran_out = std::exchange(ran_out_, std::nullopt))

@@ -32,6 +32,9 @@ class Rungs {
   /// The plan with the rung in force as the chosen one.
   MemoryPlan plan() const;
   bool is_last() const;
+  /// Whether there is room, beside a window that is rendered at the rung in force, for another one
+  /// that is prepared: for its frames, and for the largest stage up to denoising.
+  bool has_room_ahead() const;
 
   /// Memory ran out on the rung of number INDEX: the next one is in force from now on, or a lower
   /// one that already is. False where there is none below it.
@@ -57,7 +60,7 @@ class Rungs {
   // Where what is available changes by itself: the lowest rung on which memory has run out since
   // the last window.
   std::optional<size_t> ran_out_;
-  bool is_told_ = false;  // what is available, before each window
+  std::optional<int64_t> available_;  // as the last window was told, if it was
   bool asked_ = false;
 };
 

@@ -130,6 +130,7 @@ Result<WindowResult> LipsyncSession::render(const Window& window, const RenderSe
 
 std::optional<Failure> LipsyncSession::prepare(const Window& window, const RenderSettings& settings,
                                                std::stop_token stop) noexcept {
+  chain_.drop_prepared();
   auto failure = failure_of([&] { prepare_ahead(window, settings, stop); });
   if (failure) failure = explained(*failure, settings);
   return failure;
@@ -209,6 +210,7 @@ void LipsyncSession::prepare_ahead(const Window& window, const RenderSettings& s
   const auto& networks = model_->networks();
   const auto input = read(window, settings);
   if (!share_.is_planned_for(planned_settings(settings, networks.info))) return;
+  if (!share_.rungs().has_room_ahead()) return;
   const DeviceWork device(share_, window.deadline_ns, stop);
   order_after_producers(device, input.views);
   const auto mask = mask_of(device, input.settings.resolution);

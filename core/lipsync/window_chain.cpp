@@ -48,10 +48,14 @@ void WindowChain::finish() noexcept {
   changed_.notify_all();
 }
 
+void WindowChain::drop_prepared() noexcept {
+  const std::lock_guard lock(mutex_);
+  ahead_.reset();
+}
+
 std::optional<WindowChain::State> WindowChain::begin_preparing(const WindowKey& key,
                                                                const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  ahead_.reset();
   const auto is_rendered = [&] { return rendering_ != nullptr && rendering_->key_ == key; };
   const auto is_known = [&] { return rendering_ == nullptr || leaving_; };
   if (!changed_.wait(lock, stop, [&] { return is_known() || is_rendered(); })) {

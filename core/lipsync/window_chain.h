@@ -49,6 +49,8 @@ class WindowChain {
     WindowKey key_;
   };
 
+  /// For the thread that prepares: what was prepared before is not kept any longer.
+  void drop_prepared() noexcept;
   /// For the thread that prepares: the state that the window of KEY will enter with, as soon as it
   /// is known. None where that very window is being rendered already. Errors: kCancelled.
   std::optional<State> begin_preparing(const WindowKey& key, const std::stop_token& stop);

@@ -33,8 +33,7 @@ void append_view(const kernels::ImageView& view, std::vector<int64_t>& numbers) 
 
 WindowKey key_of(const Window& window, std::span<const int64_t> times,
                  std::span<const kernels::ImageView> views, const RenderSettings& settings) {
-  WindowKey key{.frames = window.frames,
-                .times = {times.begin(), times.end()},
+  WindowKey key{.times = {times.begin(), times.end()},
                 .discontinuity = window.discontinuity,
                 .audio_start = window.audio_start,
                 .audio_hash = hash_of(window.audio),

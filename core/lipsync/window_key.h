@@ -8,10 +8,9 @@
 
 namespace latentsync::lipsync {
 
-/// What a window that was prepared ahead of time is recognised by: its frames (the object, their
-/// times and where their samples lie, not their contents), its audio, and its settings.
+/// What a window that was prepared ahead of time is recognised by: its frames (their times and
+/// where their samples lie, not their contents), its audio, and its settings.
 struct WindowKey {
-  const WindowFrames* frames = nullptr;
   std::vector<int64_t> times;
   std::vector<int64_t> views;  ///< addresses, strides, formats and sizes
   bool discontinuity = false;

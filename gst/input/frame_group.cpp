@@ -26,6 +26,15 @@ std::vector<int64_t> FrameGroup::times() const {
   return result;
 }
 
+namespace {
+
+Frame without_buffer(const Frame& frame) {
+  return {nullptr,         frame.format,      frame.running_ns,
+          frame.stream_ns, frame.timeline_ns, frame.end_ns};
+}
+
+}  // namespace
+
 FrameGroup FrameGroup::split() {
   FrameGroup rest;
   rest.frames = frames;
@@ -34,8 +43,7 @@ FrameGroup FrameGroup::split() {
   std::vector<Item> kept;
   for (Item& item : items) {
     if (auto* frame = std::get_if<Frame>(&item)) {
-      rest.items.emplace_back(Frame{nullptr, frame->format, frame->running_ns, frame->stream_ns,
-                                    frame->timeline_ns, frame->end_ns});
+      rest.items.emplace_back(without_buffer(*frame));
       kept.push_back(std::move(item));
     } else {
       rest.items.push_back(std::move(item));
@@ -61,6 +69,20 @@ std::vector<Item> FrameGroup::take_first() {
   items.erase(items.begin(), first + 1);
   --frames;
   return taken;
+}
+
+FrameGroup FrameGroup::share_frames() const {
+  FrameGroup shared;
+  shared.frames = frames;
+  shared.discontinuity = discontinuity;
+  for (const Item& item : items) {
+    const auto* frame = std::get_if<Frame>(&item);
+    if (!frame) continue;
+    Frame copy = without_buffer(*frame);
+    copy.buffer.reset(gst_buffer_ref(frame->buffer.get()));
+    shared.items.emplace_back(std::move(copy));
+  }
+  return shared;
 }
 
 std::vector<BufferPtr> FrameGroup::share_buffers() const {

@@ -35,6 +35,7 @@ struct FrameGroup {
   bool early = false;          ///< closed before the window grid closes it
   bool tentative = false;      ///< its frame rate is not believed yet: it may be cut anew
   bool reverse = false;        ///< played backwards: it is not edited
+  uint64_t prepared = 0;       ///< the number of its preparation (Worker::prepare()); 0: none
 
   const Frame& frame(int number) const;
   Frame& frame(int number);
@@ -47,6 +48,8 @@ struct FrameGroup {
   void set_frames(FrameGroup group);
   /// Takes the first frame out, with the events before it.
   std::vector<Item> take_first();
+  /// The frames alone, which share their buffers with those of this group.
+  FrameGroup share_frames() const;
   /// References to the frames' buffers.
   std::vector<BufferPtr> share_buffers() const;
 };

@@ -121,7 +121,7 @@ void Source::turn() {
   if (flow_ == GST_FLOW_OK) {
     begin_window(lock, false);
     if (send_next(lock) || take_outcome(lock) || take_event() || meet_deadline(lock) ||
-        watch(lock)) {
+        watch(lock) || prepare_next(lock)) {
       return;
     }
   }
@@ -169,6 +169,18 @@ bool Source::take_event() {
   return true;
 }
 
+/// The next window, if it is complete and it is known where its sound is.
+FrameGroup* Source::placed_window() {
+  FrameGroup* group = input_.video.complete();
+  if (!group || input_.audio.awaits_segment(group->frame(0).segment_ns)) return nullptr;
+  for (Item& item : group->items) {
+    if (auto* frame = std::get_if<Frame>(&item)) {
+      frame->timeline_ns = input_.audio.place(frame->running_ns);
+    }
+  }
+  return group;
+}
+
 bool Source::is_ready(bool as_it_is) {
   if (flight_ || seeking_ || !options_.worker->idle()) return false;
   if (std::exchange(reopen_, false)) {
@@ -176,13 +188,8 @@ bool Source::is_ready(bool as_it_is) {
     late_.skip_next();
     return false;
   }
-  FrameGroup* group = input_.video.complete();
-  if (!group || input_.audio.awaits_segment(group->frame(0).segment_ns)) return false;
-  for (Item& item : group->items) {
-    if (auto* frame = std::get_if<Frame>(&item)) {
-      frame->timeline_ns = input_.audio.place(frame->running_ns);
-    }
-  }
+  FrameGroup* group = placed_window();
+  if (!group) return false;
   if (context_ == AudioContext::kWhole) return input_.audio.known() || input_.audio.ended();
   return as_it_is || input_.audio.covers(options_.worker->needed_audio(group->times()).end);
 }
@@ -268,38 +275,46 @@ bool Source::take_outcome(Lock& lock) {
                      outcome->job.index);
     return true;
   }
-  const uint64_t epoch = epoch_;
   flight_->spare.reset();
+  if (post_outcome(lock, *outcome)) land(lock, std::move(*outcome));
+  return true;
+}
+
+/// False where the window's frames do not leave: the element has failed, or they were flushed.
+bool Source::post_outcome(Lock& lock, const Outcome& outcome) {
+  const uint64_t epoch = epoch_;
   const NoFace no_face = flight_->no_face;
-  const bool tolerated = tolerates(*outcome);
+  const bool tolerated = tolerates(outcome);
   {
     Unlocked unlocked(lock);
-    if (outcome->result) {
-      reporter_.post_window(*outcome, no_face);
-    } else if (!tolerated && outcome->result.failure().code != ErrorCode::kCancelled) {
-      reporter_.post_failure(outcome->result.failure());
+    if (outcome.result) {
+      reporter_.post_window(outcome, no_face);
+    } else if (!tolerated && outcome.result.failure().code != ErrorCode::kCancelled) {
+      reporter_.post_failure(outcome.result.failure());
     }
   }
-  if (epoch != epoch_ || reporter_.failed()) return true;
-  if (!outcome->result && !tolerated) return true;
+  return epoch == epoch_ && !reporter_.failed() && (outcome.result || tolerated);
+}
+
+/// The window's frames leave, and what it took is measured.
+void Source::land(Lock& lock, Outcome outcome) {
   Flight flight = std::move(*flight_);
   flight_.reset();
   const auto duration = static_cast<double>(input_.video.window_duration());
-  proportion_ = outcome->seconds * 1e9 / duration;
+  proportion_ = outcome.seconds * 1e9 / duration;
   GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is %s in %.3f s", flight.index,
-                   outcome->result ? "rendered" : "given back", outcome->seconds);
+                   outcome.result ? "rendered" : "given back", outcome.seconds);
   flight.in_time = flight.in_time && !is_late(flight.group.frame(0));
-  flight.group.set_frames(std::move(outcome->job.group));
+  flight.group.set_frames(std::move(outcome.job.group));
   held_ -= flight.group.frames;
   const QualityChange passes = quality_change(flight.group.frame(0), flight.window, 0, 0);
   leave(std::move(flight.group), false);
-  if (outcome->result) {
+  if (outcome.result) {
     retry_.succeeded();
-    measure(lock, flight, *outcome);
+    measure(lock, flight, outcome);
   } else {
-    rest_after(lock, *outcome, passes);
+    rest_after(lock, outcome, passes);
   }
-  return true;
 }
 
 void Source::leave(FrameGroup group, bool late) { leave(std::move(group.items), late); }

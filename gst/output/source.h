@@ -112,7 +112,8 @@ class Source {
     int64_t steps = 0;
     GstClockTime begun = GST_CLOCK_TIME_NONE;  ///< by the clock; none where nothing is due
     bool in_time = true;                       ///< no frame had to leave before it
-    bool late = false;  ///< a frame was due while its pixels were being written
+    bool late = false;       ///< a frame was due while its pixels were being written
+    bool next_seen = false;  ///< whether the window after it is prepared has been decided
   };
   struct Leaving {
     Item item;
@@ -122,12 +123,19 @@ class Source {
   // source.cpp
   bool begin_window(Lock& lock, bool as_it_is);
   bool is_ready(bool as_it_is);
+  FrameGroup* placed_window();
   void submit(const Settings& settings, const LateControl::Window& window, int64_t steps);
   bool take_outcome(Lock& lock);
+  bool post_outcome(Lock& lock, const Outcome& outcome);
+  void land(Lock& lock, Outcome outcome);
   bool take_event();
   void wait(Lock& lock, uint64_t seen);
   void leave(FrameGroup group, bool late);
   void leave(std::vector<Item> items, bool late);
+
+  // preparing.cpp
+  FrameGroup* next_window();
+  bool prepare_next(Lock& lock);
 
   // sending.cpp
   bool send_next(Lock& lock);

@@ -57,8 +57,10 @@ void Worker::cancel() {
   stop_.request_stop();
   {
     std::lock_guard lock(mutex_);
+    can_prepare_ = false;
     job_stop_.request_stop();
   }
+  preparer_.cancel();
   changed_.notify_all();
 }
 
@@ -107,8 +109,35 @@ std::optional<Outcome> Worker::take() {
 }
 
 void Worker::cancel_job() {
+  {
+    std::lock_guard lock(mutex_);
+    can_prepare_ = false;
+    job_stop_.request_stop();
+  }
+  preparer_.cancel();
+}
+
+bool Worker::can_prepare() const {
   std::lock_guard lock(mutex_);
-  job_stop_.request_stop();
+  return can_prepare_;
+}
+
+uint64_t Worker::prepare(NextWindow window) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!std::exchange(can_prepare_, false)) return 0;
+  }
+  return preparer_.begin(*session_, std::move(window), frames_device());
+}
+
+/// The session stays what it is until the next job, or another session, is asked for.
+void Worker::let_prepare() {
+  if (!prepares_ahead_) return;
+  {
+    std::lock_guard lock(mutex_);
+    can_prepare_ = !job_stop_.stop_requested();
+  }
+  listener_.worker_changed();
 }
 
 void Worker::set_phase(Phase phase) {
@@ -226,6 +255,7 @@ bool Worker::load() {
                                            " frames: set window-frames to " + most + " or less."});
     return false;
   }
+  prepares_ahead_ = prepares_ahead(info);
   const auto resolved = (*model)->resolve(options_.request.settings);
   if (!resolved) {
     fail(resolved.failure());
@@ -241,6 +271,7 @@ bool Worker::load() {
 }
 
 std::optional<Failure> Worker::open(AudioContext context) {
+  if (session_) preparer_.finish(*session_, 0);
   session_.reset();
   const PlanRequest request = this->request();
   auto session = model_->open(context, options_.lookahead_ns, request, options_.cache);
@@ -281,6 +312,7 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
       job.audio = {};
     }
   }
+  preparer_.finish(*session_, job.group.prepared);
   std::vector<BufferPtr> originals = keep_originals(job);
   auto result = render_frames(job, stop);
   tell(session_->memory_plan());
@@ -293,7 +325,10 @@ Result<WindowResult> Worker::render_frames(Job& job, const std::stop_token& stop
   MappedFrames frames(job.group, job.spare.get(), frames_device());
   Window window{&frames,         job.group.discontinuity, job.audio,
                 job.audio_start, job.deadline_ns,         job.at_rest};
+  bool begun = false;
   auto result = session_->render(window, job.settings, stop, [&](const RenderProgress& progress) {
+    // Before this the engine may not have taken what was prepared of this window.
+    if (!std::exchange(begun, true)) let_prepare();
     listener_.window_progress(job, progress);
   });
   if (!result) return result;
@@ -326,7 +361,9 @@ void Worker::render() {
           is_edited(*outcome.result, index) && (weights.empty() || weights[index] > 0);
     }
   }
-  set_phase(Phase::kFinished);
+  std::lock_guard lock(mutex_);
+  can_prepare_ = false;
+  phase_ = Phase::kFinished;
 }
 
 }  // namespace latentsync

@@ -3,6 +3,7 @@
 #include "core/engine.h"
 #include "gst/cuda/device.h"
 #include "gst/input/frame_group.h"
+#include "gst/render/preparer.h"
 #include "gst/render/spare_buffers.h"
 
 #include <condition_variable>
@@ -13,7 +14,8 @@
 #include <thread>
 #include <vector>
 
-/// The one inference thread of an element: loads the model, then renders one window at a time.
+/// The inference thread of an element: loads the model, then renders one window at a time, and has
+/// the next one prepared meanwhile.
 namespace latentsync {
 
 /// What a window is made from, and what comes back of it.
@@ -57,7 +59,7 @@ class WorkerListener {
   virtual void model_failed(const Failure& failure) = 0;
   /// The job that is being rendered has got so far.
   virtual void window_progress(const Job& job, const RenderProgress& progress) = 0;
-  /// The worker became idle or has an outcome.
+  /// The worker became idle, has an outcome, or can prepare the next window.
   virtual void worker_changed() = 0;
 };
 
@@ -86,7 +88,15 @@ class Worker {
   /// The model is loaded, and no job is being rendered or waits to be taken.
   bool idle() const;
 
-  /// What a window at these times needs; only while idle().
+  /// A job is being rendered, and the next one may be prepared beside it, which nobody has asked
+  /// for yet.
+  bool can_prepare() const;
+  /// What of a window that will be submitted next does not depend on the job that is being
+  /// rendered is done meanwhile. The number is for FrameGroup::prepared of that window's frames,
+  /// which are not to change until then. Only while can_prepare().
+  uint64_t prepare(NextWindow window);
+
+  /// What a window at these times needs; only while idle() or can_prepare().
   AudioRange needed_audio(const std::vector<int64_t>& times) const;
 
   /// A new session with another audio context; only while idle(), which it is not for a moment.
@@ -119,6 +129,7 @@ class Worker {
   PlanRequest request() const;
   void tell(const MemoryPlan& plan);
   void render();
+  void let_prepare();
   Result<WindowResult> render_job(Job& job, const std::stop_token& stop);
   Result<WindowResult> render_frames(Job& job, const std::stop_token& stop);
   void fail(const Failure& failure);
@@ -135,11 +146,14 @@ class Worker {
   std::stop_source job_stop_;
   std::optional<Outcome> outcome_;  ///< the job in it while it is being rendered, too
   std::shared_ptr<Model> model_;
+  bool can_prepare_ = false;
 
-  std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle
+  std::unique_ptr<Session> session_;  ///< of the thread; read by others while idle or can_prepare()
   std::optional<Rung> rung_;          ///< of the thread; of the plan that was posted last
   int64_t planned_pixels_ = 0;        ///< of the thread; of a frame that the session is for
   int64_t planned_bytes_ = 0;         ///< likewise, of frames in the device's memory
+  bool prepares_ahead_ = false;       ///< of the thread
+  Preparer preparer_;
   std::jthread thread_;
 };
 

@@ -54,8 +54,9 @@ void reset() {
   shared.caches.clear();
   shared.violations.clear();
   shared.spend = nullptr;
-  shared.renders_held = shared.loads_held = false;
+  shared.renders_held = shared.prepares_held = shared.loads_held = false;
   shared.renders_begun = shared.sessions_opened = 0;
+  shared.prepares_begun = shared.prepares_ended = 0;
   shared.changed.notify_all();
 }
 
@@ -123,20 +124,41 @@ void hold_renders() {
   control().renders_held = true;
 }
 
+void hold_prepares() {
+  const std::lock_guard lock(control().mutex);
+  control().prepares_held = true;
+}
+
 void hold_loads() {
   const std::lock_guard lock(control().mutex);
   control().loads_held = true;
 }
 
+void release_renders() {
+  const std::lock_guard lock(control().mutex);
+  control().renders_held = false;
+  control().changed.notify_all();
+}
+
 void release() {
   const std::lock_guard lock(control().mutex);
-  control().renders_held = control().loads_held = false;
+  control().renders_held = control().prepares_held = control().loads_held = false;
   control().changed.notify_all();
 }
 
 bool wait_for_renders(int count, std::chrono::milliseconds limit) {
   std::unique_lock lock(control().mutex);
   return control().changed.wait_for(lock, limit, [&] { return control().renders_begun >= count; });
+}
+
+bool wait_for_prepares(int count, std::chrono::milliseconds limit) {
+  std::unique_lock lock(control().mutex);
+  return control().changed.wait_for(lock, limit, [&] { return control().prepares_begun >= count; });
+}
+
+bool wait_for_prepared(int count, std::chrono::milliseconds limit) {
+  std::unique_lock lock(control().mutex);
+  return control().changed.wait_for(lock, limit, [&] { return control().prepares_ended >= count; });
 }
 
 bool wait_for_loads(int count, std::chrono::milliseconds limit) {

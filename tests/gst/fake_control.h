@@ -28,8 +28,11 @@ struct Control {
   std::vector<std::string> violations;
   Spend spend;
   bool renders_held = false;
+  bool prepares_held = false;
   bool loads_held = false;
   int renders_begun = 0;
+  int prepares_begun = 0;
+  int prepares_ended = 0;
   int sessions_opened = 0;
   std::atomic<int> live_models = 0;
   std::atomic<int> live_sessions = 0;

@@ -4,6 +4,7 @@
 #include "tests/gst/fake_device.h"
 #include "tests/gst/fake_picture.h"
 #include "tests/gst/fake_plan.h"
+#include "tests/gst/fake_preparation.h"
 
 #include <algorithm>
 #include <atomic>
@@ -44,9 +45,9 @@ class FakeSession final : public Session {
   }
   ~FakeSession() override { --control().live_sessions; }
 
-  std::optional<Failure> prepare(const Window&, const RenderSettings&,
-                                 std::stop_token) noexcept override {
-    return std::nullopt;
+  std::optional<Failure> prepare(const Window& window, const RenderSettings& settings,
+                                 std::stop_token stop) noexcept override {
+    return preparation_.prepare(window, settings, behaviour_for(folder_), stop);
   }
 
   MemoryPlan memory_plan() const override {
@@ -135,6 +136,7 @@ class FakeSession final : public Session {
   std::vector<int64_t> lead_in_;  // times of the frames since the last discontinuity
   std::minstd_rand random_{std::random_device{}()};
   std::atomic<bool> busy_ = false;
+  Preparation preparation_{info_.device};
 };
 
 void FakeSession::check(const WindowRecord& record) const {
@@ -291,6 +293,7 @@ Result<WindowResult> FakeSession::render_recorded(const Window& window, WindowRe
   DeviceWork work(info_.device);
   const Result<std::vector<kernels::ImageView>> views = read(*window.frames, work, record);
   if (!views) return views.failure();
+  if (progress) progress({.part = 0.01, .stage = "face"});
   const auto seconds = take_time(record, behaviour, stop, progress);
   if (!seconds) return cancelled();
   const auto& fault = behaviour.render_failure;
@@ -323,6 +326,7 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
   record.settings = settings;
   record.deadline_ns = window.deadline_ns;
   record.at_rest = window.at_rest;
+  record.prepared = preparation_.take(window, settings);
   for (size_t frame = 0; frame < window.frames->count(); ++frame) {
     record.times.push_back(window.frames->time_ns(frame));
   }
@@ -349,7 +353,7 @@ class FakeModel final : public Model {
   explicit FakeModel(const ModelSettings& settings) : folder_(settings.folder) {
     const Behaviour behaviour = behaviour_for(folder_);
     info_ = {"fake",
-             settings.device == "auto" ? "cpu" : full_name(settings.device),
+             settings.device == "auto" ? behaviour.device : full_name(settings.device),
              "float32",
              settings.vae == VaeChoice::kTiny ? "tiny" : "full",
              behaviour.resolution,

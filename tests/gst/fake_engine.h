@@ -28,6 +28,8 @@
 ///                                     plan's rung by one
 ///   render-failure=device@3           the session's window 3 (from 0) fails, and all later ones
 ///   render-failure=device@3+2         windows 3 and 4 fail
+///   device=cuda:0                     what ModelInfo says where the settings have "auto"
+///   prepare-delay=5ms                 preparing a window ahead of time takes so long
 ///   delay=5ms                         a window's time besides its steps
 ///   write-delay=2ms                   before each frame is written
 ///   step-delay=2ms, steps=4           of each denoising step; the stop token is looked at before
@@ -62,6 +64,7 @@ struct WindowRecord {
   RenderSettings settings;
   std::optional<int64_t> deadline_ns;
   std::vector<bool> at_rest;
+  bool prepared = false;             ///< prepare() had been called for it
   std::optional<ErrorCode> failure;  ///< kCancelled where it was stopped
 };
 
@@ -108,12 +111,18 @@ using Spend = std::function<std::optional<StageSeconds>(int64_t steps, size_t fr
                                                         const std::stop_token& stop)>;
 void spend_with(Spend spend);
 
-/// Renders (or loads) that begin now wait until release() or their stop token.
+/// Renders (preparations, loads) that begin now wait until release() or their stop token.
 void hold_renders();
+void hold_prepares();
 void hold_loads();
 void release();
+/// Renders alone.
+void release_renders();
 /// Waits until so many renders (loads) have begun since reset(); false after LIMIT.
 bool wait_for_renders(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
+bool wait_for_prepares(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
+/// The same for preparations that have ended, cancelled ones too.
+bool wait_for_prepared(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
 bool wait_for_loads(int count, std::chrono::milliseconds limit = std::chrono::seconds(10));
 
 }  // namespace latentsync::fake

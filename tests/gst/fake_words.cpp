@@ -72,6 +72,10 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.lower_rung = std::stoi(value);
   } else if (key == "render-failure") {
     behaviour.render_failure = render_failure_of(value);
+  } else if (key == "device") {
+    behaviour.device = value;
+  } else if (key == "prepare-delay") {
+    behaviour.prepare_delay = duration_of(value);
   } else if (key == "delay") {
     behaviour.delay = duration_of(value);
   } else if (key == "step-delay") {

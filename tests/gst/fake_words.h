@@ -28,10 +28,12 @@ struct Behaviour {
   std::optional<ErrorCode> plan_failure;
   std::optional<int> lower_rung;
   std::optional<RenderFailure> render_failure;
+  std::chrono::nanoseconds prepare_delay{0};
   std::chrono::nanoseconds delay{0};
   std::chrono::nanoseconds step_delay{0};
   std::chrono::nanoseconds write_delay{0};
   std::chrono::nanoseconds jitter{0};
+  std::string device = "cpu";
   int steps = 4;
   int resolution = 64;
   int window_limit = 24;

@@ -209,6 +209,49 @@ TEST_F(RealEngine, GivesTheSameBytesWhateverTheBuffering) {
       expected);
 }
 
+/// Windows whose preparation ahead of time has ended well, while it lives: by the element's log.
+class PreparedWindows {
+ public:
+  PreparedWindows() {
+    gst_debug_set_threshold_for_name("latentsync", GST_LEVEL_DEBUG);
+    gst_debug_remove_log_function(gst_debug_log_default);
+    gst_debug_add_log_function(look, &count_, nullptr);
+  }
+  ~PreparedWindows() {
+    gst_debug_remove_log_function(look);
+    gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
+    gst_debug_unset_threshold_for_name("latentsync");
+  }
+  int count() const { return count_; }
+
+ private:
+  static void look(GstDebugCategory*, GstDebugLevel, const gchar*, const gchar*, gint, GObject*,
+                   GstDebugMessage* message, gpointer data) {
+    if (std::string(gst_debug_message_get(message)) == "the next window is prepared") {
+      ++*static_cast<std::atomic<int>*>(data);
+    }
+  }
+  std::atomic<int> count_ = 0;
+};
+
+// The same bytes whether windows are prepared ahead of time or not, with either audio context.
+TEST_F(RealEngine, GivesTheSameBytesWherePreparedAhead) {
+  for (const std::string context : {"sliding", "whole"}) {
+    const std::string line = element() + " window-frames=4 audio-context=" + context +
+                             " ! fakesink name=out sync=false " + sources("queue", "queue");
+    std::vector<Frame> made[2];
+    for (const bool ahead : {false, true}) {
+      g_setenv("LATENTSYNC_PREPARE_AHEAD", ahead ? "1" : "0", TRUE);
+      const PreparedWindows prepared;
+      made[ahead] = run(line);
+      EXPECT_EQ(prepared.count() > 0, ahead);
+    }
+    g_unsetenv("LATENTSYNC_PREPARE_AHEAD");
+    ASSERT_EQ(made[0].size(), kFrames);
+    expect_same(made[1], made[0]);
+  }
+}
+
 /// A pipeline with an element that is called "l" and gets the clip's frames and silence from the
 /// test: as much as it is fed, as soon as it comes.
 class FedPipeline {

@@ -90,6 +90,48 @@ TEST_F(LipsyncAhead, PreparesWhileTheWindowBeforeIsRendered) {
   EXPECT_TRUE(second.equals(wanted[1]));
 }
 
+// The frames are known by their times and memory: another object of the same frames is the same
+// window.
+TEST_F(LipsyncAhead, TakesAPreparedWindowFromAnotherObject) {
+  const auto model = load();
+  const auto wanted = expected(*model, {0}, 2);
+  const auto session = open_with(*model);
+  auto frames = window_of(0, 2);
+  auto same = frames;
+  ASSERT_EQ(same.pictures[0].view.planes[0].data, frames.pictures[0].view.planes[0].data);
+  ASSERT_FALSE(session->prepare(window(frames), {}));
+  EXPECT_FALSE(stages_of(*session, same).contains("encode"));
+  EXPECT_TRUE(same.equals(wanted[0]));
+}
+
+// A prepare() of no window forgets what was prepared: the same memory may hold other frames.
+TEST_F(LipsyncAhead, ForgetsAtTheNextPrepare) {
+  const auto model = load();
+  const auto session = open_with(*model);
+  auto frames = window_of(0, 2);
+  ASSERT_FALSE(session->prepare(window(frames), {}));
+  EXPECT_TRUE(session->prepare({}, {}));
+  EXPECT_TRUE(stages_of(*session, frames).contains("encode"));
+}
+
+// Nothing is prepared where the budget has no room for a second window's frames and their
+// preparation.
+TEST_F(LipsyncAhead, PreparesWithinTheBudget) {
+  const auto model = load();
+  const PlannedRung planned{.rung = {.name = "whole", .window_frames = 24},
+                            .frames = 10,
+                            .stages = {{"face", 20}, {"encode", 30}, {"denoise", 60}},
+                            .peak = 100};
+  for (const int64_t budget : {139, 140}) {
+    lipsync::LipsyncSession session(dynamic_cast<lipsync::LoadedModel&>(*model).shared_from_this(),
+                                    AudioContext::kSliding, 500'000'000,
+                                    {.plan = {.budget = budget, .ladder = {planned}, .chosen = 0}});
+    auto frames = window_of(0, 2);
+    EXPECT_FALSE(session.prepare(window(frames), {}));
+    EXPECT_EQ(stages_of(session, frames).contains("encode"), budget == 139);
+  }
+}
+
 // What was prepared for a window after one that failed is not used: the state is another.
 TEST_F(LipsyncAhead, DropsWhatWasPreparedAfterAWindowThatFailed) {
   const auto model = load();
