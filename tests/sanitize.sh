@@ -26,7 +26,7 @@ if [ ! -f $build/build.ninja ]; then
 fi
 
 mapfile -t targets < <(ninja -C $build -t targets all | sed -n 's/^\(tests\/gst\/gst-[a-z_-]*-tests\): .*/\1/p')
-[ "$gst_only" = yes ] || targets+=(tests/unit-tests)
+[ "$gst_only" = yes ] || targets+=(tests/unit-tests tests/lipsync-tests tests/train-tests)
 ninja -C $build gst/libgstlatentsync.so "${targets[@]}"
 
 logs=$build/logs

@@ -93,6 +93,8 @@ stage_goldens() {
   local precision
   if [ "$device" = cpu ]; then
     run_suite unit-tests cpu float32
+    run_suite lipsync-tests cpu float32
+    run_suite train-tests cpu float32
     run_suite device-tests cpu float32
     run_suite kernel-tests cpu float32
     run_suite golden-tests cpu float32
@@ -104,6 +106,8 @@ stage_goldens() {
   done
   run_suite device-tests cuda float32
   run_suite unit-tests cuda float32
+  run_suite lipsync-tests cuda float32
+  run_suite train-tests cuda float32
   run_suite real-size-tests cuda float32
 }
 
