@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 /// Values on their way between a device and the host.
 namespace latentsync::device {
@@ -10,5 +13,18 @@ namespace latentsync::device {
 /// result may be read when the device has finished what this thread has launched on its current
 /// stream, as it has when an executor's task ends. Errors: c10::Error where memory runs out.
 at::Tensor to_host(const at::Tensor& values, c10::ScalarType dtype);
+
+/// Memory of the host, uint8 [BYTES], to be filled for upload(): page-locked for an accelerator.
+/// Errors: c10::Error where there is none left.
+at::Tensor staging(int64_t bytes, c10::Device device);
+
+/// What STAGED holds, on DEVICE; on a CPU it is STAGED itself. In a task of the device's executor
+/// the copy runs on its copy stream, beside what has been launched so far; what is launched from
+/// now on waits for it, the host does not, and STAGED must not be written to again. Elsewhere the
+/// current stream copies. Errors: c10::Error where memory runs out.
+at::Tensor upload(const at::Tensor& staged, c10::Device device);
+
+/// VALUES on DEVICE, those of the host by upload().
+at::Tensor to_device(const at::Tensor& values, c10::Device device);
 
 }  // namespace latentsync::device

@@ -1,14 +1,15 @@
 #include "core/face/image_sampler.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 #include "kernels/warp_crop/warp_crop.h"
 
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <c10/util/Exception.h>
 
 namespace latentsync::face {
@@ -46,13 +47,16 @@ kernels::ImageView copied(const kernels::ImageView& image, c10::Device device, a
     begin[p] = total;
     total += (bytes[p] + 1) / 2 * 2;  // 16-bit samples stay on even addresses
   }
-  memory = at::empty({total}, at::TensorOptions(at::kByte).device(device));
+  const auto staged = device::staging(total, device);
+  for (int p = 0; p < planes; ++p) {
+    std::memcpy(staged.mutable_data_ptr<uint8_t>() + begin[p], image.planes[p].data,
+                static_cast<size_t>(bytes[p]));
+  }
+  memory = device::upload(staged, device);
   auto view = image;
   view.device = memory.get_device();
   for (int p = 0; p < planes; ++p) {
-    const auto there = memory.narrow(0, begin[p], bytes[p]);
-    there.copy_(at::from_blob(image.planes[p].data, {bytes[p]}, at::TensorOptions(at::kByte)));
-    view.planes[p].data = there.mutable_data_ptr<uint8_t>();
+    view.planes[p].data = memory.mutable_data_ptr<uint8_t>() + begin[p];
   }
   return view;
 }

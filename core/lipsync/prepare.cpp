@@ -1,5 +1,6 @@
 #include "core/lipsync/prepare.h"
 
+#include "core/device/transfer.h"
 #include "core/face/image_sampler.h"
 #include "core/lipsync/frame_views.h"
 #include "core/nn/interruption.h"
@@ -106,7 +107,7 @@ std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
       device::StageClock clock(networks.device);
       const auto run_part = context.vae_runner(rung, clock, context.seconds.encode);
       run_part([&] {
-        input = crops.to(networks.device);
+        input = device::to_device(crops, networks.device);
         embeddings = audio_of(sequences[i], audio, views.size());
       });
       auto encoded =
