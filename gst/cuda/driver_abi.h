@@ -3,9 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-/// As much of the CUDA driver's binary interface as is used here. Declared by hand, so that neither
-/// a CUDA toolkit nor a driver is needed to build; tests/gst/cuda_abi_test.cpp compares it with
-/// cuda.h where a toolkit is installed.
+/// As much of the CUDA driver's binary interface as is used here, which the driver keeps for good.
+/// Declared by hand, so that neither a CUDA toolkit nor a driver is needed to build.
 namespace latentsync::cuda {
 
 using Result = int;
