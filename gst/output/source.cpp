@@ -120,7 +120,8 @@ void Source::turn() {
   }
   if (flow_ == GST_FLOW_OK) {
     begin_window(lock, false);
-    if (send_next(lock) || take_outcome(lock) || take_event() || meet_deadline(lock) ||
+    // A downstream that takes its time does not keep the next window from being begun.
+    if (take_outcome(lock) || send_next(lock) || take_event() || meet_deadline(lock) ||
         watch(lock) || prepare_next(lock)) {
       return;
     }

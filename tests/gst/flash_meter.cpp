@@ -50,7 +50,9 @@ void FlashMeter::probe(const Ref<GstElement>& source) {
   gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, note, this, nullptr);
 }
 
-FlashMeter::FlashMeter(const Pipeline& pipeline, Place place) {
+FlashMeter::~FlashMeter() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+
+FlashMeter::FlashMeter(const Pipeline& pipeline, Place place) : pipeline_(pipeline) {
   if (place == Place::kSources) {
     probe<show>(pipeline.element("camera"));
     probe<sound>(pipeline.element("microphone"));

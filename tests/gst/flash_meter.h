@@ -29,8 +29,10 @@ std::string beep_sink(bool sync = true);
 class FlashMeter {
  public:
   enum class Place { kSources, kSinks };
-  /// Of a pipeline with these sources or sinks; before it starts, and for as long as it lives.
+  /// Of a pipeline with these sources or sinks, before it starts.
   explicit FlashMeter(const Pipeline& pipeline, Place place = Place::kSinks);
+  /// The pipeline, which must still be there, goes to NULL.
+  ~FlashMeter();
   FlashMeter(const FlashMeter&) = delete;
   FlashMeter& operator=(const FlashMeter&) = delete;
 
@@ -57,6 +59,7 @@ class FlashMeter {
   using Time = GstClockTime Moment::*;
   std::vector<double> distances(Time time) const;
 
+  const Pipeline& pipeline_;
   mutable std::mutex mutex_;
   std::vector<Moment> frames_;
   std::vector<Moment> changes_;  ///< of the picture
