@@ -16,6 +16,9 @@ namespace {
 /// So much audio is held for a downstream that takes none, besides what its latency holds back.
 constexpr int64_t kMostHeld = kAudioAhead / kSampleRate * GST_SECOND;
 
+/// So many bytes wait in memory, 20 s of stereo at 48 kHz in 16 bits.
+constexpr uint64_t kMostBytes = 4'000'000;
+
 /// Times of audio and video that differ by no more are the same.
 constexpr int64_t kRounding = GST_MSECOND;
 
@@ -44,15 +47,21 @@ void AudioOutput::stop() {
   monitor_->notify();
 }
 
-void AudioOutput::reset() {
+void AudioOutput::forget_all() {
   leaving_.clear();
+  spool_.clear();
+  held_bytes_ = 0;
+}
+
+void AudioOutput::reset() {
+  forget_all();
   sticky_.clear();
   alarm_.clear();
   gst_segment_init(&segment_, GST_FORMAT_TIME);
   end_ns_ = 0;
   flow_ = GST_FLOW_OK;
   stopping_ = true;
-  flushing_ = ended_ = gap_ = failure_told_ = false;
+  flushing_ = ended_ = gap_ = failure_told_ = spool_failed_ = false;
 }
 
 void AudioOutput::open(GstPad* pad) {
@@ -65,7 +74,7 @@ void AudioOutput::open(GstPad* pad) {
 }
 
 GstPad* AudioOutput::close() {
-  leaving_.clear();
+  forget_all();
   flow_ = GST_FLOW_OK;
   gap_ = false;
   monitor_->notify();
@@ -124,9 +133,58 @@ void AudioOutput::push(BufferPtr buffer) {
                           1 / std::abs(segment_.rate));
   }
   if (!pad_) return;
-  leaving_.push_back({std::move(buffer), begin, end_ns_});
+  if (source_.live() || !spool(buffer.get(), begin)) {
+    held_bytes_ += gst_buffer_get_size(buffer.get());
+    leaving_.push_back({std::move(buffer), begin, end_ns_});
+  }
   if (source_.live()) drop_oldest();
   monitor_->notify();
+}
+
+bool AudioOutput::spool(GstBuffer* buffer, int64_t begin_ns) {
+  if (held_bytes_ < kMostBytes && spool_.empty()) return false;
+  if (!AudioSpool::takes(buffer)) return false;
+  const bool worked = spool_.error().empty();
+  if (!spool_.push(buffer, begin_ns, end_ns_)) {
+    spool_failed_ = spool_failed_ || worked;
+    return false;
+  }
+  auto* last = leaving_.empty() ? nullptr : std::get_if<Spooled>(&leaving_.back().item);
+  if (last) {
+    ++last->count;
+  } else {
+    leaving_.push_back({Spooled{1}, begin_ns, end_ns_});
+  }
+  return true;
+}
+
+/// What leaves next; null where it is lost.
+std::variant<BufferPtr, EventPtr> AudioOutput::take_next() {
+  Leaving& next = leaving_.front();
+  if (auto* spooled = std::get_if<Spooled>(&next.item)) {
+    AudioSpool::Entry entry = spool_.pop();
+    next.running_ns = entry.end_ns;
+    if (--spooled->count == 0) leaving_.pop_front();
+    return std::move(entry.buffer);
+  }
+  std::variant<BufferPtr, EventPtr> taken;
+  if (auto* buffer = std::get_if<BufferPtr>(&next.item)) {
+    held_bytes_ -= gst_buffer_get_size(buffer->get());
+    taken = std::move(*buffer);
+  } else {
+    taken = std::move(std::get<EventPtr>(next.item));
+  }
+  leaving_.pop_front();
+  return taken;
+}
+
+void AudioOutput::warn_of_spool(Lock& lock) {
+  const std::string why = spool_.error();
+  const Unlocked unlocked(lock);
+  reporter_.warn_once(Topic::kMemory, "audio-spool",
+                      "The sound that waits for its frames cannot be kept in a temporary file: it "
+                      "is kept in memory. Set TMPDIR to a folder with space for it.",
+                      why);
 }
 
 /// Live, and downstream takes nothing.
@@ -134,7 +192,9 @@ void AudioOutput::drop_oldest() {
   const auto most = static_cast<int64_t>(source_.timing().latency()) + kMostHeld;
   for (auto at = leaving_.begin(); at != leaving_.end();) {
     if (at->running_ns && end_ns_ - *at->running_ns <= most) return;
-    const bool old = std::holds_alternative<BufferPtr>(at->item);
+    const auto* buffer = std::get_if<BufferPtr>(&at->item);
+    const bool old = buffer != nullptr;
+    if (old) held_bytes_ -= gst_buffer_get_size(buffer->get());
     if (old && !gap_) GST_WARNING_OBJECT(element_, "audio_src takes nothing: audio is dropped");
     gap_ = gap_ || old;
     at = old ? leaving_.erase(at) : at + 1;
@@ -151,6 +211,8 @@ void AudioOutput::flush() {
     const auto* event = std::get_if<EventPtr>(&leaving.item);
     return !event || !survives_flush(event->get());
   });
+  spool_.clear();
+  held_bytes_ = 0;
   std::erase_if(sticky_, [](const EventPtr& event) { return !survives_flush(event.get()); });
   monitor_->notify();
 }
@@ -220,13 +282,26 @@ void AudioOutput::turn(GstPad* pad) {
     end_after_failure(lock, pad);
     return;
   }
+  if (std::exchange(spool_failed_, false)) {
+    warn_of_spool(lock);
+    return;
+  }
   if (leaving_.empty() || waits(leaving_.front())) {
     wait(lock, seen);
     return;
   }
-  auto item = std::move(leaving_.front().item);
-  leaving_.pop_front();
+  auto item = take_next();
   monitor_->notify();
+  const auto* buffer = std::get_if<BufferPtr>(&item);
+  if (buffer && !*buffer) {
+    const std::string why = spool_.error();
+    const Unlocked unlocked(lock);
+    reporter_.post_failure({ErrorCode::kUnreadable,
+                            "The sound that waited in a temporary file cannot be read from it: "
+                            "check the disk, or set TMPDIR to a folder on another one.",
+                            why});
+    return;
+  }
   std::visit([&](auto& taken) { send(lock, pad, std::move(taken)); }, item);
 }
 
@@ -269,7 +344,7 @@ void AudioOutput::end_after_failure(Lock& lock, GstPad* pad) {
     monitor_->wait(lock, seen);
     return;
   }
-  leaving_.clear();
+  forget_all();
   if (sticky_.empty()) return;
   const Unlocked unlocked(lock);
   gst_pad_push_event(pad, gst_event_new_eos());

@@ -2,6 +2,7 @@
 
 #include "gst/handles.h"
 #include "gst/monitor.h"
+#include "gst/output/audio_spool.h"
 #include "gst/output/clock_alarm.h"
 #include "gst/output/source.h"
 #include "gst/reporter.h"
@@ -17,7 +18,7 @@
 /// last of them as it begins after it, or with the next one. When its latency is over it leaves
 /// whether there are frames or not. In a graph that is not live it leaves as soon as downstream
 /// takes it: a muxer may need audio before it takes the next frame, and how much of it is known to
-/// no other element.
+/// no other element. What waits there beyond some seconds waits in a file.
 namespace latentsync {
 
 class AudioOutput {
@@ -67,10 +68,14 @@ class AudioOutput {
   void relinked();
 
  private:
+  /// So many buffers that follow each other in the spool.
+  struct Spooled {
+    uint64_t count = 0;
+  };
   /// A buffer or event, with the running times at which it begins (none: it waits for nothing but
   /// what is before it) and ends.
   struct Leaving {
-    std::variant<BufferPtr, EventPtr> item;
+    std::variant<BufferPtr, EventPtr, Spooled> item;
     std::optional<int64_t> running_ns;
     int64_t end_ns = 0;
   };
@@ -78,6 +83,11 @@ class AudioOutput {
   void keep_sticky(GstEvent* event);
   void read_event(GstEvent* event, Leaving& leaving);
   void drop_oldest();
+  void forget_all();
+  /// Whether the buffer is in the spool now.
+  bool spool(GstBuffer* buffer, int64_t begin_ns);
+  std::variant<BufferPtr, EventPtr> take_next();
+  void warn_of_spool(Lock& lock);
   GstClockTime due(const Leaving& leaving) const;
   bool waits(const Leaving& leaving) const;
   void wait(Lock& lock, uint64_t seen);
@@ -93,6 +103,8 @@ class AudioOutput {
 
   GstPad* pad_ = nullptr;  ///< the element's
   std::deque<Leaving> leaving_;
+  AudioSpool spool_;
+  uint64_t held_bytes_ = 0;       ///< of the buffers in leaving_
   std::vector<EventPtr> sticky_;  ///< of the stream that arrives, for a pad that is added
   GstSegment segment_ = {};       ///< of what arrives
   int64_t end_ns_ = 0;            ///< running time at which a buffer without a timestamp lies
@@ -103,6 +115,7 @@ class AudioOutput {
   bool ended_ = false;
   bool gap_ = false;  ///< the next buffer follows dropped ones
   bool failure_told_ = false;
+  bool spool_failed_ = false;  ///< and no warning of it has been posted
 };
 
 }  // namespace latentsync
