@@ -15,6 +15,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string>
 
 /// The element above its rooms: what its pads and states do with them.
 namespace latentsync {
@@ -34,6 +35,7 @@ struct Element final : WorkerListener {
   void model_loaded(const ModelInfo& info, const RenderSettings& resolved,
                     bool was_loaded) override;
   void window_progress(const Job& job, const RenderProgress& progress) override;
+  void cache_finished(const std::string& warning) override;
   void model_failed(const Failure& failure) override;
   void worker_changed() override;
 

@@ -161,6 +161,8 @@ void Element::window_progress(const Job& job, const RenderProgress& progress) {
   reporter.post_progress(job, progress);
 }
 
+void Element::cache_finished(const std::string& warning) { reporter.warn_cache(warning); }
+
 void Element::model_failed(const Failure& failure) {
   const bool cancelled = failure.code == ErrorCode::kCancelled;
   reporter.post_load(cancelled ? GST_PROGRESS_TYPE_CANCELED : GST_PROGRESS_TYPE_ERROR,

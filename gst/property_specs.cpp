@@ -187,7 +187,7 @@ void install_cache_properties(GObjectClass* klass, const CacheSettings& defaults
    * GstLatentsync:disk-cache-size:
    *
    * The MiB that the files in #GstLatentsync:disk-cache-dir may take: beyond it the least recently
-   * used ones are removed. 0: 10 GiB.
+   * used ones are removed, but none that the element has used since its start. 0: 10 GiB.
    *
    * Since: 0.1
    */

@@ -159,6 +159,13 @@ void Reporter::warn_once(Topic topic, const char* cause, const std::string& mess
   }
 }
 
+void Reporter::warn_cache(const std::string& words) {
+  // What cannot be read and what cannot be written are told from each other by their words alone.
+  if (!is_first(words)) return;
+  post_message(element_, GST_MESSAGE_WARNING, warning_domain(Topic::kCache), words, {},
+               "disk-cache", nullptr);
+}
+
 void Reporter::report_faceless(const Job& job, const WindowResult& result, NoFace no_face) {
   const auto faceless = std::find_if(result.frames.begin(), result.frames.end(),
                                      [](const auto& f) { return lacks_face(f.outcome); });
@@ -215,11 +222,7 @@ void Reporter::post_window(const Outcome& outcome, NoFace no_face) {
   set_seconds(structure, result.seconds);
   set_results(structure, job, result);
   post(structure);
-  // What cannot be read and what cannot be written are told from each other by their words alone.
-  if (const std::string& words = result.cache_warning; !words.empty() && is_first(words)) {
-    post_message(element_, GST_MESSAGE_WARNING, warning_domain(Topic::kCache), words, {},
-                 "disk-cache", nullptr);
-  }
+  if (!result.cache_warning.empty()) warn_cache(result.cache_warning);
   report_faceless(job, result, no_face);
 }
 

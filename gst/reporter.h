@@ -76,6 +76,8 @@ class Reporter {
 
   /// A window has been rendered: counts it, and posts what became of it.
   void post_window(const Outcome& outcome, NoFace no_face);
+  /// WORDS of the engine about the result cache; the same ones once.
+  void warn_cache(const std::string& words);
   /// A window that takes long has got so far: posts it, at most twice a second.
   void post_progress(const Job& job, const RenderProgress& progress);
   void post_late(const Frame& frame, const Lateness& lateness);

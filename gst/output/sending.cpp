@@ -12,10 +12,30 @@ bool Source::holds_end_back() {
   if (!event || GST_EVENT_TYPE(event->get()) != GST_EVENT_EOS) return false;
   if (input_.audio.flushing()) return input_.audio.flush_seqnum() != input_.video.flush_seqnum();
   const auto flushed = input_.audio_flushed;
-  if (!flushed || input_.audio.ended()) return false;
-  if (std::chrono::steady_clock::now() >= *flushed + kPatience) return false;
+  if (!flushed || input_.audio.ended()) return waits_for_cache();
+  if (std::chrono::steady_clock::now() >= *flushed + kPatience) return waits_for_cache();
   GST_DEBUG_OBJECT(element_, "the end waits: the audio has flushed, and the video may follow");
   end_due_ = *flushed + kPatience;
+  return true;
+}
+
+/// What the files of the last windows met is posted before EOS, after which many applications read
+/// no messages. A live graph does not wait for a disk.
+bool Source::waits_for_cache() {
+  if (live() || !options_.worker->has_cache()) return false;
+  const auto now = std::chrono::steady_clock::now();
+  const bool idle = options_.worker->idle();
+  if (!cache_due_) {
+    if (!idle || kept_windows_ == windows_) return false;
+    kept_windows_ = windows_;
+    cache_due_ = now + kPatience;
+    options_.worker->finish_cache();
+  } else if (idle || now >= *cache_due_) {
+    cache_due_.reset();
+    return false;
+  }
+  GST_DEBUG_OBJECT(element_, "the end waits for the cache's files");
+  end_due_ = cache_due_;
   return true;
 }
 

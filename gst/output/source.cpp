@@ -28,6 +28,8 @@ void Source::start(Options options) {
   left_out_ = passed_ = false;
   patience_.reset();
   end_due_.reset();
+  cache_due_.reset();
+  kept_windows_ = 0;
 }
 
 void Source::stop() {
@@ -61,6 +63,7 @@ void Source::flush() {
   left_.reset();
   patience_.reset();
   end_due_.reset();
+  cache_due_.reset();
   input_.video.keep_sticky_events(std::move(items));
   reporter_.count_dropped(dropped);
   monitor_->notify();

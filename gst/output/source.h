@@ -140,6 +140,7 @@ class Source {
   // sending.cpp
   bool send_next(Lock& lock);
   bool holds_end_back();
+  bool waits_for_cache();
   void send_event(Lock& lock, EventPtr event);
   void send_frame(Lock& lock, Frame frame, bool late);
   void end_after_failure(Lock& lock);
@@ -209,7 +210,10 @@ class Source {
   bool ended_ = false;
   bool reopen_ = false;  ///< the worker's session has another audio context
 
-  std::optional<Time> end_due_;   ///< when an EOS that is held back leaves
+  std::optional<Time> end_due_;  ///< when an EOS that is held back leaves
+  /// Until when it waits for the files of the windows before it.
+  std::optional<Time> cache_due_;
+  uint64_t kept_windows_ = 0;     ///< that the result cache had when it was last waited for
   std::optional<Time> patience_;  ///< when watch() does something
   uint64_t arrivals_ = 0;         ///< when it was set
   bool starving_ = false;         ///< the graph has been found to starve itself

@@ -88,6 +88,15 @@ void Worker::reopen(AudioContext context) {
   changed_.notify_all();
 }
 
+void Worker::finish_cache() {
+  {
+    std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kEnded) return;
+    phase_ = Phase::kWriting;
+  }
+  changed_.notify_all();
+}
+
 void Worker::submit(Job job) {
   {
     std::lock_guard lock(mutex_);
@@ -152,6 +161,7 @@ void Worker::run() noexcept {
   pthread_setname_np(pthread_self(), "latentsync");
   try {
     work();
+    write_cache();
   } catch (...) {
     fail(current_failure());
   }
@@ -168,7 +178,8 @@ void Worker::work() {
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [this] {
-        return stop_.stop_requested() || phase_ == Phase::kRendering || phase_ == Phase::kOpening;
+        return stop_.stop_requested() || phase_ == Phase::kRendering || phase_ == Phase::kOpening ||
+               phase_ == Phase::kWriting;
       });
       phase = phase_;
       context = options_.context;
@@ -176,6 +187,9 @@ void Worker::work() {
     if (stop_.stop_requested()) return;
     if (phase == Phase::kRendering) {
       render();
+    } else if (phase == Phase::kWriting) {
+      write_cache();
+      set_phase(Phase::kIdle);
     } else if (const auto failure = open(context)) {
       fail(*failure);
       return;
@@ -273,8 +287,16 @@ bool Worker::load() {
   return true;
 }
 
+/// Its end waits for its files anyway.
+void Worker::write_cache() {
+  if (!session_) return;
+  const std::string warning = session_->finish_cache();
+  if (!warning.empty()) listener_.cache_finished(warning);
+}
+
 std::optional<Failure> Worker::open(AudioContext context) {
   if (session_) preparer_.finish(*session_, 0);
+  write_cache();
   session_.reset();
   const PlanRequest request = this->request();
   auto session = model_->open(context, options_.lookahead_ns, request, options_.cache);

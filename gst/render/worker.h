@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -59,6 +60,8 @@ class WorkerListener {
   virtual void model_failed(const Failure& failure) = 0;
   /// The job that is being rendered has got so far.
   virtual void window_progress(const Job& job, const RenderProgress& progress) = 0;
+  /// A sentence about windows, a session's last ones, that the result cache could not keep.
+  virtual void cache_finished(const std::string& warning) = 0;
   /// The worker became idle, has an outcome, or can prepare the next window.
   virtual void worker_changed() = 0;
 };
@@ -102,6 +105,12 @@ class Worker {
   /// A new session with another audio context; only while idle(), which it is not for a moment.
   void reopen(AudioContext context);
 
+  /// Has the files of the windows so far written, and reports what could not be; only while idle(),
+  /// which it is not until then.
+  void finish_cache();
+  /// Windows are kept in files.
+  bool has_cache() const { return options_.cache.enabled; }
+
   /// Only while idle(). After cancel() the job may get lost.
   void submit(Job job);
   /// A finished job, once.
@@ -116,7 +125,7 @@ class Worker {
   std::shared_ptr<Model> model() const;
 
  private:
-  enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kEnded };
+  enum class Phase { kLoading, kOpening, kIdle, kRendering, kFinished, kWriting, kEnded };
 
   void run() noexcept;
   void work();
@@ -124,6 +133,7 @@ class Worker {
   std::optional<Failure> plan();
   Result<std::shared_ptr<Model>> load_model();
   std::optional<Failure> open(AudioContext context);
+  void write_cache();
   bool outgrows(const Job& job) const;
   std::shared_ptr<const cuda::PrimaryContext> frames_device() const;
   PlanRequest request() const;

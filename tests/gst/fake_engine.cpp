@@ -50,6 +50,8 @@ class FakeSession final : public Session {
     return preparation_.prepare(window, settings, behaviour_for(folder_), stop);
   }
 
+  std::string finish_cache() noexcept override;
+
   MemoryPlan memory_plan() const override {
     const std::lock_guard lock(plan_mutex_);
     return plan_;
@@ -133,6 +135,7 @@ class FakeSession final : public Session {
   std::vector<float> whole_;
   bool finished_ = false;
   int rendered_ = 0;
+  int cache_finished_ = 0;        // of them
   std::vector<int64_t> lead_in_;  // times of the frames since the last discontinuity
   std::minstd_rand random_{std::random_device{}()};
   std::atomic<bool> busy_ = false;
@@ -346,6 +349,14 @@ Result<WindowResult> FakeSession::render(const Window& window, const RenderSetti
     control().windows.push_back(std::move(record));
   }
   return result;
+}
+
+std::string FakeSession::finish_cache() noexcept {
+  const Use use(*this);
+  if (!has_cache_ || std::exchange(cache_finished_, rendered_) == rendered_) return {};
+  const Behaviour behaviour = behaviour_for(folder_);
+  std::this_thread::sleep_for(behaviour.cache_end_delay);
+  return behaviour.cache_end_warning;
 }
 
 class FakeModel final : public Model {

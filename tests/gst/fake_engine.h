@@ -42,6 +42,8 @@
 ///   warnings=2                        so many come with the model
 ///   cached=2                          a cache that is on has so many of a session's first windows
 ///   cache-warning=words               what a cache that is on has against each window
+///   cache-end-warning=words           what it has against a session's last window
+///   cache-end-delay=5s                its files are written so long after the last window
 ///   record=off                        windows() stays empty
 ///
 /// A frame's new pixels, those of edited_area(), are a function of its old ones, of the window's

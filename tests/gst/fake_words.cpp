@@ -94,6 +94,10 @@ void read_word(const std::string& key, const std::string& value, Behaviour& beha
     behaviour.cached = std::stoi(value);
   } else if (key == "cache-warning") {
     behaviour.cache_warning = value;
+  } else if (key == "cache-end-warning") {
+    behaviour.cache_end_warning = value;
+  } else if (key == "cache-end-delay") {
+    behaviour.cache_end_delay = duration_of(value);
   } else if (key == "window-limit") {
     behaviour.window_limit = std::stoi(value);
   } else if (key == "no-face") {

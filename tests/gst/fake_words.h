@@ -40,6 +40,8 @@ struct Behaviour {
   int warnings = 0;
   int cached = 0;
   std::string cache_warning;
+  std::string cache_end_warning;
+  std::chrono::nanoseconds cache_end_delay{0};
   std::vector<std::pair<int64_t, int64_t>> no_face;  ///< ns, both ends belong to it
   int no_face_mark = -1;
   std::chrono::nanoseconds context = std::chrono::seconds(1);

@@ -1,6 +1,7 @@
 #include "tests/gst/clip.h"
 #include "tests/gst/told.h"
 
+#include <chrono>
 #include <cmath>
 #include <optional>
 
@@ -105,6 +106,65 @@ TEST_P(Messages, TellOnceWhatIsWrongWithTheCache) {
   EXPECT_TRUE(g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_FAILED));
   g_error_free(error);
   EXPECT_EQ(number(stats_of(rig).get(), "frames-edited"), 40);
+}
+
+// That a stream's last windows could not be kept is one warning: before the end of the stream where
+// nothing is live, else when the element stops.
+TEST_P(Messages, TellWhatTheCacheCouldNotKeepAtTheEnd) {
+  fake::behave("cache-end-warning=The disk of /full is full.");
+  const bool live = GetParam() == Mode::kLive;
+  Rig rig(GetParam(), {{"disk-cache", "true"}});
+  run(rig, Clip{});
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), live ? 0u : 1u);
+  rig.change(GST_STATE_READY);
+  const auto warnings = sentences_of(rig);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(warnings.front().starts_with("The disk of /full is full.")) << warnings.front();
+}
+
+// A stream that is stopped in its middle tells so as well; one without a cache has nothing to tell.
+TEST_P(Messages, TellWhatTheCacheCouldNotKeepWhenStopped) {
+  fake::behave("cache-end-warning=The disk of /full is full.");
+  for (const bool on : {true, false}) {
+    Rig rig(GetParam(), {{"disk-cache", on ? "true" : "false"}});
+    rig.start();
+    begin(rig, Clip{});
+    feed_frames(rig.video, Clip{});
+    feed_samples(rig.audio, Clip{});
+    ASSERT_TRUE(rig.wait_buffers_at(GST_SECOND, 16));
+    rig.change(GST_STATE_READY);
+    EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), on ? 1u : 0u);
+  }
+}
+
+// A disk that takes long to write the last windows does not hold the end of a stream back for long,
+// and that of a live stream not at all.
+TEST_P(Messages, TheEndDoesNotWaitLongForTheCache) {
+  const bool live = GetParam() == Mode::kLive;
+  fake::behave("cache-end-warning=The disk of /full is full.");
+  fake::behave(live ? "cache-end-delay=1500ms" : "cache-end-delay=4s");
+  Rig rig(GetParam(), {{"disk-cache", "true"}});
+  const auto begin = std::chrono::steady_clock::now();
+  run(rig, Clip{});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin,
+            std::chrono::milliseconds(live ? 1400 : 3500));
+  rig.change(GST_STATE_READY);
+  EXPECT_EQ(rig.messages(GST_MESSAGE_WARNING).size(), 1u);
+}
+
+// A seek while the end waits for the disk: the stream goes on from there.
+TEST(CacheMessages, ASeekWhileTheEndWaitsGoesOn) {
+  fake::behave("cache-end-delay=1s");
+  Rig rig(Mode::kNotLive, {{"disk-cache", "true"}});
+  const Clip clip;
+  rig.start();
+  feed(rig, clip);
+  ASSERT_TRUE(rig.wait_buffers(clip.frames));
+  EXPECT_FALSE(rig.eos());
+  rig.take();
+  ASSERT_TRUE(seek(rig, clip));
+  ASSERT_TRUE(rig.wait_eos());
+  expect_frames(rig.take_buffers(), clip);
 }
 
 // What a model warns of is a warning each, once.

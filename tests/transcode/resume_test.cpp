@@ -237,11 +237,11 @@ TEST_F(Resume, TwoJobsOnOneCache) {
   EXPECT_EQ(windows().rendered.size(), 0u);
 }
 
-/// The disk is full for the cache, from any of its writes on: one line, and the job goes on; when
-/// there is room again, what was kept is taken.
+/// The disk is full for the cache, from any of its writes on, the very last one too: one line, and
+/// the job goes on; when there is room again, what was kept is taken.
 TEST_F(Resume, FullDiskForTheCache) {
   // A window has two entries of three writes each.
-  std::vector<int> writes = {2, 14};
+  std::vector<int> writes = {2, 14, 6 * windows_wanted()};
   if (is_long()) {
     for (int from = 3; from < 14; ++from) writes.push_back(from);
   }
