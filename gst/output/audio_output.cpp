@@ -4,6 +4,7 @@
 #include "gst/input/audio_input.h"
 #include "gst/input/frame_window.h"
 #include "gst/input/timeline.h"
+#include "gst/output/end_of_stream.h"
 
 #include <algorithm>
 #include <cmath>
@@ -345,9 +346,8 @@ void AudioOutput::end_after_failure(Lock& lock, GstPad* pad) {
     return;
   }
   forget_all();
-  if (sticky_.empty()) return;
   const Unlocked unlocked(lock);
-  gst_pad_push_event(pad, gst_event_new_eos());
+  push_end_of_stream(pad);
 }
 
 }  // namespace latentsync

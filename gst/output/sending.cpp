@@ -1,4 +1,5 @@
 #include "gst/debug.h"
+#include "gst/output/end_of_stream.h"
 #include "gst/output/source.h"
 
 #include <utility>
@@ -68,7 +69,6 @@ void Source::send_event(Lock& lock, EventPtr event) {
   sending_ = false;
   if (epoch != epoch_) return;
   if (type == GST_EVENT_STREAM_START) {
-    stream_started_ = true;
     ended_ = false;
   } else if (type == GST_EVENT_EOS) {
     ended_ = true;
@@ -123,9 +123,9 @@ void Source::end_after_failure(Lock& lock) {
   if (first) {
     GST_DEBUG_OBJECT(element_, "an error has been posted: nothing more is rendered");
     monitor_->notify();
-    if (stream_started_ && !std::exchange(ended_, true)) {
+    if (!std::exchange(ended_, true)) {
       Unlocked unlocked(lock);
-      gst_pad_push_event(pads_.src, gst_event_new_eos());
+      push_end_of_stream(pads_.src);
     }
     return;
   }

@@ -24,7 +24,7 @@ void Source::start(Options options) {
   left_.reset();
   windows_ = 0;
   flow_ = GST_FLOW_OK;
-  stopping_ = seeking_ = draining_ = stream_started_ = ended_ = reopen_ = starving_ = false;
+  stopping_ = seeking_ = draining_ = ended_ = reopen_ = starving_ = false;
   left_out_ = passed_ = false;
   patience_.reset();
   end_due_.reset();

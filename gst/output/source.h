@@ -205,7 +205,6 @@ class Source {
   bool stopping_ = true;
   bool seeking_ = false;
   bool draining_ = false;
-  bool stream_started_ = false;
   bool sending_ = false;  ///< an event, with the lock given up
   bool ended_ = false;
   bool reopen_ = false;  ///< the worker's session has another audio context

@@ -98,6 +98,17 @@ TEST_P(Errors, OfLoadingAreToldOnceAndTheElementRestarts) {
   }
 }
 
+// An application that waits at its sink gets the end of the stream though none has begun.
+TEST_P(Errors, OfLoadingEndTheStream) {
+  fake::reset();
+  fake::behave("load-failure=not-found");
+  Rig rig(GetParam());
+  rig.change(GST_STATE_PLAYING);
+  the_error(rig);
+  EXPECT_TRUE(rig.wait_eos());
+  EXPECT_EQ(rig.buffers(), 0u);
+}
+
 // Buffers that come while the error is being posted are not refused before it is on the bus: a
 // source that is refused posts an error of its own, which says nothing.
 TEST_P(Errors, AreOnTheBusBeforeASourceIsRefused) {
