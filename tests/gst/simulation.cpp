@@ -38,7 +38,8 @@ void TaskWatch::line(GstDebugCategory*, GstDebugLevel, const gchar*, const gchar
   auto* self = static_cast<TaskWatch*>(data);
   const std::string name = function;
   // Formatting the others takes time.
-  if (name != "wait" && name != "submit" && name != "take_outcome" && name != "pass_due_frame") {
+  if (name != "wait" && name != "submit" && name != "take_outcome" && name != "land" &&
+      name != "pass_due_frame") {
     return;
   }
   const std::string text = gst_debug_message_get(message);
