@@ -160,7 +160,7 @@ void Reporter::warn_once(Topic topic, const char* cause, const std::string& mess
 }
 
 void Reporter::warn_cache(const std::string& words) {
-  // What cannot be read and what cannot be written are told from each other by their words alone.
+  // What cannot be read and what cannot be written differ in their words alone.
   if (!is_first(words)) return;
   post_message(element_, GST_MESSAGE_WARNING, warning_domain(Topic::kCache), words, {},
                "disk-cache", nullptr);

@@ -42,7 +42,7 @@ void order_after_producers(const DeviceWork& device, std::span<const kernels::Im
   });
 }
 
-// What reads and writes frames where they lie: in system memory nobody's turn.
+// What reads and writes frames where they lie: no turn of the device in system memory.
 template <typename Work>
 auto at_frames(const DeviceWork& device, c10::Device where, double& seconds, Work&& work) {
   return where.is_cpu() ? device.beside(seconds, work) : device.task(seconds, work);

@@ -4,7 +4,7 @@
 #include <string_view>
 
 /// How the process ends, for scripts and schedulers (docs/transcode.md has the table). What failed
-/// is told apart by what a retry would do; all decisions about that are made in exit_status.cpp.
+/// is distinguished by what a retry would do; all decisions about that are made in exit_status.cpp.
 namespace latentsync::transcode {
 
 enum ExitStatus {

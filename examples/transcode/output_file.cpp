@@ -247,7 +247,7 @@ Descriptor OutputFile::open_partial() {
     if (writers_ == Writers::kOne) {
       return file;
     }
-    // A file system without locks: nobody's files are removed there. Another job may have taken the
+    // A file system without locks: no file is removed there. Another job may have taken the
     // new file for one that was left.
     ::flock(file.number(), LOCK_EX);
     if (is_named(file.number(), partial_)) {

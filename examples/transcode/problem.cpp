@@ -127,7 +127,7 @@ Problem reading_problem(const std::string& file, GstMessage* message, const std:
   if (parsed.debug && std::string(parsed.debug.get()).find("not-negotiated") != std::string::npos) {
     return Problem(
         file +
-            ": GStreamer's decoders do not know its pixel format; convert it first: ffmpeg "
+            ": GStreamer's decoders do not support its pixel format; convert it first: ffmpeg "
             "-i " +
             file + " -pix_fmt yuv444p10le -c:v ffv1 -c:a copy converted.mkv",
         status);

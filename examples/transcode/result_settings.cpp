@@ -54,7 +54,7 @@ Settings result_settings(GstElement* element) {
 
 Settings machine_settings(GstElement* element) {
   return settings_of(element, [](GParamSpec* property, const GValue* value) {
-    // The command line has a cache unless it is told otherwise.
+    // The command line has a cache unless --no-cache is given.
     const bool told = std::string_view(property->name) == "disk-cache" ||
                       g_param_value_defaults(property, value) == FALSE;
     return is_one_of(kOfTheMachine, property->name) && told;

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-/// Pads: frames go through the element as they are, and what they tell of time is told to the feed
+/// Pads: frames go through the element as they are, and their times are passed to the feed
 /// of the speech.
 namespace latentsync {
 namespace {
@@ -41,7 +41,7 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   return gst_pad_event_default(pad, parent, event);
 }
 
-/// Where a seek takes the video is told by its segment: only the video is sought.
+/// The video's new segment says where a seek has taken it: only the video is sought.
 gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   SpeechBin& bin = speech_bin_of(parent);
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && feeds(bin)) {

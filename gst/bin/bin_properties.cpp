@@ -48,7 +48,7 @@ GType on_audio_error_type() {
 
 bool is_own(guint id) { return id >= kLastProperty; }
 
-/// Takes a reference of ELEMENT, which belongs to nobody yet, or null.
+/// Takes a reference of ELEMENT, which may be floating, or null.
 void set_filter(SpeechBin& bin, GstElement* element) {
   if (element && GST_OBJECT_PARENT(element)) {
     GST_WARNING_OBJECT(bin.self, "audio-filter is in another bin already: it is not used");

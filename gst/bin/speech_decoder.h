@@ -24,7 +24,7 @@ struct SpeechFailure {
 };
 
 /// Reads one audio stream of a URI, decoded, interleaved. A pipeline of its own: its states, clock,
-/// seeks and messages are nobody else's.
+/// seeks and messages are not the host's.
 ///
 /// For one thread, but for the callback, which comes from any.
 class SpeechDecoder {

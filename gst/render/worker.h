@@ -91,7 +91,7 @@ class Worker {
   /// The model is loaded, and no job is being rendered or waits to be taken.
   bool idle() const;
 
-  /// A job is being rendered, and the next one may be prepared beside it, which nobody has asked
+  /// A job is being rendered, and the next one may be prepared beside it, which has not been asked
   /// for yet.
   bool can_prepare() const;
   /// What of a window that will be submitted next does not depend on the job that is being

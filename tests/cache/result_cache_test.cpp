@@ -388,7 +388,7 @@ TEST_F(ResultCacheTest, AFailedWriteIsToldOfOnce) {
   EXPECT_TRUE(entries().empty());
 }
 
-// That the last window's entry could not be written is told of at the end of the session, once.
+// That the last window's entry could not be written is reported at the end of the session, once.
 TEST_F(ResultCacheTest, AFailedWriteOfTheLastWindowIsToldOf) {
   const auto model = load();
   auto settings = cache();

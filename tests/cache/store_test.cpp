@@ -230,7 +230,7 @@ uint64_t bytes_in(const std::filesystem::path& folder) {
 }
 
 // The files never take more than they may: of each session the first are kept, for which those of
-// the session before go; when there is no room but theirs, that is told, with the setting.
+// the session before go; when there is no room but theirs, a warning names the setting.
 TEST_F(StoreTest, KeepsToItsSize) {
   constexpr uint64_t kMost = 20'000;
   constexpr int kRoom = kMost / (1000 + cache::kEntryOverhead);

@@ -36,7 +36,7 @@ class Bin : public ElementTest {
     const auto sink = pipeline.element("s");
     return Ref<GstPad>(gst_element_get_static_pad(sink.get(), "sink"));
   }
-  /// All frames of a line; nothing is told but WARNINGS.
+  /// All frames of a line; nothing is posted but WARNINGS.
   static std::vector<SeenFrame> play(const std::string& text, size_t warnings = 0) {
     Pipeline pipeline(text);
     const FrameRecorder recorder(sink_of(pipeline).get());
@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadSpeech{"nowhere:speech", "handler"}, BadSpeech{"%V", "no audio"},
                     BadSpeech{"file:///etc/passwd", "cannot be read"}));
 
-// A stream that the file does not have is told with the number of those that it has.
+// A stream that the file does not have is reported with the number of those that it has.
 TEST_F(Bin, AudioStreamThatIsNotThereIsTold) {
   Pipeline pipeline(line("audio-stream=1 audio-uri=" + speech_));
   EXPECT_TRUE(pipeline.play(std::chrono::seconds(20)));
@@ -455,7 +455,7 @@ TEST_F(Bin, AudioFilterIsHeard) {
 }
 
 // The video decides how long it is and whether it can be sought; the messages of what reads the
-// speech reach nobody.
+// speech do not reach the application.
 TEST_F(Bin, TheSpeechSourceStaysInside) {
   Pipeline pipeline(line());
   ASSERT_TRUE(change(pipeline, GST_STATE_PAUSED));

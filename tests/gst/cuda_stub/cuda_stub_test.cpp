@@ -222,7 +222,7 @@ TEST_F(CudaStub, CallsFailOnDemand) {
   EXPECT_EQ(cuMemFree_v2(address[3]), kSuccess);
 }
 
-// Streams and events that nobody destroys before their context are leaks.
+// Streams and events that are not destroyed before their context are leaks.
 TEST_F(CudaStub, WhatIsLeftInAContextIsNoticed) {
   Context other = nullptr;
   Stream stream = nullptr;

@@ -111,7 +111,7 @@ cuda::Stream resolve(cuda::Stream stream);
 void enqueue(cuda::Stream stream, const std::vector<Access>& accesses, std::function<void()> work);
 /// STREAM's later work is done after what CLOCK says.
 void wait_for(cuda::Stream stream, const Clock& clock);
-/// Does what CLOCK says; a host knows of it then.
+/// Does what CLOCK says; then its end is known to the host.
 void finish(const Clock& clock);
 /// All of a stream, or of a context's streams.
 void finish(cuda::Stream stream);

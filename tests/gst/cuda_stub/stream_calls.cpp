@@ -30,7 +30,7 @@ cuda::Result cuStreamDestroy_v2(cuda::Stream stream) {
   const std::lock_guard lock(state().mutex);
   ++state().calls["cuStreamDestroy"];
   if (!resolve(stream)) return cuda::kInvalidHandle;
-  // Its work goes on; nobody is told that it has ended.
+  // Its work goes on; its end is not reported.
   const Clock host = state().host;
   finish(stream);
   state().host = host;
@@ -103,7 +103,7 @@ cuda::Result cuEventSynchronize(cuda::Event event) {
   return cuda::kSuccess;
 }
 
-/// The first time it has not passed, so that nobody counts on it.
+/// The first time it has not passed, so that no caller may rely on it.
 cuda::Result cuEventQuery(cuda::Event event) {
   const std::lock_guard lock(state().mutex);
   if (const auto result = enter("cuEventQuery")) return result;
