@@ -10,33 +10,42 @@
 namespace latentsync {
 namespace {
 
-bool feeds(SpeechBin& bin) {
+SpeechSource source_of(SpeechBin& bin) {
   const std::lock_guard lock(bin.mutex);
-  return bin.feeding;
+  return bin.source;
 }
 
 void take_segment(SpeechBin& bin, GstEvent* event) {
   gst_event_copy_segment(event, &bin.segment);
-  if (bin.segment.format != GST_FORMAT_TIME) return;
+  if (bin.segment.format != GST_FORMAT_TIME || source_of(bin) != SpeechSource::kUri) return;
   bin.feed.set_segment(bin.segment, clip_in_point(GST_ELEMENT(bin.self)));
+}
+
+/// A flush of the video is one of the speech.
+template <typename Feed>
+void flush(Feed& feed, GstEvent* event) {
+  EventPtr own(gst_event_ref(event));
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) {
+    feed.flush_start(std::move(own));
+  } else {
+    feed.flush_stop(std::move(own));
+  }
 }
 
 gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   SpeechBin& bin = speech_bin_of(parent);
-  if (feeds(bin)) {
-    switch (GST_EVENT_TYPE(event)) {
-      case GST_EVENT_SEGMENT:
-        take_segment(bin, event);
-        break;
-      case GST_EVENT_FLUSH_START:
-        bin.feed.flush_start(EventPtr(gst_event_ref(event)));
-        break;
-      case GST_EVENT_FLUSH_STOP:
-        bin.feed.flush_stop(EventPtr(gst_event_ref(event)));
-        break;
-      default:
-        break;
-    }
+  const SpeechSource source = source_of(bin);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEGMENT:
+      take_segment(bin, event);
+      break;
+    case GST_EVENT_FLUSH_START:
+    case GST_EVENT_FLUSH_STOP:
+      if (source == SpeechSource::kUri) flush(bin.feed, event);
+      if (source == SpeechSource::kChannel) flush(bin.channel, event);
+      break;
+    default:
+      break;
   }
   return gst_pad_event_default(pad, parent, event);
 }
@@ -44,22 +53,30 @@ gboolean sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
 /// The video's new segment says where a seek has taken it: only the video is sought.
 gboolean src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   SpeechBin& bin = speech_bin_of(parent);
-  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK && feeds(bin)) {
-    return gst_pad_push_event(bin.sink, event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) {
+    const SpeechSource source = source_of(bin);
+    const bool inside = source == SpeechSource::kUri || source == SpeechSource::kChannel;
+    if (inside) return gst_pad_push_event(bin.sink, event);
   }
   return gst_pad_event_default(pad, parent, event);
 }
 
 void advance(SpeechBin& bin, GstBuffer* buffer) {
   if (bin.segment.format != GST_FORMAT_TIME || !GST_BUFFER_PTS_IS_VALID(buffer)) return;
-  GstClockTime end = GST_BUFFER_PTS(buffer);
-  if (GST_BUFFER_DURATION_IS_VALID(buffer)) end += GST_BUFFER_DURATION(buffer);
-  bin.feed.advance(running_time(bin.segment, end));
+  const GstClockTime duration =
+      GST_BUFFER_DURATION_IS_VALID(buffer) ? GST_BUFFER_DURATION(buffer) : 0;
+  const int64_t end = running_time(bin.segment, GST_BUFFER_PTS(buffer) + duration);
+  if (source_of(bin) == SpeechSource::kUri) {
+    bin.feed.advance(end);
+  } else {
+    bin.channel.advance(end, static_cast<int64_t>(duration));
+  }
 }
 
 GstPadProbeReturn watch_frames(GstPad*, GstPadProbeInfo* info, gpointer data) {
   SpeechBin& bin = *static_cast<SpeechBin*>(data);
-  if (!feeds(bin)) return GST_PAD_PROBE_OK;
+  const SpeechSource source = source_of(bin);
+  if (source != SpeechSource::kUri && source != SpeechSource::kChannel) return GST_PAD_PROBE_OK;
   if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
     GstBufferList* list = GST_PAD_PROBE_INFO_BUFFER_LIST(info);
     for (guint i = 0; i < gst_buffer_list_length(list); ++i) {
@@ -68,6 +85,19 @@ GstPadProbeReturn watch_frames(GstPad*, GstPadProbeInfo* info, gpointer data) {
   } else {
     advance(bin, GST_PAD_PROBE_INFO_BUFFER(info));
   }
+  return GST_PAD_PROBE_OK;
+}
+
+/// With a channel it counts what has left, too.
+GstPadProbeReturn watch_output(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
+  SpeechBin& bin = *static_cast<SpeechBin*>(data);
+  if (source_of(bin) != SpeechSource::kChannel) return GST_PAD_PROBE_OK;
+  const GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+  const EventPtr event(gst_pad_get_sticky_event(pad, GST_EVENT_SEGMENT, 0));
+  if (!event || !GST_BUFFER_PTS_IS_VALID(buffer)) return GST_PAD_PROBE_OK;
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event.get(), &segment);
+  bin.channel.leave(running_time(*segment, GST_BUFFER_PTS(buffer)));
   return GST_PAD_PROBE_OK;
 }
 
@@ -84,17 +114,17 @@ void set_target(GstPad* pad, GstElement* element, const char* name) {
   gst_ghost_pad_set_target(GST_GHOST_PAD(pad), target.get());
 }
 
-/// The feed is linked where no pad of the application is.
-void link_feed(SpeechBin& bin, bool on) {
-  const PadPtr sink(gst_element_get_static_pad(bin.element, "audio_sink"));
-  if (on) {
-    gst_pad_link_full(bin.feed.pad(), sink.get(), GST_PAD_LINK_CHECK_NOTHING);
-  } else {
-    gst_pad_unlink(bin.feed.pad(), sink.get());
-  }
-}
-
 }  // namespace
+
+void link_feed(SpeechBin& bin, SpeechSource source) {
+  const PadPtr sink(gst_element_get_static_pad(bin.element, "audio_sink"));
+  for (GstPad* feed : {bin.feed.pad(), bin.channel.pad()}) {
+    if (gst_pad_is_linked(feed)) gst_pad_unlink(feed, sink.get());
+  }
+  if (source == SpeechSource::kPad) return;
+  GstPad* const feed = source == SpeechSource::kChannel ? bin.channel.pad() : bin.feed.pad();
+  gst_pad_link_full(feed, sink.get(), GST_PAD_LINK_CHECK_NOTHING);
+}
 
 void add_bin_pads(SpeechBin& bin) {
   bin.sink = add_pad(bin, "sink");
@@ -105,7 +135,8 @@ void add_bin_pads(SpeechBin& bin) {
       bin.sink,
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
       watch_frames, &bin, nullptr);
-  link_feed(bin, true);
+  gst_pad_add_probe(bin.src, GST_PAD_PROBE_TYPE_BUFFER, watch_output, &bin, nullptr);
+  link_feed(bin, SpeechSource::kNone);
   set_target(bin.sink, bin.element, "video_sink");
   set_target(bin.src, bin.element, "src");
 }
@@ -130,13 +161,14 @@ void route_frames(SpeechBin& bin, bool edited) {
 GstPad* request_audio_sink(SpeechBin& bin, GstPadTemplate* pad_template) {
   {
     const std::lock_guard lock(bin.mutex);
-    if (bin.audio_sink || bin.feeding) {
-      GST_WARNING_OBJECT(bin.self, bin.audio_sink ? "there is one audio-sink already"
-                                                  : "audio-uri is being read: no audio-sink now");
+    if (bin.audio_sink || bin.source != SpeechSource::kNone) {
+      GST_WARNING_OBJECT(bin.self, bin.audio_sink
+                                       ? "there is one audio-sink already"
+                                       : "other speech is being read: no audio-sink now");
       return nullptr;
     }
   }
-  link_feed(bin, false);
+  link_feed(bin, SpeechSource::kPad);
   const PadPtr target(gst_element_get_static_pad(bin.element, "audio_sink"));
   GstPad* pad = gst_ghost_pad_new_from_template("audio-sink", target.get(), pad_template);
   {
@@ -157,7 +189,7 @@ void release_audio_sink(SpeechBin& bin, GstPad* pad) {
   gst_ghost_pad_set_target(GST_GHOST_PAD(pad), nullptr);
   gst_pad_set_active(pad, FALSE);
   gst_element_remove_pad(GST_ELEMENT(bin.self), pad);
-  link_feed(bin, true);
+  link_feed(bin, SpeechSource::kNone);
 }
 
 }  // namespace latentsync

@@ -12,6 +12,7 @@ enum BinProperty : guint {
   kAudioOffset,
   kAudioStream,
   kAudioFilter,
+  kAudioChannel,
   kOnAudioError,
 };
 
@@ -68,12 +69,19 @@ void set_own(SpeechBin& bin, guint id, const GValue* value) {
       settings.audio_uri = text ? text : "";
       break;
     }
+    case kAudioChannel: {
+      const char* text = g_value_get_string(value);
+      const std::lock_guard lock(bin.mutex);
+      settings.audio_channel = text ? text : "";
+      break;
+    }
     case kAudioOffset: {
       {
         const std::lock_guard lock(bin.mutex);
         settings.audio_offset = g_value_get_int64(value);
       }
       bin.feed.set_offset(g_value_get_int64(value));
+      bin.channel.set_offset(g_value_get_int64(value));
       break;
     }
     case kAudioStream: {
@@ -110,13 +118,21 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
   g_object_set_property(G_OBJECT(bin.element), spec->name, value);
 }
 
+/// Null where it is empty.
+void set_text(GValue* value, const std::string& text) {
+  g_value_set_string(value, text.empty() ? nullptr : text.c_str());
+}
+
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   SpeechBin& bin = speech_bin_of(object);
   const SpeechSettings& settings = bin.settings;
   std::unique_lock lock(bin.mutex);
   switch (id) {
     case kAudioUri:
-      g_value_set_string(value, settings.audio_uri.empty() ? nullptr : settings.audio_uri.c_str());
+      set_text(value, settings.audio_uri);
+      break;
+    case kAudioChannel:
+      set_text(value, settings.audio_channel);
       break;
     case kAudioOffset:
       g_value_set_int64(value, settings.audio_offset);
@@ -157,6 +173,20 @@ void install_source_properties(GObjectClass* klass) {
   g_object_class_install_property(
       klass, kAudioUri,
       g_param_spec_string("audio-uri", "Audio URI", "Where the speech is read from; null: none",
+                          nullptr, kWhenReady));
+  /**
+   * GstLatentsyncBin:audio-channel:
+   *
+   * The channel of the interaudiosink that brings the speech, live, from another pipeline of this
+   * process. Not together with #GstLatentsyncBin:audio-uri. %NULL, the default: none.
+   *
+   * Since: 0.1
+   */
+  g_object_class_install_property(
+      klass, kAudioChannel,
+      g_param_spec_string("audio-channel", "Audio channel",
+                          "The channel of the interaudiosink that brings the speech, in place of "
+                          "audio-uri; null: none",
                           nullptr, kWhenReady));
   /**
    * GstLatentsyncBin:audio-offset:

@@ -5,7 +5,8 @@
  * @title: latentsyncbin
  * @short_description: #element-latentsync with one sink and one source pad
  *
- * A video filter that reads the speech itself, from #GstLatentsyncBin:audio-uri: for playbin,
+ * A video filter that reads the speech itself, from #GstLatentsyncBin:audio-uri or
+ * #GstLatentsyncBin:audio-channel: for playbin,
  * uritranscodebin, GES, GstPlay, and whatever else takes a filter with one sink and one source pad.
  * The speech follows the video's own segments: seeks of any kind, loops, and the cuts of a timeline.
  * The properties, presets and messages of #element-latentsync are the bin's, too.
@@ -54,21 +55,24 @@ void post(SpeechBin& bin, GstMessageType type, const SpeechFailure& failure, con
 /// From the feed's thread.
 void speech_failed(SpeechBin& bin, const SpeechFailure& failure) {
   OnAudioError choice;
-  std::string uri;
+  std::string name, value;
   {
     const std::lock_guard lock(bin.mutex);
     choice = bin.settings.on_audio_error;
-    uri = bin.settings.audio_uri;
+    const bool channel = bin.source == SpeechSource::kChannel;
+    name = channel ? "audio-channel" : "audio-uri";
+    value = channel ? bin.settings.audio_channel : bin.settings.audio_uri;
   }
   const bool fatal = choice == OnAudioError::kError;
   SpeechFailure told = failure;
-  told.message = "The speech of audio-uri=" + uri + " cannot be read: " + failure.message + ". " +
-                 (fatal ? "Correct audio-uri, or set on-audio-error=pass-through to go on without."
-                  : choice == OnAudioError::kSilence
-                      ? "It is silence from here on. Correct audio-uri."
-                      : "Frames pass through unedited from here on. Correct audio-uri.");
+  told.message =
+      "The speech of " + name + "=" + value + " cannot be read: " + failure.message + ". " +
+      (fatal ? "Correct " + name + ", or set on-audio-error=pass-through to go on without."
+       : choice == OnAudioError::kSilence
+           ? "It is silence from here on. Correct " + name + "."
+           : "Frames pass through unedited from here on. Correct " + name + ".");
   if (choice == OnAudioError::kPassThrough) pass_frames(bin, true);
-  post(bin, fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, told, "audio-uri");
+  post(bin, fatal ? GST_MESSAGE_ERROR : GST_MESSAGE_WARNING, told, name.c_str());
 }
 
 SpeechFeed::Options feed_options(SpeechBin& bin) {
@@ -79,48 +83,127 @@ SpeechFeed::Options feed_options(SpeechBin& bin) {
   options.lookahead = static_cast<int64_t>(lookahead);
   options.whole = context == static_cast<int>(AudioContext::kWhole);
   const std::lock_guard lock(bin.mutex);
-  options.source = {bin.settings.audio_uri, bin.settings.audio_stream,
-                    bin.settings.audio_filter.get()};
+  options.source.uri = bin.settings.audio_uri;
+  options.source.stream = bin.settings.audio_stream;
+  options.source.filter = bin.settings.audio_filter.get();
   options.offset = bin.settings.audio_offset;
   return options;
 }
 
-/// READY to PAUSED: which way frames take.
-void start(SpeechBin& bin) {
-  bool feeding, external;
+ChannelFeed::Options channel_options(SpeechBin& bin) {
+  ChannelFeed::Options options;
+  guint64 lookahead = 0;
+  guint frames = 0;
+  g_object_get(bin.element, "audio-lookahead", &lookahead, "window-frames", &frames, nullptr);
+  options.lookahead = static_cast<int64_t>(lookahead);
+  options.window_frames = frames;
+  options.host = GST_ELEMENT(bin.self);
+  const std::lock_guard lock(bin.mutex);
+  options.source.channel = bin.settings.audio_channel;
+  options.source.filter = bin.settings.audio_filter.get();
+  options.offset = bin.settings.audio_offset;
+  return options;
+}
+
+/// Nothing has come by the channel yet. Nobody waits for it.
+void tell_quiet(SpeechBin& bin) {
+  std::string channel;
   {
     const std::lock_guard lock(bin.mutex);
-    external = bin.audio_sink != nullptr;
-    feeding = bin.feeding = !external && !bin.settings.audio_uri.empty();
+    channel = bin.settings.audio_channel;
   }
+  post(bin, GST_MESSAGE_WARNING,
+       {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+        "Nothing has come by audio-channel=" + channel +
+            " for 2 s: the speech is silence until something does. Start an interaudiosink "
+            "channel=" +
+            channel + " in this process.",
+        ""},
+       "audio-channel");
+}
+
+/// Settings that contradict each other; empty where none do.
+std::string contradiction(SpeechBin& bin) {
+  gint context = 0;
+  g_object_get(bin.element, "audio-context", &context, nullptr);
+  const std::lock_guard lock(bin.mutex);
+  if (bin.audio_sink || bin.settings.audio_channel.empty()) return {};
+  if (!bin.settings.audio_uri.empty()) {
+    return "Both audio-uri and audio-channel are set, and the speech has one source. Set one of "
+           "them to null.";
+  }
+  if (context == static_cast<int>(AudioContext::kWhole)) {
+    return "audio-context=whole needs speech that ends, and that of audio-channel does not. Set "
+           "audio-context=sliding.";
+  }
+  return {};
+}
+
+SpeechSource choose_source(SpeechBin& bin) {
+  const std::lock_guard lock(bin.mutex);
+  bin.source = bin.audio_sink                        ? SpeechSource::kPad
+               : !bin.settings.audio_uri.empty()     ? SpeechSource::kUri
+               : !bin.settings.audio_channel.empty() ? SpeechSource::kChannel
+                                                     : SpeechSource::kNone;
+  return bin.source;
+}
+
+/// READY to PAUSED: which way frames take.
+bool start(SpeechBin& bin) {
+  if (const std::string found = contradiction(bin); !found.empty()) {
+    post(bin, GST_MESSAGE_ERROR, {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS, found, ""},
+         "settings");
+    return false;
+  }
+  const SpeechSource source = choose_source(bin);
   pass_frames(bin, false);
-  route_frames(bin, feeding || external);
+  route_frames(bin, source != SpeechSource::kNone);
+  link_feed(bin, source);
   gst_segment_init(&bin.segment, GST_FORMAT_UNDEFINED);
-  if (feeding) {
+  if (source == SpeechSource::kChannel) {
+    bin.channel.start(
+        channel_options(bin), [&bin](const SpeechFailure& failure) { speech_failed(bin, failure); },
+        [&bin] { tell_quiet(bin); });
+  } else if (source == SpeechSource::kUri) {
     bin.feed.start(feed_options(bin),
                    [&bin](const SpeechFailure& failure) { speech_failed(bin, failure); });
-  } else if (!external) {
+  } else if (source == SpeechSource::kNone) {
     post(bin, GST_MESSAGE_WARNING,
          {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-          "There is no speech, so frames pass through unedited. Set audio-uri, or link audio-sink.",
+          "There is no speech, so frames pass through unedited. Set audio-uri or audio-channel, or "
+          "link audio-sink.",
           ""},
          "no-speech");
   }
+  return true;
 }
 
-void begin_stop(SpeechBin& bin) { bin.feed.begin_stop(); }
+bool has_channel(SpeechBin& bin) {
+  const std::lock_guard lock(bin.mutex);
+  return bin.source == SpeechSource::kChannel;
+}
+
+void begin_stop(SpeechBin& bin) {
+  bin.feed.begin_stop();
+  bin.channel.begin_stop();
+}
 
 void end_stop(SpeechBin& bin) {
   bin.feed.end_stop();
+  bin.channel.end_stop();
   route_frames(bin, true);
   pass_frames(bin, false);
   const std::lock_guard lock(bin.mutex);
-  bin.feeding = false;
+  bin.source = SpeechSource::kNone;
 }
 
 GstStateChangeReturn change_state(GstElement* element, GstStateChange transition) {
   SpeechBin& bin = speech_bin_of(element);
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) start(bin);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !start(bin)) {
+    return GST_STATE_CHANGE_FAILURE;
+  }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING && has_channel(bin)) bin.channel.play();
+  if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED && has_channel(bin)) bin.channel.pause();
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) begin_stop(bin);
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS(gst_latentsync_bin_parent_class)->change_state(element, transition);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gst/bin/channel_feed.h"
 #include "gst/bin/latentsyncbin.h"
 #include "gst/bin/speech_feed.h"
 #include "gst/handles.h"
@@ -11,10 +12,14 @@
 /// The bin above its rooms: which way frames take, and where the speech comes from.
 namespace latentsync {
 
+/// Who brings the speech.
+enum class SpeechSource { kNone, kUri, kChannel, kPad };
+
 enum class OnAudioError { kPassThrough, kSilence, kError };
 
 struct SpeechSettings {
-  std::string audio_uri;  ///< empty: none
+  std::string audio_uri;      ///< empty: none
+  std::string audio_channel;  ///< likewise
   int64_t audio_offset = 0;
   int audio_stream = -1;
   ElementPtr audio_filter;
@@ -32,13 +37,14 @@ struct SpeechBin {
   GstPad* sink = nullptr;
   GstPad* src = nullptr;
   SpeechFeed feed;
+  ChannelFeed channel;
   GstSegment segment = {};  ///< of the video's streaming thread
 
   std::mutex mutex;  ///< guards what follows
   SpeechSettings settings;
   GstPad* audio_sink = nullptr;    ///< the application's; null where it was not requested
   std::optional<int> own_silence;  ///< the property, while the speech is missing
-  bool feeding = false;            ///< the speech is read from audio-uri
+  SpeechSource source = SpeechSource::kNone;  ///< while it runs
 };
 
 }  // namespace latentsync
@@ -64,6 +70,8 @@ void init_bin_presets(GstPresetInterface* interface);
 // bin_pads.cpp
 /// Makes both pads.
 void add_bin_pads(SpeechBin& bin);
+/// From which of the feeds the element gets the speech, where no pad of the application is.
+void link_feed(SpeechBin& bin, SpeechSource source);
 /// By the element, or past it.
 void route_frames(SpeechBin& bin, bool edited);
 GstPad* request_audio_sink(SpeechBin& bin, GstPadTemplate* pad_template);

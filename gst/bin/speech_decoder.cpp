@@ -1,6 +1,7 @@
 #include "gst/bin/speech_decoder.h"
 
 #include "gst/debug.h"
+#include "gst/input/timeline.h"
 
 #include <gst/app/gstappsink.h>
 #include <utility>
@@ -33,8 +34,11 @@ SpeechDecoder::SpeechDecoder(const Options& options, std::function<void()> chang
       pipeline_(GST_ELEMENT(gst_object_ref_sink(gst_pipeline_new("latentsync-speech")))) {
   if (!build(options)) {
     fail({GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN,
-          "an element that reads audio is missing (uridecodebin, audioconvert, appsink: install "
-          "GStreamer's base plugins)",
+          options.channel.empty()
+              ? "an element that reads audio is missing (uridecodebin, audioconvert, appsink: "
+                "install GStreamer's base plugins)"
+              : "an element that reads channels is missing (interaudiosrc: install GStreamer's bad "
+                "plugins)",
           ""});
   }
 }
@@ -49,18 +53,43 @@ SpeechDecoder::~SpeechDecoder() {
   if (filter_) gst_bin_remove(GST_BIN(pipeline.get()), filter_.get());
 }
 
+bool SpeechDecoder::add_uri(const std::string& uri) {
+  source_ = add(pipeline_.get(), "uridecodebin");
+  if (!source_) return false;
+  const CapsPtr audio(gst_caps_from_string("audio/x-raw(ANY)"));
+  g_object_set(source_, "uri", uri.c_str(), "caps", audio.get(), "expose-all-streams", FALSE,
+               nullptr);
+  g_signal_connect(source_, "pad-added", G_CALLBACK(pad_added), this);
+  g_signal_connect(source_, "unknown-type", G_CALLBACK(unknown_type), this);
+  g_signal_connect(source_, "no-more-pads", G_CALLBACK(no_more_pads), this);
+  return true;
+}
+
+bool SpeechDecoder::add_channel(const std::string& channel) {
+  source_ = add(pipeline_.get(), "interaudiosrc");
+  if (!source_) return false;
+  g_object_set(source_, "channel", channel.c_str(), nullptr);
+  const auto watch = [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+    // Where there is nothing it sends silence with this flag.
+    if (!GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_GAP)) {
+      static_cast<SpeechDecoder*>(data)->heard_ = true;
+    }
+    return GST_PAD_PROBE_OK;
+  };
+  const PadPtr pad(gst_element_get_static_pad(source_, "src"));
+  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, watch, this, nullptr);
+  return gst_pad_link(pad.get(), entry_.get()) == GST_PAD_LINK_OK;
+}
+
 bool SpeechDecoder::build(const Options& options) {
   GstElement* pipeline = pipeline_.get();
-  source_ = add(pipeline, "uridecodebin");
   GstElement* convert = add(pipeline, "audioconvert");
   sink_ = add(pipeline, "appsink");
-  if (!source_ || !convert || !sink_) return false;
-  const CapsPtr audio(gst_caps_from_string("audio/x-raw(ANY)"));
+  if (!convert || !sink_) return false;
   const CapsPtr interleaved(gst_caps_from_string("audio/x-raw,layout=interleaved"));
-  g_object_set(source_, "uri", options.uri.c_str(), "caps", audio.get(), "expose-all-streams",
-               FALSE, nullptr);
-  g_object_set(sink_, "sync", FALSE, "max-buffers", kBuffersAhead, "caps", interleaved.get(),
-               nullptr);
+  const bool live = !options.channel.empty();
+  g_object_set(sink_, "sync", FALSE, "max-buffers", kBuffersAhead, "drop", live, "caps",
+               interleaved.get(), nullptr);
   GstElement* first = convert;
   if (options.filter) {
     filter_.reset(GST_ELEMENT(gst_object_ref(options.filter)));
@@ -74,9 +103,7 @@ bool SpeechDecoder::build(const Options& options) {
   }
   if (!gst_element_link(convert, sink_)) return false;
   entry_.reset(gst_element_get_static_pad(first, "sink"));
-  g_signal_connect(source_, "pad-added", G_CALLBACK(pad_added), this);
-  g_signal_connect(source_, "unknown-type", G_CALLBACK(unknown_type), this);
-  g_signal_connect(source_, "no-more-pads", G_CALLBACK(no_more_pads), this);
+  if (!(live ? add_channel(options.channel) : add_uri(options.uri))) return false;
   GstAppSinkCallbacks callbacks = {};
   callbacks.eos = [](GstAppSink*, gpointer data) { static_cast<SpeechDecoder*>(data)->changed_(); };
   callbacks.new_sample = [](GstAppSink*, gpointer data) {
@@ -93,6 +120,22 @@ bool SpeechDecoder::build(const Options& options) {
 void SpeechDecoder::start() {
   if (failure()) return;
   gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+}
+
+void SpeechDecoder::play(GstClock* clock) {
+  if (failure()) return;
+  gst_pipeline_use_clock(GST_PIPELINE(pipeline_.get()), clock);
+  gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+}
+
+void SpeechDecoder::pause() {
+  if (!failure()) gst_element_set_state(pipeline_.get(), GST_STATE_PAUSED);
+}
+
+int64_t SpeechDecoder::clock_time(GstSample* sample) const {
+  const GstSegment* segment = gst_sample_get_segment(sample);
+  return static_cast<int64_t>(gst_element_get_base_time(pipeline_.get())) +
+         running_time(*segment, GST_BUFFER_PTS(gst_sample_get_buffer(sample)));
 }
 
 SamplePtr SpeechDecoder::take() {

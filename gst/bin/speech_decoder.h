@@ -2,6 +2,7 @@
 
 #include "gst/handles.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -23,14 +24,15 @@ struct SpeechFailure {
   std::string debug;
 };
 
-/// Reads one audio stream of a URI, decoded, interleaved. A pipeline of its own: its states, clock,
-/// seeks and messages are not the host's.
+/// Reads one audio stream of a URI, decoded, or what a channel of interaudiosink brings;
+/// interleaved. A pipeline of its own: its states, seeks and messages are not the host's.
 ///
 /// For one thread, but for the callback, which comes from any.
 class SpeechDecoder {
  public:
   struct Options {
     std::string uri;
+    std::string channel;           ///< in place of a URI, where it is not empty
     int stream = -1;               ///< which audio stream, from 0; -1: the first one
     GstElement* filter = nullptr;  ///< audio-filter; null: none
   };
@@ -40,8 +42,15 @@ class SpeechDecoder {
   SpeechDecoder(const SpeechDecoder&) = delete;
   SpeechDecoder& operator=(const SpeechDecoder&) = delete;
 
-  /// Begins to read.
+  /// Begins to read a URI.
   void start();
+  /// A channel, from any thread: with this clock, until pause().
+  void play(GstClock* clock);
+  void pause();
+  /// When a sample of a channel arrived.
+  int64_t clock_time(GstSample* sample) const;
+  /// Whether the channel has brought anything.
+  bool heard() const { return heard_; }
   /// What has been read; null where nothing is there yet, the end was reached, or it failed.
   SamplePtr take();
   /// Nothing follows what was taken.
@@ -56,6 +65,8 @@ class SpeechDecoder {
   static void no_more_pads(GstElement* source, gpointer data);
   static GstBusSyncReply message(GstBus* bus, GstMessage* message, gpointer data);
   bool build(const Options& options);
+  bool add_uri(const std::string& uri);
+  bool add_channel(const std::string& channel);
   void link(GstPad* pad);
   void fail(SpeechFailure failure);
   SpeechFailure told(SpeechFailure failure) const;
@@ -68,6 +79,7 @@ class SpeechDecoder {
   GstElement* source_ = nullptr;
   PadPtr entry_;          ///< what decoded audio goes to
   bool at_start_ = true;  ///< nothing was taken yet
+  std::atomic<bool> heard_ = false;
 
   mutable std::mutex mutex_;  ///< guards what follows
   int streams_ = 0;

@@ -111,6 +111,7 @@ void Source::let_events_out(Lock& lock) {
 void Source::turn() {
   Lock lock(monitor_->mutex);
   const uint64_t seen = monitor_->changes();
+  timing_.set_base(gst_element_get_base_time(element_));
   if (stopping_ || input_.video.flushing()) {
     // Whoever flushes or stops waits for the end of this turn and starts the task again.
     Unlocked unlocked(lock);

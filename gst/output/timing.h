@@ -35,6 +35,8 @@ class Timing {
     base_ = base;
   }
   void pause() { clock_.reset(); }
+  /// After a seek in PLAYING it is another one, and no state change says so.
+  void set_base(GstClockTime base) { base_ = base; }
 
   /// Null where no frame has to leave at any time.
   GstClock* clock() const { return live_ ? clock_.get() : nullptr; }
