@@ -58,6 +58,7 @@
 // clang-format on
 #include "gst/latentsync.h"
 
+#include "gst/bin/latentsyncbin.h"
 #include "gst/debug.h"
 #include "gst/element.h"
 #include "gst/plan_structure.h"
@@ -197,11 +198,18 @@ int64_t draw_seed() {
   return (static_cast<int64_t>(device() & 0x7fffffff) << 32) | device();
 }
 
+void sync_controlled(gpointer object, GstClockTime time) {
+  if (!gst_object_has_active_control_bindings(GST_OBJECT(object))) return;
+  gst_object_sync_values(GST_OBJECT(object), time);
+}
+
 /// The properties for a window that begins at this stream time.
 Settings settings_at(Element& element, GstClockTime time) {
-  if (gst_object_has_active_control_bindings(GST_OBJECT(element.self))) {
-    gst_object_sync_values(GST_OBJECT(element.self), time);
-  }
+  // A bin passes its properties on to this element.
+  GstObject* parent = gst_object_get_parent(GST_OBJECT(element.self));
+  if (parent && GST_IS_LATENTSYNC_BIN(parent)) sync_controlled(parent, time);
+  gst_clear_object(&parent);
+  sync_controlled(element.self, time);
   return element.snapshot();
 }
 

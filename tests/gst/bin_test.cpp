@@ -2,6 +2,8 @@
 #include "tests/gst/pipeline.h"
 #include "tests/gst/told.h"
 
+#include <gst/controller/gstdirectcontrolbinding.h>
+#include <gst/controller/gstinterpolationcontrolsource.h>
 #include <random>
 
 /// latentsyncbin in pipelines of its own: the same frames as of the element, whatever takes the
@@ -132,6 +134,29 @@ TEST_F(Bin, HasTheElementsProperties) {
   gst_child_proxy_set(GST_CHILD_PROXY(bin.get()), "latentsync::lips-expression", 1.25, nullptr);
   g_object_get(bin.get(), "lips-expression", &expression, nullptr);
   EXPECT_EQ(expression, 1.25);
+}
+
+// What a control source says of a property of the bin holds for the window of that time.
+TEST_F(Bin, AppliesItsControlSources) {
+  Pipeline pipeline(line());
+  const auto bin = pipeline.element("l");
+  const Ref<GstObject> source(GST_OBJECT(gst_interpolation_control_source_new()));
+  g_object_set(source.get(), "mode", GST_INTERPOLATION_MODE_NONE, nullptr);
+  const double values[] = {0, 1, 0.5};
+  for (int at = 0; at < 3; ++at) {
+    gst_timed_value_control_source_set(GST_TIMED_VALUE_CONTROL_SOURCE(source.get()),
+                                       at * 640 * GST_MSECOND, values[at]);
+  }
+  ASSERT_TRUE(gst_object_add_control_binding(
+      GST_OBJECT(bin.get()),
+      gst_direct_control_binding_new(GST_OBJECT(bin.get()), "lips-expression",
+                                     GST_CONTROL_SOURCE(source.get()))));
+  EXPECT_TRUE(pipeline.play(std::chrono::seconds(20)));
+  const auto windows = fake::windows();
+  ASSERT_GE(windows.size(), 3U);
+  EXPECT_EQ(windows[0].settings.guidance_scale, 1);
+  EXPECT_EQ(windows[1].settings.guidance_scale, 3);
+  EXPECT_EQ(windows[2].settings.guidance_scale, 2);
 }
 
 // The presets of the element are the bin's.
