@@ -1,6 +1,10 @@
 #include "tests/gst/host_test.h"
 #include "tests/gst/process.h"
 
+#include <csignal>
+#include <cstdlib>
+#include <unistd.h>
+
 /// The scripts of examples/chains, with the real hosts and a fake model.
 namespace latentsync::test {
 namespace {
@@ -61,6 +65,79 @@ TEST_F(Chains, File) {
   EXPECT_EQ(frames_of_file(file("file.mkv")), wanted);
   Pipeline sound("uridecodebin uri=" + file("file.mkv") + " caps=audio/x-raw : fakesink");
   EXPECT_TRUE(sound.play(std::chrono::seconds(20)));
+}
+
+/// The RTSP server, until this ends.
+class Server {
+ public:
+  explicit Server(const std::string& arguments) {
+    const Finished started = run_process(
+        "exec env OPTIONS='model-path=fake: audio-context=whole' PAYLOADER=rtpvrawpay "
+        "/usr/bin/python3 '" LATENTSYNC_SOURCE_ROOT "/examples/chains/rtsp-server.py' " +
+        arguments + " >/dev/null 2>&1 & echo $!");
+    id_ = std::atoi(started.output.c_str());
+  }
+  ~Server() {
+    if (id_ > 0) kill(id_, SIGKILL);
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+ private:
+  pid_t id_ = 0;
+};
+
+/// A client that plays, as soon as the server takes it.
+std::unique_ptr<Pipeline> rtsp_client(const std::string& address) {
+  const auto end = std::chrono::steady_clock::now() + patience(std::chrono::seconds(15));
+  while (std::chrono::steady_clock::now() < end) {
+    auto client = std::make_unique<Pipeline>("rtspsrc location=" + address +
+                                             " protocols=tcp latency=100 ! rtpvrawdepay ! "
+                                             "fakesink name=s sync=true");
+    client->start();
+    for (int wait = 0; wait < 50 && client->errors().empty(); ++wait) {
+      client->read_message(std::chrono::milliseconds(10));
+    }
+    if (client->errors().empty()) return client;
+  }
+  return nullptr;
+}
+
+// A client of an RTSP server gets the element's frames, and edited ones after its seeks.
+TEST_F(Chains, RtspServer) {
+  if (run_process("/usr/bin/python3 -c 'import gi; gi.require_version(\"GstRtspServer\", \"1.0\")'")
+          .status != 0) {
+    GTEST_SKIP() << "python3-gi and gir1.2-gst-rtsp-server-1.0 are not installed";
+  }
+  const auto wanted = expected("whole");
+  const auto plain = frames_of_file(title());
+  const std::string port = std::to_string(20000 + getpid() % 700 * 16 + 15);
+  const Server server(title() + " " + speech() + " " + port);
+  const auto client = rtsp_client("rtsp://127.0.0.1:" + port + "/file");
+  ASSERT_TRUE(client);
+  const FrameRecorder recorder(pad_of(client->element("s").get()).get());
+  ASSERT_TRUE(recorder.wait_frames(20));
+  const auto expect_edited = [&](const std::vector<SeenFrame>& frames) {
+    for (size_t i = 0; i < frames.size(); ++i) {
+      EXPECT_EQ(frames[i].number, frames[0].number + static_cast<int>(i));
+      EXPECT_NE(frames[i].hash, plain.at(static_cast<size_t>(frames[i].number)).hash) << i;
+    }
+  };
+  for (const SeenFrame& frame : recorder.frames()) {
+    EXPECT_EQ(frame.hash, wanted.at(static_cast<size_t>(frame.number)).hash) << frame.number;
+  }
+  expect_edited(recorder.frames());
+  // The server goes to the key frame before it.
+  for (const int number : {65, 15}) {
+    ASSERT_TRUE(gst_element_seek_simple(
+        client->get(), GST_FORMAT_TIME,
+        static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT),
+        number * kNumberedDuration));
+    ASSERT_TRUE(recorder.wait_frames(20)) << number;
+    const auto frames = recorder.frames();
+    EXPECT_EQ(frames.front().number, number / 10 * 10);
+    expect_edited(frames);
+  }
 }
 
 }  // namespace
