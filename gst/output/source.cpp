@@ -273,6 +273,9 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
 }
 
 bool Source::take_outcome(Lock& lock) {
+  // After an error nothing is pushed any more: the frames of the windows before leave first.
+  const bool may_end = flight_ && flight_->no_face == NoFace::kError;
+  if (!leaving_.empty() && (may_end || options_.worker->has_failed())) return false;
   auto outcome = options_.worker->take();
   if (!outcome) return false;
   if (!flight_ || flight_->index != outcome->job.index) {

@@ -10,11 +10,9 @@
 
 namespace latentsync {
 
-bool prepares_ahead(const ModelInfo& model) {
-  if (const char* chosen = std::getenv("LATENTSYNC_PREPARE_AHEAD"); chosen && *chosen) {
-    return std::string_view(chosen) != "0";
-  }
-  return model.device != "cpu";
+bool prepares_ahead() {
+  const char* chosen = std::getenv("LATENTSYNC_PREPARE_AHEAD");
+  return chosen && std::string_view(chosen) == "1";
 }
 
 Preparer::~Preparer() {

@@ -16,10 +16,11 @@
 /// The next window, made ready by a second thread while the worker's renders one.
 namespace latentsync {
 
-/// Whether the engine is given the next window ahead of time. On a CPU it is not: faces, crops and
-/// the autoencoder would take the cores that the window before is denoised on (docs/performance.md
-/// has what was measured). LATENTSYNC_PREPARE_AHEAD=0 or 1 in the environment decides otherwise.
-bool prepares_ahead(const ModelInfo& model);
+/// Whether the engine is given the next window ahead of time: with LATENTSYNC_PREPARE_AHEAD=1 in
+/// the environment. On a CPU it gains nothing: faces, crops and the autoencoder take the cores that
+/// the window before is denoised on (docs/performance.md has what was measured). On a GPU it has
+/// not been measured yet (docs/gpu-queue.md).
+bool prepares_ahead();
 
 /// A window as Session::prepare() needs it.
 struct NextWindow {

@@ -110,6 +110,11 @@ void Worker::submit(Job job) {
   changed_.notify_all();
 }
 
+bool Worker::has_failed() const {
+  std::lock_guard lock(mutex_);
+  return phase_ == Phase::kFinished && outcome_ && !outcome_->result;
+}
+
 std::optional<Outcome> Worker::take() {
   std::lock_guard lock(mutex_);
   if (phase_ != Phase::kFinished) return std::nullopt;
@@ -272,7 +277,7 @@ bool Worker::load() {
                                            " frames: set window-frames to " + most + " or less."});
     return false;
   }
-  prepares_ahead_ = prepares_ahead(info);
+  prepares_ahead_ = prepares_ahead();
   const auto resolved = (*model)->resolve(options_.request.settings);
   if (!resolved) {
     fail(resolved.failure());

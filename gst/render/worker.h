@@ -113,6 +113,8 @@ class Worker {
 
   /// Only while idle(). After cancel() the job may get lost.
   void submit(Job job);
+  /// The finished job that take() would return has failed.
+  bool has_failed() const;
   /// A finished job, once.
   std::optional<Outcome> take();
   /// Stops the job that is being rendered, within one denoising step; its outcome is kCancelled.

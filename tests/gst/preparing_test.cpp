@@ -8,14 +8,17 @@
 namespace latentsync::test {
 namespace {
 
-constexpr const char* kOnAGpu = "device=cuda:0";
-
 class Preparing : public ElementTest {
  protected:
   void SetUp() override {
     ElementTest::SetUp();
-    fake::behave(kOnAGpu);
+    choose(true);
   }
+  void TearDown() override {
+    g_unsetenv("LATENTSYNC_PREPARE_AHEAD");
+    ElementTest::TearDown();
+  }
+  static void choose(bool on) { g_setenv("LATENTSYNC_PREPARE_AHEAD", on ? "1" : "0", TRUE); }
 
   static size_t prepared_windows() {
     const auto windows = fake::windows();
@@ -44,7 +47,6 @@ TEST_F(Preparing, PreparesTheNextWindow) {
   for (const char* context : {"sliding", "whole"}) {
     SCOPED_TRACE(context);
     fake::reset();
-    fake::behave(kOnAGpu);
     fake::hold_renders();
     Rig rig(Mode::kNotLive, {{"audio-context", context}});
     rig.start();
@@ -62,21 +64,22 @@ TEST_F(Preparing, PreparesTheNextWindow) {
   }
 }
 
-// Prepared or not, a stream has the same bytes; on a CPU nothing is prepared.
+// Prepared or not, a stream has the same bytes.
 TEST_F(Preparing, ChangesNoByte) {
   const Clip clip = four_windows();
-  std::map<std::string, std::vector<uint64_t>> bytes;
-  std::map<std::string, size_t> prepared;
-  for (const char* device : {"cpu", "cuda:0"}) {
+  std::map<bool, std::vector<uint64_t>> bytes;
+  std::map<bool, size_t> prepared;
+  for (const bool on : {false, true}) {
     fake::reset();
-    fake::behave("delay=20ms,device=" + std::string(device));
+    fake::behave("delay=20ms");
+    choose(on);
     Rig rig;
-    bytes[device] = hashes_of(run(rig, clip));
-    prepared[device] = prepared_windows();
+    bytes[on] = hashes_of(run(rig, clip));
+    prepared[on] = prepared_windows();
   }
-  EXPECT_EQ(bytes["cpu"], bytes["cuda:0"]);
-  EXPECT_EQ(prepared["cpu"], 0u);
-  EXPECT_GE(prepared["cuda:0"], 1u);
+  EXPECT_EQ(bytes[false], bytes[true]);
+  EXPECT_EQ(prepared[false], 0u);
+  EXPECT_GE(prepared[true], 1u);
 }
 
 // In a live graph nothing is prepared: a window's time, which others are chosen by, is its own.
@@ -91,22 +94,18 @@ TEST_F(Preparing, LeavesLiveGraphsAlone) {
   EXPECT_TRUE(rig.wait_eos());
 }
 
-// The environment decides otherwise, for measurements.
-TEST_F(Preparing, IsChosenByTheEnvironment) {
-  for (const bool on : {true, false}) {
-    fake::reset();
-    fake::behave(on ? "device=cpu" : kOnAGpu);
-    g_setenv("LATENTSYNC_PREPARE_AHEAD", on ? "1" : "0", TRUE);
-    fake::hold_renders();
-    Rig rig;
-    rig.start();
-    feed(rig, four_windows());
-    ASSERT_TRUE(fake::wait_for_renders(1));
-    EXPECT_EQ(fake::wait_for_prepares(1, std::chrono::milliseconds(on ? 10000 : 200)), on);
-    fake::release();
-    EXPECT_TRUE(rig.wait_eos());
-  }
+// Without the variable in the environment nothing is prepared, on a GPU neither.
+TEST_F(Preparing, IsOffByDefault) {
   g_unsetenv("LATENTSYNC_PREPARE_AHEAD");
+  fake::behave("device=cuda:0");
+  fake::hold_renders();
+  Rig rig;
+  rig.start();
+  feed(rig, four_windows());
+  ASSERT_TRUE(fake::wait_for_renders(1));
+  EXPECT_FALSE(fake::wait_for_prepares(1, std::chrono::milliseconds(200)));
+  fake::release();
+  EXPECT_TRUE(rig.wait_eos());
 }
 
 // A flush ends what is being prepared, and what comes after it is rendered.
@@ -165,7 +164,6 @@ TEST_F(Preparing, EndsWithTheElement) {
   for (const bool window_waits : {false, true}) {
     SCOPED_TRACE(window_waits);
     fake::reset();
-    fake::behave(kOnAGpu);
     Rig rig;
     const Clip clip = four_windows();
     ASSERT_NO_FATAL_FAILURE(prepare_and_hold(rig, clip));
