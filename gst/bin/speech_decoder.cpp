@@ -11,6 +11,8 @@ namespace {
 
 /// Buffers that are read ahead: a few seconds of any codec.
 constexpr guint kBuffersAhead = 64;
+/// What a channel keeps: all of it would be late. By default a second gathers while nobody reads.
+constexpr guint64 kChannelTime = 150 * GST_MSECOND;
 
 GstElement* add(GstElement* bin, const char* factory) {
   GstElement* element = gst_element_factory_make(factory, nullptr);
@@ -68,7 +70,7 @@ bool SpeechDecoder::add_uri(const std::string& uri) {
 bool SpeechDecoder::add_channel(const std::string& channel) {
   source_ = add(pipeline_.get(), "interaudiosrc");
   if (!source_) return false;
-  g_object_set(source_, "channel", channel.c_str(), nullptr);
+  g_object_set(source_, "channel", channel.c_str(), "buffer-time", kChannelTime, nullptr);
   const auto watch = [](GstPad*, GstPadProbeInfo* info, gpointer data) {
     // Where there is nothing it sends silence with this flag.
     if (!GST_BUFFER_FLAG_IS_SET(GST_PAD_PROBE_INFO_BUFFER(info), GST_BUFFER_FLAG_GAP)) {
