@@ -44,6 +44,13 @@ void use_threads([[maybe_unused]] int count) {
 #endif
 }
 
+// ATen sets a thread's number of threads when it first asks for it, once in LibTorch and once in
+// each library that has parallel regions of its own: not in the middle of a task.
+void begin_threads() {
+  at::get_num_threads();
+  at::parallel_for(0, 1, 1, [](int64_t, int64_t) {});
+}
+
 [[noreturn]] void cancel() {
   throw Error(ErrorCode::kCancelled, "Waiting for the device was cancelled.");
 }
@@ -132,6 +139,7 @@ void Executor::run_task(const TaskOptions& options, c10::function_ref<void()> wo
 void Executor::serve() {
   current = this;
   const c10::InferenceMode inference;
+  begin_threads();
   if (device_.is_cpu()) return work_in_turns();
   c10::OptionalStreamGuard guard;
   try {
