@@ -126,12 +126,34 @@ TEST(NoModelFile, IsUnreadable) {
   expect_refusal(folder / "loop", ErrorCode::kUnreadable, "Cannot read");
 }
 
+/// Root may read everything: another user in its place while this lives.
+class WithoutPrivileges {
+ public:
+  WithoutPrivileges() : user_(::geteuid()) {
+    if (user_ == 0) become(kNobody);
+  }
+  ~WithoutPrivileges() {
+    if (user_ == 0) become(user_);
+  }
+  WithoutPrivileges(const WithoutPrivileges&) = delete;
+  WithoutPrivileges& operator=(const WithoutPrivileges&) = delete;
+
+ private:
+  static void become(uid_t user) { EXPECT_EQ(::seteuid(user), 0); }
+
+  static constexpr uid_t kNobody = 65534;
+  const uid_t user_;
+};
+
 // A file without read permission is kUnreadable.
 TEST(NoModelFile, WithoutPermissionIsUnreadable) {
-  if (::geteuid() == 0) GTEST_SKIP() << "root may read everything";
+  using std::filesystem::perms;
   const TemporaryFolder folder;
   write(folder / "model", good_safetensors());
-  std::filesystem::permissions(folder / "model", std::filesystem::perms::none);
+  std::filesystem::permissions(folder.path(),
+                               perms::owner_all | perms::group_exec | perms::others_exec);
+  std::filesystem::permissions(folder / "model", perms::none);
+  const WithoutPrivileges other;
   expect_refusal(folder / "model", ErrorCode::kUnreadable, "permission");
 }
 
