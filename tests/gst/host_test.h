@@ -22,6 +22,7 @@ class HostTest : public ElementTest {
   static const std::string& title() { return title_; }
   static const std::string& second() { return second_; }
   static const std::string& speech() { return speech_; }
+  static const NumberedMedia& media() { return *media_; }
   static std::string file(const std::string& name);
 
   /// The filter, with the speech.

@@ -20,10 +20,12 @@ constexpr int kCell = 8;
 /// The upper rows, which no edit touches, are as high as a cell.
 constexpr int kLuma = kNumberedWidth * kNumberedHeight;
 
-void make(const std::string& line) {
-  const Finished made = run_process("gst-launch-1.0 -q " + line);
-  if (made.status != 0) throw std::runtime_error(line + "\n" + made.output);
+void run(const std::string& line) {
+  const Finished finished = run_process(line);
+  if (finished.status != 0) throw std::runtime_error(line + "\n" + finished.output);
 }
+
+void make(const std::string& line) { run("gst-launch-1.0 -q " + line); }
 
 void draw(std::vector<char>& picture, int number) {
   for (int bit = 0; bit < kBits; ++bit) {
@@ -84,6 +86,20 @@ std::string NumberedMedia::speech_uri(const std::string& name, int milliseconds)
        "filesink location=" +
        made.string());
   std::filesystem::remove(raw);
+  return "file://" + made.string();
+}
+
+std::string NumberedMedia::shifted_speech_uri(const std::string& name, const std::string& speech,
+                                              int shift_ms) const {
+  const std::filesystem::path made = folder_ / name;
+  const std::string before = folder_ / "uncut.mov";
+  const std::string shift = std::to_string(std::abs(shift_ms)) + "ms";
+  const std::string wav = speech.substr(std::string("file://").size());
+  run("ffmpeg -v error -y " + (shift_ms > 0 ? "-itsoffset " + shift + " " : "") + "-i " + wav +
+      " -c:a pcm_s16le " + (shift_ms > 0 ? made.string() : before));
+  // Cut in the middle of a packet, so that the edit list leaves out a part of it.
+  if (shift_ms < 0)
+    run("ffmpeg -v error -y -ss " + shift + " -i " + before + " -c copy " + made.string());
   return "file://" + made.string();
 }
 

@@ -26,6 +26,9 @@ class NumberedMedia {
   std::string video_uri(const std::string& name, int first, int frames) const;
   /// The sample at t ms is kFirstSample + t. Mono at 16 kHz.
   std::string speech_uri(const std::string& name, int milliseconds) const;
+  /// The samples of SPEECH, a WAV file, SHIFT_MS later, by an edit list. A name that ends in .mov.
+  std::string shifted_speech_uri(const std::string& name, const std::string& speech,
+                                 int shift_ms) const;
   const TemporaryFolder& folder() const { return folder_; }
 
  private:
