@@ -1,22 +1,38 @@
 #!/usr/bin/env bash
 # Small files of every kind that the command line meets, made from the sample clips: make.sh FOLDER.
-# Each has a face and takes a second or two to decode. Needs ffmpeg; nothing is done twice.
+# Each has a face and takes a second or two to decode. Needs ffmpeg; nothing is done twice. May run several times at once.
 set -euo pipefail
 folder=${1:?usage: make.sh FOLDER}
 clips=$(cd "$(dirname "$0")/../../examples/media" && pwd)
 mkdir -p "$folder"
 cd "$folder"
+# One run makes the files; the others wait for it. What a killed one left is nobody's.
+exec 9>.lock
+flock 9
+rm -rf partial.*
+partial=$(mktemp -d partial.XXXXXX)
+trap 'rm -rf "$partial"' EXIT
 face=$clips/grid_drp-m.mp4
 speech=$clips/grid_s1_sbwh7s.mp4
 x264=(-c:v libx264 -preset ultrafast -crf 12 -g 12)
 
-# make NAME FFMPEG-ARGUMENTS...: written under another name and renamed when whole.
+# Files are written elsewhere and get their names when whole.
+# make NAME FFMPEG-ARGUMENTS...
 make() {
   local name=$1
   shift
   [ ! -e "$name" ] || return 0
-  ffmpeg -nostdin -v error -y "$@" "partial.$name"
-  mv "partial.$name" "$name"
+  ffmpeg -nostdin -v error -y "$@" "$partial/$name"
+  mv "$partial/$name" "$name"
+}
+
+# write NAME COMMAND...: its standard output.
+write() {
+  local name=$1
+  shift
+  [ ! -e "$name" ] || return 0
+  "$@" >"$partial/$name"
+  mv "$partial/$name" "$name"
 }
 
 # A rate is made by saying another one over the same frames: every frame stays a different picture.
@@ -55,14 +71,13 @@ make last-frame-short.mp4 -i rate-25.mp4 -an -c copy -video_track_timescale 9000
   -bsf:v "setts=duration=if(eq(N\\,39)\\,1\\,DURATION)"
 make rate-25-jpeg.mp4 -i rate-25.mp4 -an -c:v mjpeg -q:v 2 -video_track_timescale 90000
 make last-frame-short-jpeg.mp4 -i rate-25-jpeg.mp4 -c copy -bsf:v "setts=duration=if(eq(N\\,39)\\,1\\,DURATION)"
-[ -e last-frame-instant.mp4 ] ||
-  LC_ALL=C sed 's/\x01\(\x00\x00\x00.stsc\)/\x00\1/' last-frame-short-jpeg.mp4 >last-frame-instant.mp4
+write last-frame-instant.mp4 env LC_ALL=C sed 's/\x01\(\x00\x00\x00.stsc\)/\x00\1/' last-frame-short-jpeg.mp4
 make seconds-2.mkv -i "$face" -i "$speech" -map 0:v -map 1:a -frames:v 74 -c:v ffv1 -g 1 -c:a flac
 make for-cutting.mp4 -i rate-25.mp4 -c copy -movflags +faststart
-[ -e cut-off.mp4 ] || head -c $(($(stat -c %s for-cutting.mp4) / 2)) for-cutting.mp4 >cut-off.mp4
-[ -e cut-off-head.mp4 ] || head -c $(($(stat -c %s rate-25.mp4) / 2)) rate-25.mp4 >cut-off-head.mp4
-[ -e not-media.mp4 ] || printf 'This is no video, whatever its name says.\n%.0s' {1..100} >not-media.mp4
-[ -e empty.mp4 ] || : >empty.mp4
+write cut-off.mp4 head -c $(($(stat -c %s for-cutting.mp4) / 2)) for-cutting.mp4
+write cut-off-head.mp4 head -c $(($(stat -c %s rate-25.mp4) / 2)) rate-25.mp4
+write not-media.mp4 printf 'This is no video, whatever its name says.\n%.0s' {1..100}
+write empty.mp4 :
 
 # Streams that begin late, in containers that name no stream before it begins; and some that lack one.
 test=(-f lavfi -i "testsrc2=s=64x64:r=25:d=2" -f lavfi -i "sine=d=2:r=48000")
@@ -104,7 +119,7 @@ piece stereo 2 -ac 2 -ar 44100 "${mpeg2[@]}"
 joined() {
   local name=$1
   shift
-  [ -e "$name" ] || cat "${@/%/.ts}" >"$name"
+  write "$name" cat "${@/%/.ts}"
 }
 joined aspect-wider.ts piece-{narrow,wide}
 joined aspect-narrower.ts piece-wide-first piece-large

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <unistd.h>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -13,6 +14,21 @@ namespace fs = std::filesystem;
 std::string bytes_of(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+fs::path made_clip(const std::string& name, const std::string& options, double seconds) {
+  const fs::path folder = fs::path(LATENTSYNC_TEST_MEDIA).parent_path() / "cluster-media";
+  fs::create_directories(folder);
+  const fs::path file = folder / name;
+  if (!fs::exists(file)) {
+    const fs::path partial = folder / ("partial-" + std::to_string(::getpid()) + "-" + name);
+    const Finished finished =
+        run_process("ffmpeg -v error -y -stream_loop -1 -i " + sample("grid_s1_sbwh7s.mp4") + " " +
+                    options + " -t " + std::to_string(seconds) + " '" + partial.string() + "'");
+    EXPECT_EQ(finished.status, 0) << finished.output;
+    fs::rename(partial, file);
+  }
+  return file;
 }
 
 Cluster::Cluster(const fs::path& input, std::string options, std::string environment)

@@ -40,6 +40,10 @@ class Cluster {
   std::string single_;
 };
 
+/// A clip of SECONDS by ffmpeg's OPTIONS, of a sample's picture and sound; made once.
+std::filesystem::path made_clip(const std::string& name, const std::string& options,
+                                double seconds = 4);
+
 std::string bytes_of(const std::filesystem::path& file);
 
 }  // namespace latentsync::test

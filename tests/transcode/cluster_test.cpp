@@ -16,22 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A clip of SECONDS made by ffmpeg of a sample's picture and sound.
-fs::path made_clip(const std::string& name, const std::string& options, double seconds = 4) {
-  const fs::path folder = fs::path(LATENTSYNC_TEST_MEDIA).parent_path() / "cluster-media";
-  fs::create_directories(folder);
-  const fs::path file = folder / name;
-  if (!fs::exists(file)) {
-    const fs::path partial = folder / ("partial-" + name);
-    const Finished finished =
-        run_process("ffmpeg -v error -y -stream_loop 3 -i " + sample("grid_s1_sbwh7s.mp4") + " " +
-                    options + " -t " + std::to_string(seconds) + " '" + partial.string() + "'");
-    EXPECT_EQ(finished.status, 0) << finished.output;
-    fs::rename(partial, file);
-  }
-  return file;
-}
-
 fs::path constant_rate() {
   return made_clip("constant.mp4",
                    "-vf scale=128:96 -c:v libx264 -preset ultrafast -crf 18 -c:a aac");

@@ -21,21 +21,9 @@ constexpr int kNoSlurm = 77;
 constexpr int kKilled = 128 + 9;
 
 /// A clip of SECONDS at 25 frames/s.
-fs::path made_clip(int seconds) {
-  const fs::path folder = fs::path(LATENTSYNC_TEST_MEDIA).parent_path() / "cluster-media";
-  fs::create_directories(folder);
-  const fs::path file = folder / ("jobs-" + std::to_string(seconds) + ".mp4");
-  if (!fs::exists(file)) {
-    const fs::path partial = folder / ("partial-" + file.filename().string());
-    const Finished finished =
-        run_process("ffmpeg -v error -y -stream_loop 9 -i " + sample("grid_s1_sbwh7s.mp4") +
-                    " -t " + std::to_string(seconds) +
-                    " -vf scale=96:64 -c:v libx264 -preset ultrafast -crf 20 -c:a aac '" +
-                    partial.string() + "'");
-    EXPECT_EQ(finished.status, 0) << finished.output;
-    fs::rename(partial, file);
-  }
-  return file;
+fs::path small_clip(int seconds) {
+  return made_clip("jobs-" + std::to_string(seconds) + ".mp4",
+                   "-vf scale=96:64 -c:v libx264 -preset ultrafast -crf 20 -c:a aac", seconds);
 }
 
 /// Shell words: the program on the PATH, with the fake engine and a cache of the test's own.
@@ -76,7 +64,7 @@ class SlurmNode {
 /// The scripts of examples/cluster/slurm on a real Slurm: a shard that is killed and one that is
 /// requeued are made again, and the joining job makes the file of one run.
 TEST(Slurm, ArrayWithAKillAndARequeue) {
-  Cluster cluster(made_clip(6));
+  Cluster cluster(small_clip(6));
   const fs::path folder = cluster.folder();
   const SlurmNode node(fs::path("/tmp") / ("latentsync-slurm-" + std::to_string(::getpid())));
   if (node.started().status == kNoSlurm) {
@@ -136,7 +124,7 @@ TEST(Kubernetes, ManifestsAreValid) {
 TEST(Kubernetes, JobsWithEvictionsEqualOneRun) {
   const std::string tools = kubernetes_tools();
   if (tools.empty()) GTEST_SKIP() << "kubernetes-validate, with PyYAML, cannot be installed";
-  Cluster cluster(made_clip(6));
+  Cluster cluster(small_clip(6));
   const fs::path folder = cluster.folder();
   run_process("for job in plan shards join; do sed 's/\\b64\\b/4/; s/device=cuda/device=cpu/' " +
               std::string(kExamples) + "/kubernetes/$job.yaml >'" + folder.string() +
@@ -162,7 +150,7 @@ TEST(Kubernetes, JobsWithEvictionsEqualOneRun) {
 TEST(Kubernetes, WrongInputFailsTheIndex) {
   const std::string tools = kubernetes_tools();
   if (tools.empty()) GTEST_SKIP() << "kubernetes-validate, with PyYAML, cannot be installed";
-  Cluster cluster(made_clip(6));
+  Cluster cluster(small_clip(6));
   ASSERT_EQ(cluster.run("in.mp4 --plan-shards 4 -o out.mp4.plan.json").status, 0);
   fs::copy_file(media("rate-25.mp4"), cluster.folder() / "in.mp4",
                 fs::copy_options::overwrite_existing);
@@ -185,7 +173,7 @@ int kills_wanted() {
 /// their parts, the parts that are there in the end make the file of one run.
 TEST(Kills, SixteenShardsAreAlwaysEqual) {
   constexpr int kShards = 16;
-  Cluster cluster(made_clip(11));
+  Cluster cluster(small_clip(11));
   const std::string& single = cluster.single();
   const int wanted = kills_wanted();
   std::minstd_rand random(1);

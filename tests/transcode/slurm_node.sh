@@ -15,7 +15,8 @@ start() {
   mkdir -p "$folder"/{state,spool}
   chmod 755 "$folder"
   name=$(hostname -s)
-  port=$((20000 + $$ % 20000))
+  # Beside those of tests/gst, and below those that the system gives.
+  port=$((31300 + $$ % 700 * 2))
   (umask 077 && head -c 128 /dev/urandom >"$folder/munge.key")
   # Requeued jobs may begin when the credentials of their first start have expired.
   cat >"$folder/slurm.conf" <<TEXT
