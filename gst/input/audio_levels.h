@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -33,6 +35,10 @@ std::vector<bool> quiet_frames(const AudioLevels& levels, std::span<const int64_
 inline constexpr int64_t kQuietNs = 60'000'000;
 /// Frames in which an edit fades, where it ends or begins in the middle of a shot.
 inline constexpr int kFadeFrames = 3;
+/// The weight of an edit in the frame that is so many frames from the first or last edited one.
+inline float fade_weight(size_t distance) {
+  return std::min(1.0F, static_cast<float>(distance + 1) / (kFadeFrames + 1));
+}
 
 /// The weights of the edit, 0 to 1, where quiet frames are not edited: it fades over the first and
 /// last kFadeFrames of them. FRAME_NS: from one frame to the next, for those outside the window.

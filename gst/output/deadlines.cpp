@@ -56,7 +56,7 @@ void Source::pass_due_frame(GstClockTime now) {
   GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is late: its frames passed unedited",
                    flight.index);
   options_.worker->cancel_job();
-  passed_ = true;
+  faded_ = 0;
   leave(std::move(flight.group), true);
   if (GST_CLOCK_TIME_IS_VALID(flight.begun) && now > flight.begun) {
     late_.given_up(flight.window, flight.steps, static_cast<int64_t>(now - flight.begun));
@@ -85,7 +85,7 @@ bool Source::meet_deadline(Lock& lock) {
   const uint64_t epoch = epoch_;
   if (begin_window(lock, true) || epoch != epoch_ || !input_.video.complete()) return true;
   GST_DEBUG_OBJECT(element_, "a window could not be begun in time: its frames pass unedited");
-  passed_ = true;
+  faded_ = 0;
   leave(input_.video.take(), true);
   return true;
 }

@@ -54,7 +54,7 @@ std::optional<int64_t> Source::choose_steps(Lock& lock, const Settings& settings
                      choice.wanted_ns, choice.there_is_ns);
     // Where it came too late, it is not the engine that is too slow.
     const bool late = window.left_ns <= 0;
-    passed_ = true;
+    faded_ = 0;
     leave(input_.video.take(), late);
     if (late) return std::nullopt;
   }
@@ -70,31 +70,24 @@ std::optional<int64_t> Source::choose_steps(Lock& lock, const Settings& settings
   return steps;
 }
 
-/// The edit fades in after frames that cannot be edited in time, and out before them, as far as
-/// what windows took lets them be foreseen.
-void Source::apply_fades(const LateControl::Window& window, int64_t steps, Job& job) const {
-  const bool due = timing_.clock() && late_policy_ != LatePolicy::kWait;
-  const int64_t takes = due ? late_.predict(steps, window.part) : 0;
-  const int64_t behind = due ? std::max<int64_t>(takes - window.left_ns, 0) : 0;
-  const auto lost = static_cast<size_t>((behind + window.frame_ns - 1) / window.frame_ns);
+/// The edit fades out before frames that cannot be edited in time, as far as what windows took lets
+/// them be foreseen; whether it does. How it fades in: SpareBuffers.
+bool Source::apply_fade_out(const LateControl::Window& window, int64_t steps, Job& job) const {
+  if (!timing_.clock() || late_policy_ == LatePolicy::kWait) return false;
+  const int64_t takes = late_.predict(steps, window.part);
   LateControl::Window next = window;
   next.part = 1;
   next.left_ns = window.left_ns + window.full_ns - takes;
   LateControl ahead = late_;
   const LateControl::Choice choice = ahead.choose(next);
-  const bool ends = due && (choice.steps == 0 || late_.predict(choice.steps, 1) > next.left_ns);
-  const bool begins = passed_ || lost > 0;
-  if (!begins && !ends) return;
+  if (choice.steps > 0 && late_.predict(choice.steps, 1) <= next.left_ns) return false;
   job.weights.resize(static_cast<size_t>(job.group.frames), 1);
   const size_t count = job.weights.size();
-  for (size_t i = 0; i < kFadeFrames; ++i) {
-    const float weight = static_cast<float>(i + 1) / (kFadeFrames + 1);
-    const auto lower = [&](size_t frame) {
-      if (frame < count) job.weights[frame] = std::min(job.weights[frame], weight);
-    };
-    if (begins) lower(lost + i);
-    if (ends) lower(count - 1 - i);
+  for (size_t i = 0; i < std::min<size_t>(kFadeFrames, count); ++i) {
+    float& weight = job.weights[count - 1 - i];
+    weight = std::min(weight, fade_weight(i));
   }
+  return true;
 }
 
 /// Whether the frames of a window that could not be rendered pass, and it is tried again: live
@@ -111,7 +104,7 @@ void Source::rest_after(Lock& lock, const Outcome& outcome, const QualityChange&
                       : std::nullopt);
   GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " failed and passes: %s",
                    outcome.job.index, outcome.result.failure().message.c_str());
-  passed_ = true;
+  faded_ = 0;
   const bool changes = std::exchange(quality_, passes.quality) != passes.quality;
   const Unlocked unlocked(lock);
   reporter_.warn_failure(outcome.result.failure());

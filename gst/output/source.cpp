@@ -16,7 +16,6 @@ void Source::start(Options options) {
   late_policy_ = options_.late_policy;
   late_.start(options_.render_latency);
   retry_.succeeded();
-  passed_ = false;
   quality_ = kFullQuality;
   leaving_.clear();
   flight_.reset();
@@ -25,7 +24,8 @@ void Source::start(Options options) {
   windows_ = 0;
   flow_ = GST_FLOW_OK;
   stopping_ = seeking_ = draining_ = ended_ = reopen_ = starving_ = false;
-  left_out_ = passed_ = false;
+  left_out_ = false;
+  faded_ = kFadeFrames;
   patience_.reset();
   end_due_.reset();
   cache_due_.reset();
@@ -251,9 +251,8 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
     leave(std::move(job.group), false);
     return;
   }
-  apply_fades(window, steps, job);
-  passed_ = false;
-  job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers());
+  const bool fades_out = apply_fade_out(window, steps, job);
+  job.spare = std::make_shared<SpareBuffers>(job.group.share_buffers(), faded_);
   held_ += job.group.frames;
   GST_DEBUG_OBJECT(element_,
                    "window %" G_GUINT64_FORMAT
@@ -263,7 +262,7 @@ void Source::submit(const Settings& settings, const LateControl::Window& window,
                    job.audio.size(), job.audio_start, job.new_session ? ", new session" : "");
   flight_ = Flight{
       job.index, job.group.split(), job.spare, settings.no_face, settings.no_fallback, window,
-      steps};
+      steps,     fades_out};
   if (GstClock* clock = timing_.clock()) {
     job.clock.reset(GST_CLOCK(gst_object_ref(clock)));
     flight_->begun = gst_clock_get_time(clock);
@@ -313,6 +312,8 @@ void Source::land(Lock& lock, Outcome outcome) {
   GST_DEBUG_OBJECT(element_, "window %" G_GUINT64_FORMAT " is %s in %.3f s", flight.index,
                    outcome.result ? "rendered" : "given back", outcome.seconds);
   flight.in_time = flight.in_time && !is_late(flight.group.frame(0));
+  // The next frame is as far into the edit as the one before the last of a fade.
+  faded_ = flight.fades_out ? 1 : outcome.job.spare->faded_after();
   flight.group.set_frames(std::move(outcome.job.group));
   held_ -= flight.group.frames;
   const QualityChange passes = quality_change(flight.group.frame(0), flight.window, 0, 0);

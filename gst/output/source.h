@@ -110,6 +110,7 @@ class Source {
     bool no_fallback = false;
     LateControl::Window window;
     int64_t steps = 0;
+    bool fades_out = false;
     GstClockTime begun = GST_CLOCK_TIME_NONE;  ///< by the clock; none where nothing is due
     bool in_time = true;                       ///< no frame had to leave before it
     bool late = false;       ///< a frame was due while its pixels were being written
@@ -159,13 +160,13 @@ class Source {
                                int64_t takes_ns, int64_t steps) const;
   std::optional<int64_t> choose_steps(Lock& lock, const Settings& settings,
                                       const LateControl::Window& window);
+  bool apply_fade_out(const LateControl::Window& window, int64_t steps, Job& job) const;
   bool tolerates(const Outcome& outcome) const;
   void rest_after(Lock& lock, const Outcome& outcome, const QualityChange& passes);
   void measure(Lock& lock, const Flight& flight, const Outcome& outcome);
 
   // silence.cpp
   bool apply_silence(const Settings& settings, Job& job);
-  void apply_fades(const LateControl::Window& window, int64_t steps, Job& job) const;
 
   // patience.cpp
   enum class Need { kNothing, kLink, kAudio, kVideo };
@@ -190,7 +191,7 @@ class Source {
   LateControl late_;
   RetryPause retry_;
   AudioLevels levels_;     ///< of the audio of the window that was begun last, or of the whole
-  bool passed_ = false;    ///< the frame before could not be edited in time
+  size_t faded_ = kFadeFrames;  ///< as SpareBuffers has it; 0 after frames that could not be edited
   bool left_out_ = false;  ///< the window before was not rendered, because it is silent
   LatePolicy late_policy_ = LatePolicy::kDegrade;  ///< of the window that was begun last
   int quality_ = kFullQuality;                     ///< that was posted last

@@ -1,9 +1,11 @@
 #include "gst/render/worker.h"
 
 #include "gst/guard.h"
+#include "gst/input/audio_levels.h"
 #include "gst/render/blend.h"
 #include "gst/render/image_bridge.h"
 
+#include <algorithm>
 #include <chrono>
 #include <pthread.h>
 #include <string>
@@ -25,6 +27,20 @@ std::vector<BufferPtr> keep_originals(const Job& job) {
     originals[number].reset(gst_buffer_ref(buffer));
   }
   return originals;
+}
+
+/// The edit fades in after frames that have passed. Only now it is known which those are.
+void fade_in(Job& job, std::vector<BufferPtr>& originals) {
+  const SpareBuffers& spare = *job.spare;
+  if (spare.originals().empty()) return;
+  const auto frames = static_cast<size_t>(job.group.frames);
+  job.weights.resize(frames, 1);
+  originals.resize(frames);
+  for (size_t i = 0; i < spare.originals().size(); ++i) {
+    const size_t number = spare.begin() + i;
+    job.weights[number] = std::min(job.weights[number], fade_weight(spare.faded() + i));
+    originals[number].reset(gst_buffer_ref(spare.originals()[i].get()));
+  }
 }
 
 /// The job's frames become what its weights say, between ORIGINALS and what was rendered.
@@ -347,6 +363,7 @@ Result<WindowResult> Worker::render_job(Job& job, const std::stop_token& stop) {
   auto result = render_frames(job, stop);
   tell(session_->memory_plan());
   if (!result) return result;
+  fade_in(job, originals);
   if (const auto failure = fade(job, *result, std::move(originals))) return *failure;
   return result;
 }

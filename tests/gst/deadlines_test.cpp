@@ -145,6 +145,46 @@ TEST_F(Deadlines, FramesThatAreLateInTheLastStageAreTold) {
   expect_frames(rig.take_buffers(), clip, Edit::kEither);
 }
 
+/// How strongly each of the clip's frames is edited, to the frame in the middle of the last window.
+std::vector<double> strengths(const std::vector<Ref<GstBuffer>>& frames, const Clip& clip) {
+  std::vector<double> all;
+  const auto specs = clip.specs();
+  for (size_t i = 0; i < frames.size(); ++i) {
+    all.push_back(
+        difference(bytes_of(frames[i].get()), bytes_of(make_frame(clip.picture, specs[i]).get())));
+  }
+  const double whole = all[all.size() - 8];
+  for (double& strength : all) strength /= whole;
+  return all;
+}
+
+// A window that turns out to be late while it is being made: the frames that are due pass, be it
+// some or all of them, and the edit fades in after them, in the same window or in the next one.
+TEST_F(Deadlines, TheEditFadesInAfterFramesThatWereDue) {
+  for (const size_t due : {size_t{3}, size_t{15}, size_t{16}}) {
+    SCOPED_TRACE(due);
+    fake::reset();
+    fake::hold_renders();
+    Rig rig(Mode::kLive);
+    rig.start();
+    Clip clip;
+    clip.frames = 32;
+    begin(rig, clip);
+    feed_frames(rig.video, clip);
+    feed_samples(rig.audio, sound_of(80));
+    ASSERT_TRUE(fake::wait_for_renders(1));
+    const GstClockTime first = rig.update_latency().least;
+    ASSERT_TRUE(rig.wait_buffers_at(first + (due - 1) * 40 * GST_MSECOND, due));
+    fake::release();
+    ASSERT_TRUE(rig.wait_buffers(clip.frames));
+    const auto found = strengths(rig.take_buffers(), clip);
+    for (size_t i = 0; i < clip.frames; ++i) {
+      const double since = static_cast<double>(i) - static_cast<double>(due) + 1;
+      EXPECT_NEAR(found[i], std::clamp(since / 4, 0.0, 1.0), 0.15) << i;
+    }
+  }
+}
+
 // A source that is found to be live only when it brings something, behind a queue that was not
 // linked at first: when the audio stalls, its frames leave in time.
 TEST_F(Deadlines, OfASourceThatIsFoundLiveLateHold) {

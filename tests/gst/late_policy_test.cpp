@@ -71,8 +71,28 @@ TEST_F(LatePolicy, PassThroughLeavesWindowsOut) {
     EXPECT_EQ(simulation.counts().qualities, (std::set{0, 1'000'000}));
     // Where windows are left out, the edit fades.
     EXPECT_GT(simulation.counts().edges, 10u);
-    EXPECT_EQ(simulation.counts().hard_edges, 0u);
+    EXPECT_EQ(simulation.counts().jumps, 0u);
     EXPECT_EQ(simulation.counts().latency_posted, 0u);
+  }
+}
+
+// An engine that is too slow and then fast: where a window before which the edit has faded out is
+// in time, it fades in again.
+TEST_F(LatePolicy, TheEditFadesInWhereTheEngineGetsFaster) {
+  for (const double time : {1.1, 2.0}) {
+    SCOPED_TRACE(time);
+    Simulation::Options faster = options("pass-through", time, 0);
+    faster.cost = [slow = faster.cost, fast = options("pass-through", 0.3, 0).cost](
+                      int64_t steps, size_t frames, GstClockTime now) {
+      return (now < 2 * kMinute ? slow : fast)(steps, frames, now);
+    };
+    Simulation simulation(faster);
+    simulation.run(kMinute);
+    simulation.forget_counts();
+    simulation.run(2 * kMinute);
+    expect_kept(simulation);
+    EXPECT_GT(simulation.counts().edges, 10u);
+    EXPECT_EQ(simulation.counts().jumps, 0u);
   }
 }
 

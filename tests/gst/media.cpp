@@ -179,6 +179,12 @@ std::vector<uint8_t> bytes_of(GstBuffer* buffer) {
   return bytes;
 }
 
+double difference(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
+  return sum / static_cast<double>(a.size());
+}
+
 std::vector<bool> editable_bytes(const Picture& picture, GstBuffer* buffer) {
   // A byte that many random pictures leave at zero is one that is never written: some have two bits.
   std::vector<bool> editable(gst_buffer_get_size(buffer));

@@ -49,6 +49,9 @@ std::optional<uint64_t> frame_identity(GstBuffer* buffer);
 
 std::vector<uint8_t> bytes_of(GstBuffer* buffer);
 
+/// The mean difference of as many bytes.
+double difference(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b);
+
 /// True for each byte of a frame's memory that an edit may change.
 std::vector<bool> editable_bytes(const Picture& picture, GstBuffer* buffer);
 

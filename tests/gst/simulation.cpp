@@ -9,17 +9,6 @@
 #include <string_view>
 
 namespace latentsync::test {
-namespace {
-
-/// The mean difference of two lists of bytes.
-double difference(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
-  return sum / static_cast<double>(a.size());
-}
-
-}  // namespace
-
 TaskWatch::TaskWatch() {
   gst_debug_remove_log_function(gst_debug_log_default);
   gst_debug_add_log_function(&TaskWatch::line, this, nullptr);
@@ -265,9 +254,9 @@ void Simulation::take_frames() {
     const Ref<GstBuffer> source = make_frame(Picture{}, {number, pts, frame_, false});
     const double strength = difference(bytes_of(frame.get()), bytes_of(source.get()));
     const bool edited = strength > 0;
-    if (counts_.frames > 0 && edited != (strength_ > 0)) {
-      ++counts_.edges;
-      counts_.hard_edges += std::max(strength, strength_) > strongest_ / 2;
+    if (counts_.frames > 0) {
+      counts_.edges += edited != (strength_ > 0);
+      counts_.jumps += std::abs(strength - strength_) > strongest_ / 2;
     }
     strength_ = strength;
     strongest_ = std::max(strongest_, strength);

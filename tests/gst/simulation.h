@@ -77,7 +77,7 @@ class Simulation {
     uint64_t late = 0;        ///< after their time
     uint64_t untold = 0;      ///< late, or passed, and no QoS message says so
     uint64_t edges = 0;       ///< between an edited and a passed frame
-    uint64_t hard_edges = 0;  ///< of those, where the edit is more than half as strong as most
+    uint64_t jumps = 0;  ///< from one frame to the next, by more than half of the strongest edit
     uint64_t disordered = 0;  ///< does not follow the frame before
     std::set<int> qualities;  ///< of QoS messages about a change
     uint64_t changes = 0;     ///< of these messages
