@@ -21,6 +21,15 @@ TEST_F(Bin, FramesAreThoseOfTheElement) {
   }
 }
 
+// With whole audio they are those of the command line.
+TEST_F(Bin, FramesAreThoseOfTheCommandLine) {
+  const std::string whole = " audio-uri=" + speech() + " audio-context=whole";
+  EXPECT_EQ(play(line(whole)), of_the_command_line());
+  std::string other = line(whole);
+  other.replace(other.find(title()), title().size(), irregular());
+  EXPECT_EQ(play(other), of_the_command_line(irregular()));
+}
+
 // Each property of the element is one of the bin, with the same range and default, and is passed
 // on; nothing is written twice that could differ.
 TEST_F(Bin, HasTheElementsProperties) {

@@ -1,14 +1,19 @@
 #include "tests/gst/host_test.h"
 
+#include "tests/gst/process.h"
+
+#include <algorithm>
+
 namespace latentsync::test {
 
 std::unique_ptr<NumberedMedia> HostTest::media_;
-std::string HostTest::title_, HostTest::second_, HostTest::speech_;
+std::string HostTest::title_, HostTest::second_, HostTest::irregular_, HostTest::speech_;
 
 void HostTest::SetUpTestSuite() {
   media_ = std::make_unique<NumberedMedia>();
   title_ = media_->video_uri("title.mp4", 0, 100);
   second_ = media_->video_uri("second.mp4", 500, 50);
+  irregular_ = media_->irregular_uri("irregular.mkv", title_);
   speech_ = media_->speech_uri("speech.wav", 12000);
 }
 
@@ -32,15 +37,20 @@ Ref<GstElement> HostTest::made_filter(const std::string& context) {
       gst_object_ref_sink(gst_parse_bin_from_description(filter(context).c_str(), TRUE, nullptr))));
 }
 
-std::vector<SeenFrame> HostTest::expected(const std::string& context) {
-  Pipeline pipeline("latentsync name=l model-path=fake: audio-context=" + context +
-                    " ! fakesink name=s sync=false uridecodebin uri=" + title_ +
-                    " ! videoconvert ! queue ! l.video_sink uridecodebin uri=" + speech_ +
-                    " ! queue ! l.audio_sink");
-  const FrameRecorder recorder(pad_of(pipeline.element("s").get()).get());
-  EXPECT_TRUE(pipeline.play(std::chrono::seconds(20)));
-  fake::reset();
-  return recorder.frames();
+std::vector<SeenFrame> HostTest::of_the_command_line(const std::string& uri) {
+  const std::string output = (media_->folder() / "command-line.mkv").string();
+  const Finished finished =
+      run_process("LATENTSYNC_ENGINE='" LATENTSYNC_FAKE_ENGINE
+                  "' timeout -k 2 40 '" LATENTSYNC_TRANSCODE "' '" +
+                  uri + "' --audio '" + speech_ + "' --no-cache -o '" + output + "'");
+  EXPECT_EQ(finished.status, 0) << finished.output;
+  const auto frames = frames_of_file("file://" + output);
+  const auto plain = frames_of_file(uri);
+  EXPECT_EQ(frames.size(), plain.size());
+  for (size_t i = 0; i < std::min(frames.size(), plain.size()); ++i) {
+    EXPECT_NE(frames[i].hash, plain[i].hash) << i << " is not edited";
+  }
+  return frames;
 }
 
 std::vector<SeenFrame> HostTest::frames_of_file(const std::string& uri) {

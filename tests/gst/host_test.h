@@ -9,7 +9,7 @@
 #include <vector>
 
 /// latentsyncbin in other people's containers: numbered titles, their speech, and the frames that
-/// the element outputs for them.
+/// the command line makes of them.
 namespace latentsync::test {
 
 class HostTest : public ElementTest {
@@ -21,6 +21,8 @@ class HostTest : public ElementTest {
   /// Frames 0 to 99, and 500 to 549.
   static const std::string& title() { return title_; }
   static const std::string& second() { return second_; }
+  /// The frames of the title at a variable rate.
+  static const std::string& irregular() { return irregular_; }
   static const std::string& speech() { return speech_; }
   static const NumberedMedia& media() { return *media_; }
   static std::string file(const std::string& name);
@@ -28,8 +30,8 @@ class HostTest : public ElementTest {
   /// The filter, with the speech.
   static std::string filter(const std::string& context);
   static Ref<GstElement> made_filter(const std::string& context);
-  /// The same title by the element with a source at each pad.
-  static std::vector<SeenFrame> expected(const std::string& context);
+  /// All frames of what latentsync-transcode makes of a title and the speech.
+  static std::vector<SeenFrame> of_the_command_line(const std::string& uri = title());
   /// The frames of a file.
   static std::vector<SeenFrame> frames_of_file(const std::string& uri);
 
@@ -46,7 +48,7 @@ class HostTest : public ElementTest {
 
  private:
   static std::unique_ptr<NumberedMedia> media_;
-  static std::string title_, second_, speech_;
+  static std::string title_, second_, irregular_, speech_;
 };
 
 }  // namespace latentsync::test

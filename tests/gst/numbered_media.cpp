@@ -71,6 +71,13 @@ std::string NumberedMedia::video_uri(const std::string& name, int first, int fra
   return "file://" + made.string();
 }
 
+std::string NumberedMedia::irregular_uri(const std::string& name, const std::string& uri) const {
+  const std::filesystem::path made = folder_ / name;
+  run("ffmpeg -v error -i " + uri +
+      " -c copy -bsf:v \"setts=ts='(N+floor(N/3))*0.04/TB'\" -f matroska " + made.string());
+  return "file://" + made.string();
+}
+
 std::string NumberedMedia::speech_uri(const std::string& name, int milliseconds) const {
   const std::filesystem::path raw = folder_ / "raw.s16";
   std::ofstream file(raw, std::ios::binary);

@@ -24,6 +24,8 @@ class NumberedMedia {
 
   /// Frames FIRST to FIRST + FRAMES - 1, every tenth one a key frame; without sound. Lossless.
   std::string video_uri(const std::string& name, int first, int frames) const;
+  /// The frames of another one, every third of them shown twice as long, in Matroska.
+  std::string irregular_uri(const std::string& name, const std::string& uri) const;
   /// The sample at t ms is kFirstSample + t. Mono at 16 kHz.
   std::string speech_uri(const std::string& name, int milliseconds) const;
   /// The samples of SPEECH, a WAV file, SHIFT_MS later, by an edit list. A name that ends in .mov.

@@ -14,13 +14,14 @@ class Players : public HostTest, public testing::WithParamInterface<const char*>
     std::unique_ptr<FrameRecorder> recorder;
     ~Player() { gst_element_set_state(pipeline.get(), GST_STATE_NULL); }
   };
-  static std::unique_ptr<Player> made(const char* factory, const std::string& context) {
+  static std::unique_ptr<Player> made(const char* factory, const std::string& context,
+                                      const std::string& uri = title()) {
     auto player = std::make_unique<Player>();
     player->pipeline.reset(
         GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make(factory, nullptr))));
     player->sink = made_sink();
     const Ref<GstElement> filter = made_filter(context);
-    g_object_set(player->pipeline.get(), "uri", title().c_str(), "video-filter", filter.get(),
+    g_object_set(player->pipeline.get(), "uri", uri.c_str(), "video-filter", filter.get(),
                  "video-sink", player->sink.get(), nullptr);
     gst_util_set_object_arg(G_OBJECT(player->pipeline.get()), "flags", "video");
     player->recorder = std::make_unique<FrameRecorder>(pad_of(player->sink.get()).get());
@@ -28,14 +29,18 @@ class Players : public HostTest, public testing::WithParamInterface<const char*>
   }
 };
 
-// All frames, timestamps and bytes are those of the element with whole audio.
-TEST_P(Players, FramesAreThoseOfTheElement) {
-  const auto wanted = expected("whole");
-  const auto player = made(GetParam(), "whole");
-  gst_element_set_state(player->pipeline.get(), GST_STATE_PLAYING);
-  ASSERT_TRUE(wait_eos(player->pipeline.get()));
-  EXPECT_EQ(player->recorder->frames(), wanted);
-  expect_own_speech();
+// All frames, timestamps and bytes are those of the command line.
+TEST_P(Players, FramesAreThoseOfTheCommandLine) {
+  for (const std::string& uri : {title(), irregular()}) {
+    SCOPED_TRACE(uri);
+    const auto wanted = of_the_command_line(uri);
+    fake::reset();
+    const auto player = made(GetParam(), "whole", uri);
+    gst_element_set_state(player->pipeline.get(), GST_STATE_PLAYING);
+    ASSERT_TRUE(wait_eos(player->pipeline.get()));
+    EXPECT_EQ(player->recorder->frames(), wanted);
+    if (uri == title()) expect_own_speech();
+  }
 }
 
 // Fifty seeks: no hang, no frame of the wrong place, and each picture has its own speech.
