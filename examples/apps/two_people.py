@@ -41,7 +41,8 @@ def main(video, left, right, out, *properties):
         message = pipeline.get_bus().timed_pop_filtered(
             Gst.CLOCK_TIME_NONE, Gst.MessageType.EOS | Gst.MessageType.ERROR)
         if message.type == Gst.MessageType.ERROR:
-            sys.exit(": ".join((message.src.get_name(), message.parse_error()[0].message)))
+            error, debug = message.parse_error()
+            sys.exit(f"{message.src.get_name()}: {error.message}\n{debug}")
         for name in ("left", "right"):
             stats = pipeline.get_by_name(name).get_property("stats")
             print(name, *(f"{key} {stats.get_value(key)}" for key in ("frames-in", "frames-edited", "frames-passed")))

@@ -2,6 +2,7 @@
 #include "tests/gst/support.h"
 #include "tests/support/temporary_folder.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -35,6 +36,9 @@ class Apps : public testing::Test {
     const Finished made = launch(command);
     ASSERT_EQ(made.status, 0) << made.output;
   }
+  static long lines_of(const std::string& text) {
+    return std::count(text.begin(), text.end(), '\n');
+  }
   static std::filesystem::path file(const char* name) { return *folder_ / name; }
   /// Debian's Python: it has the bindings.
   static std::string python(const std::string& program) {
@@ -48,6 +52,17 @@ class Apps : public testing::Test {
   static std::unique_ptr<TemporaryFolder> folder_;
 };
 std::unique_ptr<TemporaryFolder> Apps::folder_;
+
+/// Programs that there are in C and in Python.
+class AppsInTwoLanguages : public Apps, public testing::WithParamInterface<const char*> {
+ protected:
+  static std::string program(const std::string& name) {
+    const auto compiled = std::filesystem::path(LATENTSYNC_SAY).parent_path() / name;
+    return GetParam() == std::string("C") ? compiled.string() : python(name + ".py");
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, AppsInTwoLanguages, testing::Values("C", "Python"),
+                         [](const auto& info) { return std::string(info.param); });
 
 // The window plays to the end and closes, without a critical message.
 TEST_F(Apps, WindowPlaysToTheEnd) {
@@ -64,23 +79,36 @@ TEST_F(Apps, WindowSaysWhatIsWrong) {
 }
 
 // Two elements in a row edit every frame of the video.
-TEST_F(Apps, TwoPeopleHaveTwoVoices) {
+TEST_P(AppsInTwoLanguages, TwoPeopleHaveTwoVoices) {
   const Finished finished =
-      launch(python("two_people.py in.mp4 speech.wav speech.wav out.mkv model-path=fake:"));
+      launch(program("two_people") + " in.mp4 speech.wav speech.wav out.mkv model-path=fake:");
   EXPECT_EQ(finished.status, 0) << finished.output;
-  for (const char* line : {"left frames-in 40 frames-edited 40 frames-passed 0",
-                           "right frames-in 40 frames-edited 40 frames-passed 0"}) {
-    EXPECT_NE(finished.output.find(line), std::string::npos) << finished.output;
-  }
+  EXPECT_EQ(finished.output,
+            "left frames-in 40 frames-edited 40 frames-passed 0\n"
+            "right frames-in 40 frames-edited 40 frames-passed 0\n");
   const Finished streams =
       launch("ffprobe -v error -show_entries stream=codec_name -of csv=p=0 out.mkv");
   EXPECT_EQ(streams.output, "h264\nvorbis\n");
 }
 
-// A program that pushes frames and a synthesizer's speech gets as many frames back.
-TEST_F(Apps, SayReturnsAllFrames) {
+// An error names the element or the file, and says what to do.
+TEST_P(AppsInTwoLanguages, TwoPeopleSaysWhatIsWrong) {
+  for (const auto& [arguments, part] :
+       {std::pair("in.mp4 speech.wav speech.wav out.mkv "
+                  "model-path=fake:load-failure=not-found",
+                  "t: The fake engine was told to fail at load()"),
+        std::pair("nowhere.mp4 speech.wav speech.wav out.mkv", "nowhere.mp4\"")}) {
+    const Finished finished = launch(program("two_people") + " " + arguments);
+    EXPECT_EQ(finished.status, 1);
+    EXPECT_NE(finished.output.find(part), std::string::npos) << finished.output;
+    EXPECT_EQ(finished.output.find("Traceback"), std::string::npos) << finished.output;
+  }
+}
+
+// A program that pushes frames and a synthesizer's speech gets as many frames back, edited.
+TEST_P(AppsInTwoLanguages, SayReturnsAllFrames) {
   const Finished finished =
-      launch("sh -c '" + std::string(LATENTSYNC_SAY) +
+      launch("sh -c '" + program("say") +
              " 64 48 25 \"This is a test.\" model-path=fake: <in.rgb >out.rgb'");
   EXPECT_EQ(finished.status, 0) << finished.output;
   EXPECT_EQ(finished.output, "");
@@ -88,12 +116,27 @@ TEST_F(Apps, SayReturnsAllFrames) {
   EXPECT_NE(launch("cmp -s in.rgb out.rgb").status, 0) << "nothing is edited";
 }
 
-// With an error it ends, although its threads still have frames and speech to push.
-TEST_F(Apps, SayEndsAfterAnError) {
-  const Finished finished = launch(
-      "sh -c '" + std::string(LATENTSYNC_SAY) +
-      " 64 48 25 \"This is a test.\" model-path=fake:load-failure=not-found <in.rgb >out.rgb'");
-  EXPECT_EQ(finished.status, 1) << finished.output;
+// With an error it ends, although its threads still have frames and speech to push, and says why.
+TEST_P(AppsInTwoLanguages, SayEndsAfterAnError) {
+  for (const char* property : {"model-path=fake:load-failure=not-found", "nonsense=1"}) {
+    const Finished finished = launch("sh -c '" + program("say") + " 64 48 25 \"This is a test.\" " +
+                                     property + " <in.rgb >out.rgb'");
+    EXPECT_EQ(finished.status, 1) << finished.output;
+    EXPECT_EQ(lines_of(finished.output), 1) << finished.output;
+  }
+}
+
+// Without a synthesizer, and where its output cannot be written, it says so.
+TEST_P(AppsInTwoLanguages, SayNamesWhatIsMissing) {
+  Finished finished = launch("sh -c 'PATH=/nowhere " + program("say") +
+                             " 64 48 25 Test model-path=fake: <in.rgb >out.rgb'");
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_NE(finished.output.find("install it"), std::string::npos) << finished.output;
+  EXPECT_EQ(finished.output.find("Traceback"), std::string::npos) << finished.output;
+  finished =
+      launch("sh -c '" + program("say") + " 64 48 25 Test model-path=fake: <in.rgb >/dev/full'");
+  EXPECT_EQ(finished.status, 1);
+  EXPECT_EQ(finished.output, "OUT.rgb cannot be written\n");
 }
 
 }  // namespace
