@@ -46,12 +46,12 @@ int64_t LateControl::predict(int64_t steps, double part) const {
   std::vector<double> times;
   for (const Measure& measure : last_) {
     const double ratio = static_cast<double>(steps) / static_cast<double>(measure.steps);
-    times.push_back(static_cast<double>(measure.took_ns) *
+    times.push_back(static_cast<double>(measure.took_ns) * std::min(part / measure.part, 1.0) *
                     (1 - measure.step_share + measure.step_share * ratio));
   }
   if (times.empty()) return 0;
   std::sort(times.begin(), times.end());
-  return std::llround(times[times.size() < kLastMeasures ? times.size() - 1 : 1] * part);
+  return std::llround(times[times.size() < kLastMeasures ? times.size() - 1 : 1]);
 }
 
 LateControl::Choice LateControl::choose(const Window& window) {
@@ -121,7 +121,7 @@ void LateControl::given_up(const Window& window, int64_t steps, int64_t took_ns)
 void LateControl::add(const Window& window, Measure measure) {
   took_.push_back(measure.took_ns);
   if (took_.size() > kPercentileOf) took_.pop_front();
-  measure.took_ns = std::llround(static_cast<double>(measure.took_ns) / window.part);
+  measure.part = window.part;
   last_.push_back(measure);
   if (last_.size() > kLastMeasures) last_.pop_front();
   raise_reserve(window);

@@ -45,6 +45,7 @@ class LateControl {
     int64_t steps = 1;
     int64_t took_ns = 0;
     double step_share = kStepShare;  ///< part of it that grows with the steps, 0 to 1
+    double part = 1;                 ///< as Window has it
   };
   /// WINDOW has been rendered. IN_TIME: before its first frame was due.
   void rendered(const Window& window, const Measure& measure, bool in_time);
@@ -56,7 +57,9 @@ class LateControl {
   int64_t reserve(int64_t full_ns) const;
 
   /// What that part of a full window is expected to take: the median of the last three; of fewer
-  /// the longest; 0: unknown.
+  /// the longest; 0: unknown. A shorter one takes less time, and a longer one, until that has been
+  /// measured, as much: how much of it grows with the frames is unknown, and a window too many that
+  /// is begun does less harm than all that are not.
   int64_t predict(int64_t steps, double part) const;
 
   /// Descending: the wanted steps, half of them, four.
@@ -73,7 +76,7 @@ class LateControl {
 
   int64_t render_latency_ = 0;
   int64_t reserve_ = 0;       ///< measured so far
-  std::deque<Measure> last_;  ///< the last three, of full windows
+  std::deque<Measure> last_;  ///< the last three
   std::deque<int64_t> took_;  ///< the last ones, for the percentile
   size_t level_ = 0;
   int in_time_ = 0;  ///< windows in a row

@@ -123,6 +123,21 @@ TEST(LateControl, DegradesASlowEngine) {
   }
 }
 
+// A window of one frame, as a source that is gone leaves it or one that comes back begins with,
+// takes as long as a full one: the windows after it are begun all the same.
+TEST(LateControl, AShortWindowIsNoMeasureOfAFullOne) {
+  for (const LatePolicy policy : {LatePolicy::kDegrade, LatePolicy::kPassThrough}) {
+    LateControl control;
+    control.start(0);
+    LateControl::Window window{policy, 20, kWindow, kFrame, 1, kWindow};
+    for (int i = 0; i < 4; ++i) control.rendered(window, {20, kWindow * 9 / 10}, true);
+    window.part = 1.0 / 16;
+    for (int i = 0; i < 3; ++i) control.rendered(window, {20, kWindow * 9 / 10}, true);
+    window.part = 1;
+    EXPECT_EQ(control.choose(window).steps, 20);
+  }
+}
+
 // Fewer steps that would gain nothing are no way out, and pass-through has none: with 10 % and
 // 100 % too slow ten windows of eleven and every second one are made.
 TEST(LateControl, LeavesWindowsOutWhereNothingElseHelps) {
