@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <gst/base/gstbasesink.h>
 #include <numeric>
 
 namespace latentsync::test {
@@ -18,6 +19,11 @@ GstClockTime running_time(GstPad* pad, GstBuffer* buffer) {
   const GstSegment* segment = nullptr;
   gst_event_parse_segment(event.get(), &segment);
   return gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+}
+
+/// When a buffer of this running time leaves SINK.
+GstClockTime due(GstElement* sink, GstClockTime running) {
+  return gst_element_get_base_time(sink) + running + gst_base_sink_get_latency(GST_BASE_SINK(sink));
 }
 
 int rate_of(GstPad* pad) {
@@ -64,9 +70,10 @@ FlashMeter::FlashMeter(const Pipeline& pipeline, Place place) : pipeline_(pipeli
   g_signal_connect(loudspeaker.get(), "handoff", G_CALLBACK(sound), this);
 }
 
-void FlashMeter::show(GstElement*, GstBuffer* buffer, GstPad* pad, gpointer data) {
+void FlashMeter::show(GstElement* sink, GstBuffer* buffer, GstPad* pad, gpointer data) {
   auto& meter = *static_cast<FlashMeter*>(data);
-  const Moment moment{running_time(pad, buffer), gst_util_get_timestamp()};
+  Moment moment{running_time(pad, buffer), gst_util_get_timestamp()};
+  if (sink) moment.due = due(sink, moment.running);
   GstMapInfo map;
   if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return;
   // The topmost row: it is outside of what the fake model edits.
@@ -117,6 +124,16 @@ std::vector<double> FlashMeter::distances(Time time) const {
 
 std::vector<double> FlashMeter::distances() const { return distances(&Moment::running); }
 std::vector<double> FlashMeter::arrival_distances() const { return distances(&Moment::arrival); }
+
+std::vector<double> FlashMeter::lags(GstClockTime begin, GstClockTime end) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<double> result;
+  for (const Moment& frame : frames_) {
+    if (frame.arrival < begin || frame.arrival >= end) continue;
+    result.push_back(static_cast<double>(GST_CLOCK_DIFF(frame.due, frame.arrival)) / 1e6);
+  }
+  return result;
+}
 
 std::vector<FlashMeter::Moment> FlashMeter::frames() const {
   const std::lock_guard lock(mutex_);

@@ -39,6 +39,7 @@ class FlashMeter {
   struct Moment {
     GstClockTime running = 0;
     GstClockTime arrival = 0;  ///< on the system's clock
+    GstClockTime due = 0;      ///< likewise, where the sink waits for the clock
   };
 
   /// How much later than each change of the picture the beep is, in ms.
@@ -48,6 +49,9 @@ class FlashMeter {
   /// How much later than at SOURCES each change of the picture arrived, in ms, if that is within a
   /// second of ABOUT.
   std::vector<double> delays(const FlashMeter& sources, GstClockTime about) const;
+  /// How much later than the latency lets it each frame that arrived from BEGIN to END on the
+  /// system's clock was, in ms.
+  std::vector<double> lags(GstClockTime begin, GstClockTime end) const;
   std::vector<Moment> frames() const;
   std::vector<Moment> changes() const;
 

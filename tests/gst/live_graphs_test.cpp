@@ -1,14 +1,13 @@
 #include "tests/gst/flash_meter.h"
 #include "tests/gst/live_script.h"
 #include "tests/gst/process.h"
+#include "tests/gst/rtsp_client.h"
 #include "tests/support/temporary_folder.h"
 
 #include <algorithm>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <memory>
-#include <unistd.h>
 
 /// The scripts of examples/live, with the real elements of Debian and a fake model. A graph that
 /// takes a live camera and a live microphone shows each change of the camera's picture within 20 ms
@@ -21,9 +20,6 @@ using std::chrono::seconds;
 
 /// Two changes of the picture arrive in it, and not much more.
 constexpr milliseconds kTime(5800);
-
-/// Of this process, in case that another one runs these tests as well.
-std::string port(int number) { return std::to_string(20000 + getpid() % 700 * 16 + number); }
 
 /// Short windows: a graph with two elements shows its first edited frame after 1.5 s.
 const std::string kOptions =
@@ -197,40 +193,6 @@ TEST_F(LiveGraphs, Rtmp) {
   expect_together_in(file, "flvdemux", sources);
 }
 
-/// A program that runs while this lives.
-class Running {
- public:
-  explicit Running(const std::string& command) {
-    const Finished started = run_process(command + " >/dev/null 2>&1 & echo $!");
-    id_ = std::atoi(started.output.c_str());
-  }
-  ~Running() {
-    if (id_ > 0) kill(id_, SIGKILL);
-  }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
- private:
-  pid_t id_ = 0;
-};
-
-/// A client, as soon as the server takes it.
-std::unique_ptr<Pipeline> rtsp_client(const std::string& address) {
-  const auto end = std::chrono::steady_clock::now() + patience(seconds(15));
-  while (std::chrono::steady_clock::now() < end) {
-    auto client = std::make_unique<Pipeline>(
-        "rtspsrc name=s location=" + address +
-        " protocols=tcp latency=200 s. ! rtph264depay ! avdec_h264 ! videoconvert ! " +
-        flash_sink() + " s. ! rtpopusdepay ! opusdec ! audioconvert ! " + beep_sink());
-    client->start();
-    for (int wait = 0; wait < 50 && client->errors().empty(); ++wait) {
-      client->read_message(milliseconds(10));
-    }
-    if (client->errors().empty()) return client;
-  }
-  return nullptr;
-}
-
 /// Whether each client has two changes of the picture within 20 ms of the beep.
 bool together(const std::vector<const FlashMeter*>& clients) {
   for (const FlashMeter* client : clients) {
@@ -245,16 +207,11 @@ bool together(const std::vector<const FlashMeter*>& clients) {
 // Two clients of an RTSP server show the same live graph. Its sources are in another process: where
 // they began apart on a busy machine, another server is tried.
 TEST_F(LiveGraphs, RtspToTwoClients) {
-  if (run_process("/usr/bin/python3 -c 'import gi; gi.require_version(\"GstRtspServer\", \"1.0\")'")
-          .status != 0) {
-    GTEST_SKIP() << "python3-gi and gir1.2-gst-rtsp-server-1.0 are not installed";
-  }
+  if (!has_rtsp_server()) GTEST_SKIP() << kNoRtspServer;
   bool found = false;
   for (int number = 10; number < 13 && !found; ++number) {
     const Running server(
-        "exec env 'CAMERA=" + std::string(kFlashes) + "' 'MICROPHONE=" + kBeeps + "' '" + kOptions +
-        "' /usr/bin/python3 '" LATENTSYNC_SOURCE_ROOT "/examples/live/rtsp-server.py' " +
-        port(number));
+        script_command("rtsp-server.py", {kCamera, kMicrophone, kOptions}, port(number)));
     const std::string address = "rtsp://127.0.0.1:" + port(number) + "/live";
     const auto first = rtsp_client(address);
     ASSERT_TRUE(first);

@@ -4,6 +4,7 @@
 
 #include <sstream>
 #include <stdexcept>
+#include <unistd.h>
 
 namespace latentsync::test {
 
@@ -24,5 +25,14 @@ std::vector<std::string> script_pipeline(const std::string& script,
   for (std::string word; std::getline(lines, word);) words.push_back(word);
   return words;
 }
+
+std::string script_command(const std::string& script, const std::vector<std::string>& settings,
+                           const std::string& arguments) {
+  std::string command = "exec env";
+  for (const std::string& setting : settings) command += " '" + setting + "'";
+  return command + " '" LATENTSYNC_SOURCE_ROOT "/examples/live/" + script + "' " + arguments;
+}
+
+std::string port(int number) { return std::to_string(20000 + getpid() % 700 * 16 + number); }
 
 }  // namespace latentsync::test

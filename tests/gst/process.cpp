@@ -1,6 +1,7 @@
 #include "tests/gst/process.h"
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -24,6 +25,15 @@ Finished run_process(const std::string& command) {
   const int status = pclose(pipe);
   finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return finished;
+}
+
+Running::Running(const std::string& command) {
+  const Finished started = run_process("(" + command + ") >/dev/null 2>&1 & echo $!");
+  id_ = std::atoi(started.output.c_str());
+}
+
+Running::~Running() {
+  if (id_ > 0) kill(id_, SIGKILL);
 }
 
 }  // namespace latentsync::test

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <sys/types.h>
 
 namespace latentsync::test {
 
@@ -11,5 +12,18 @@ struct Finished {
 
 /// Runs a shell command.
 Finished run_process(const std::string& command);
+
+/// A program that runs while this lives; then it is killed.
+class Running {
+ public:
+  /// A shell command that ends with "exec PROGRAM".
+  explicit Running(const std::string& command);
+  ~Running();
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  pid_t id_ = 0;
+};
 
 }  // namespace latentsync::test
