@@ -107,6 +107,7 @@ for suite in build/tests/*-tests build/tests/gst/*-tests; do
 done
 if [ "$filter" = '*' ]; then
   run_check engine-links meson test -C build --no-rebuild engine-links
+  run_check gpu-summary tests/gpu/summary_test.py
   # Only setup.sh's LibTorch can be packaged.
   if [ -e build/gst/libgstlatentsync.so ] && ldd build/liblatentsync-engine.so | grep liblsync_cpu >/dev/null; then
     run_check package tests/package.sh build

@@ -21,7 +21,7 @@ def parse():
     parser.add_argument("--bench", default=str(HERE.parent.parent / "build/tests/latentsync-bench"))
     parser.add_argument("--quick", action="store_true", help="the UNet alone, 3 rounds")
     parser.add_argument("--rounds", type=int, default=0, help="default 5, with --quick 3")
-    parser.add_argument("--stages", default="", help="comma-separated: unet,vae_encode,vae_decode")
+    parser.add_argument("--stages", default="", help="comma-separated: unet,window_plain,vae_encode,vae_decode")
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--edge", type=int, default=256)
     parser.add_argument("--dtype", default="float32")
@@ -38,6 +38,8 @@ class Contestant:
         self.name, self.seconds = name, []
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.facts = {}
+
+    def wait_until_ready(self):
         line = self.read()
         while line != "ready":
             self.facts.update(json.loads(line))
@@ -66,6 +68,8 @@ def compare(stage, options):
              "--device", options.device, "--threads", str(options.threads), "--stage", stage]
     ours = Contestant("latentsync-bench", [options.bench, "--serve", "--size", "real", *sizes])
     peer = Contestant("the peer", [sys.executable, str(HERE / "peer.py"), *sizes])
+    for contestant in (ours, peer):  # they load at the same time
+        contestant.wait_until_ready()
     for round_number in range(options.rounds):
         # Who goes first alternates: the one behind the other finds the caches the other left.
         for contestant in (ours, peer) if round_number % 2 == 0 else (peer, ours):

@@ -1,6 +1,7 @@
 // Times the stages of the model and writes JSON to standard output; --help has the options.
 
 #include "core/memory/account.h"
+#include "tests/bench/device_profile.h"
 #include "tests/bench/stages.h"
 
 #include <algorithm>
@@ -41,6 +42,7 @@ constexpr const char* kUsage = R"(usage: latentsync-bench [options]      (JSON t
   --threads N        CPU threads (all cores)
   --repeat N         timed runs of a stage, at most (5)
   --seconds S        no further run of a stage once it has taken that long (60)
+  --profile          one more run under LibTorch's profiler: "profile" has the kernels, with the longest first
   --serve            the first stage alone: prints "ready", then for every line "run" on standard input the seconds of
                      one run, for "memory" the peak in MiB; ends with the input
 )";
@@ -50,6 +52,7 @@ struct Options {
   std::string pattern = ".*";
   int64_t repeat = 5;
   double seconds = 60;
+  bool profile = false;
   bool serve = false;
   bool list = false;
 };
@@ -74,14 +77,21 @@ int64_t parse_count(const char* option, const std::string& text) {
 }
 
 Options parse(int argc, char** argv) {
-  const option table[] = {
-      {"stage", required_argument, nullptr, 's'},  {"size", required_argument, nullptr, 'z'},
-      {"frames", required_argument, nullptr, 'f'}, {"edge", required_argument, nullptr, 'e'},
-      {"dtype", required_argument, nullptr, 't'},  {"device", required_argument, nullptr, 'd'},
-      {"unpacked", no_argument, nullptr, 'u'},     {"threads", required_argument, nullptr, 'n'},
-      {"repeat", required_argument, nullptr, 'r'}, {"seconds", required_argument, nullptr, 'l'},
-      {"serve", no_argument, nullptr, 'v'},        {"list", no_argument, nullptr, 'i'},
-      {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
+  const option table[] = {{"stage", required_argument, nullptr, 's'},
+                          {"size", required_argument, nullptr, 'z'},
+                          {"frames", required_argument, nullptr, 'f'},
+                          {"edge", required_argument, nullptr, 'e'},
+                          {"dtype", required_argument, nullptr, 't'},
+                          {"device", required_argument, nullptr, 'd'},
+                          {"unpacked", no_argument, nullptr, 'u'},
+                          {"threads", required_argument, nullptr, 'n'},
+                          {"repeat", required_argument, nullptr, 'r'},
+                          {"seconds", required_argument, nullptr, 'l'},
+                          {"serve", no_argument, nullptr, 'v'},
+                          {"list", no_argument, nullptr, 'i'},
+                          {"profile", no_argument, nullptr, 'p'},
+                          {"help", no_argument, nullptr, 'h'},
+                          {nullptr, 0, nullptr, 0}};
   Options options;
   std::optional<int64_t> frames;
   std::optional<int64_t> edge;
@@ -119,6 +129,9 @@ Options parse(int argc, char** argv) {
         break;
       case 'l':
         options.seconds = std::stod(value);
+        break;
+      case 'p':
+        options.profile = true;
         break;
       case 'v':
         options.serve = true;
@@ -216,17 +229,22 @@ nlohmann::ordered_json measure(const StageMaker& maker, const Options& options) 
     seconds.push_back(timed_run(stage, device));
     total += seconds.back();
   }
-  return {{"stage", maker.name},
-          {"what", maker.what},
-          {"parameters", stage.parameters},
-          {"runs", seconds.size()},
-          {"first_s", first},
-          {"median_s", median(seconds)},
-          {"min_s", *std::min_element(seconds.begin(), seconds.end())},
-          {"max_s", *std::max_element(seconds.begin(), seconds.end())},
-          {"activations_mib", static_cast<double>(during.peak - before.live) / (1 << 20)},
-          {"peak_memory_mib", peak_memory_mib()},
-          {"peak_device_memory_mib", peak_device_memory_mib(device)}};
+  nlohmann::ordered_json result = {
+      {"stage", maker.name},
+      {"what", maker.what},
+      {"parameters", stage.parameters},
+      {"runs", seconds.size()},
+      {"first_s", first},
+      {"median_s", median(seconds)},
+      {"min_s", *std::min_element(seconds.begin(), seconds.end())},
+      {"max_s", *std::max_element(seconds.begin(), seconds.end())},
+      {"activations_mib", static_cast<double>(during.peak - before.live) / (1 << 20)},
+      {"peak_memory_mib", peak_memory_mib()},
+      {"peak_device_memory_mib", peak_device_memory_mib(device)}};
+  if (stage.flops > 0) result["flops"] = stage.flops;
+  if (options.profile)
+    result["profile"] = device_profile(device, [&] { timed_run(stage, device); });
+  return result;
 }
 
 std::string cpu_name() {

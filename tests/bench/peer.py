@@ -36,13 +36,31 @@ def hide_packages():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stage", choices=["unet", "vae_encode", "vae_decode"], required=True)
+    parser.add_argument("--stage", choices=["unet", "window_plain", "vae_encode", "vae_decode"], required=True)
     parser.add_argument("--frames", type=int, default=4)
     parser.add_argument("--edge", type=int, default=256, help="of the face crop in pixels")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0)
     return parser.parse_args()
+
+
+def window(network, sample, audio, scheduler):
+    """Denoises a window: 20 steps with guidance, both halves of it in one evaluation."""
+    import torch
+
+    scheduler.set_timesteps(20, device=sample.device)
+    conditions = torch.cat([sample[:, 4:]] * 2)
+    embeddings = torch.cat([torch.zeros_like(audio), audio])
+
+    def run():
+        latents = sample[:, :4]
+        for timestep in scheduler.timesteps:
+            inputs = torch.cat([torch.cat([latents] * 2), conditions], dim=1)
+            without, with_audio = network(inputs, timestep, encoder_hidden_states=embeddings).sample.chunk(2)
+            latents = scheduler.step(without + 1.5 * (with_audio - without), timestep, latents).prev_sample
+
+    return run
 
 
 def make(options, torch):
@@ -56,16 +74,20 @@ def make(options, torch):
         return torch.randn(*shape, generator=generator).to(device, dtype)
 
     side = options.edge // 8
-    if options.stage == "unet":
-        network = diffusers.UNetMotionModel(in_channels=13, cross_attention_dim=384, use_motion_mid_block=False,
-                                            motion_max_seq_length=24)
+    if options.stage in ("unet", "window_plain"):
+        with torch.device(device):  # weights are drawn there: on a CPU that takes long
+            network = diffusers.UNetMotionModel(in_channels=13, cross_attention_dim=384, use_motion_mid_block=False,
+                                                motion_max_seq_length=24)
         sample, audio = random(1, 13, options.frames, side, side), random(options.frames, 50, 384)
         timestep = torch.tensor(401, device=device)
         run = lambda: network(sample, timestep, encoder_hidden_states=audio)
+        if options.stage == "window_plain":
+            run = window(network, sample, audio, diffusers.DDIMScheduler(steps_offset=1))
     else:
-        network = diffusers.AutoencoderKL(
-            down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
-            block_out_channels=[128, 256, 512, 512], layers_per_block=2, latent_channels=4)
+        with torch.device(device):
+            network = diffusers.AutoencoderKL(
+                down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
+                block_out_channels=[128, 256, 512, 512], layers_per_block=2, latent_channels=4)
         images, latents = random(options.frames, 3, options.edge, options.edge), random(options.frames, 4, side, side)
         run = (lambda: network.encode(images)) if options.stage == "vae_encode" else (lambda: network.decode(latents))
     network.to(device, dtype).eval().requires_grad_(False)

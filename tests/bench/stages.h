@@ -24,6 +24,7 @@ struct StageOptions {
 struct Stage {
   std::function<void()> run;  ///< one evaluation; on a GPU it returns before the work is done
   int64_t parameters = 0;
+  double flops = 0;  ///< of one run, a multiplication and an addition are two; 0: not counted
 };
 
 struct StageMaker {

@@ -3,6 +3,7 @@
 #include "kernels/image/affine.h"
 #include "kernels/paste_back/paste_back.h"
 #include "kernels/warp_crop/warp_crop.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/video.h"
 
 #include <algorithm>
@@ -102,8 +103,7 @@ void write_png(const std::filesystem::path& path, const at::Tensor& picture) {
 }
 
 void draw(const std::filesystem::path& folder) {
-  const auto tracker =
-      face::load_face_tracker(std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face");
+  const auto tracker = face::load_face_tracker(test::models_dir() / "face");
   const auto path = clip("demo1");
   const auto before = read_video(path, kernels::PixelFormat::kI420, kFrame, 1).at(0);
   const auto after = read_video(path, kernels::PixelFormat::kI420, kFrame, 1).at(0);

@@ -2,6 +2,7 @@
 
 #include "core/face/face_networks.h"
 #include "tests/support/compare.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/video.h"
 
 #include <algorithm>
@@ -71,8 +72,7 @@ const face::FaceTracker& tracker() {
   static const auto loaded = [] {
     // These networks are too small to gain by threads, and lose by them on a busy machine.
     at::set_num_threads(1);
-    return face::load_face_tracker(std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face",
-                                   test_device());
+    return face::load_face_tracker(test::models_dir() / "face", test_device());
   }();
   return loaded;
 }

@@ -1,6 +1,7 @@
 #include "core/face/face_networks.h"
 #include "core/face/image_sampler.h"
 #include "tests/support/compare.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/pictures.h"
 
 #include <algorithm>
@@ -50,8 +51,7 @@ std::vector<face::TrackedFace> detect_and_follow(const face::FaceTracker& tracke
 // A face is detected and followed to the same points in a frame of any format as in the RGB
 // tensor: for faces of the networks' own size and for such as must be made much smaller.
 TEST(GoldenFaceImageSampler, FindsTheSameLandmarksInEveryFormat) {
-  const auto tracker = face::load_face_tracker(
-      std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face", test_device());
+  const auto tracker = face::load_face_tracker(test::models_dir() / "face", test_device());
   const auto pictures = golden_face_pictures();
   ASSERT_FALSE(pictures.empty());
   for (const int64_t times : {1, 3}) {

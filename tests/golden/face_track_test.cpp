@@ -2,6 +2,7 @@
 #include "core/face/plausibility.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/pictures.h"
 
 #include <cmath>
@@ -37,8 +38,7 @@ double distance(const face::FaceLandmarks& a, const face::FaceLandmarks& b, doub
 class GoldenFaceTrack : public testing::Test {
  protected:
   static const face::FaceTracker& tracker() {
-    static const auto loaded = face::load_face_tracker(
-        std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face", test_device());
+    static const auto loaded = face::load_face_tracker(test::models_dir() / "face", test_device());
     return loaded;
   }
 

@@ -4,6 +4,7 @@
 #include "core/nn/prepare.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+#include "tests/support/models_dir.h"
 
 #include <filesystem>
 #include <map>
@@ -25,8 +26,7 @@ const Tolerance kTolerance{.rel_l2 = 1e-5};
 template <typename Network>
 std::shared_ptr<Network> load(const std::string& name, bool packed) {
   auto network = std::make_shared<Network>();
-  const auto path =
-      std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "face" / (name + ".safetensors");
+  const auto path = test::models_dir() / "face" / (name + ".safetensors");
   model::load_state(*network, model::open_tensor_file(path).tensors, path.string(), test_device());
   if (packed) nn::prepare_for_inference(*network);
   return network;

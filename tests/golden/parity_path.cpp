@@ -5,6 +5,7 @@
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
 #include "tests/support/model_folders.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/png.h"
 #include "tests/support/wav.h"
 
@@ -34,7 +35,7 @@ lipsync::Networks load_networks(const PipelineCase& data) {
                                                           {at::kBFloat16, Precision::kBfloat16}};
   return lipsync::load_networks(
       lipsync::find_source({.folder = folder.path(),
-                            .face_folder = std::string(LATENTSYNC_SOURCE_MODELS_DIR) + "/face",
+                            .face_folder = (test::models_dir() / "face").string(),
                             .device = test_device().str(),
                             .precision = precisions.at(test_precision())}),
       {}, {});

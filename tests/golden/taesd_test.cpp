@@ -4,6 +4,7 @@
 #include "core/nn/prepare.h"
 #include "tests/support/compare.h"
 #include "tests/support/golden.h"
+#include "tests/support/models_dir.h"
 
 #include <filesystem>
 #include <memory>
@@ -24,10 +25,8 @@ const Tolerance kTolerance{.rel_l2 = 1e-5};
 model::TensorFile published_half(const std::string& half) {
   const auto name = "taesd_" + half + ".safetensors";
   const auto beside = golden_dir() / "taesd" / name;
-  return model::open_tensor_file(std::filesystem::exists(beside)
-                                     ? beside
-                                     : std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) /
-                                           "taesd" / name);
+  return model::open_tensor_file(
+      std::filesystem::exists(beside) ? beside : test::models_dir() / "taesd" / name);
 }
 
 // With dense weights as they are trained, and packed for inference.

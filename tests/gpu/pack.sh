@@ -3,19 +3,24 @@
 # nlohmann-json and xxHash, GoogleTest's sources, libpng, and diffusers with what it needs beside PyTorch. All of it goes to .gpu-carry
 # (5 to 7 MB), which git ignores and which has to travel with the tree.
 #
-#     tests/gpu/pack.sh [--gstreamer]
+#     tests/gpu/pack.sh [--gstreamer] [--binaries]
 #
-# --gstreamer: also this machine's GStreamer, as far as run.sh's stage "element" needs it, and the plugin of build/
-# (45 MB more).
+# --gstreamer: also this machine's GStreamer, as far as run.sh's stages "element" and "plan" need it, and the plugin of build/
+# (20 MB more).
+# --binaries: also the engine and the tests of build/, which run.sh then does not compile (12 MB more). The other machine needs a
+# C++ library as new as this one's.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 gstreamer=no
-case ${1:-} in
-  '') ;;
-  --gstreamer) gstreamer=yes ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-esac
+binaries=no
+for option; do
+  case $option in
+    --gstreamer) gstreamer=yes ;;
+    --binaries) binaries=yes ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  esac
+done
 
 carry=.gpu-carry
 rm -rf "$carry.new"
@@ -64,6 +69,18 @@ pack_gstreamer() {
   strip --strip-unneeded "$to"/bin/* "$to"/lib/* "$to"/plugins/*
 }
 [ "$gstreamer" = no ] || pack_gstreamer "$carry.new/gstreamer"
+
+# What run.sh's stage "build" makes.
+pack_binaries() {
+  local to=$1 name
+  mkdir -p "$to/tests"
+  for name in liblatentsync-engine.so tests/{latentsync-bench,libcount-calls.so,{kernel,golden,device,unit,lipsync,train,real-size}-tests}; do
+    [ -f "build/$name" ] || { echo "build/$name is missing: build first" >&2; exit 1; }
+    cp "build/$name" "$to/$name"
+    strip --strip-unneeded "$to/$name"
+  done
+}
+[ "$binaries" = no ] || pack_binaries "$carry.new/binaries"
 
 rm -rf "$carry"
 mv "$carry.new" "$carry"

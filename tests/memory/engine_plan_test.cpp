@@ -1,5 +1,6 @@
 #include "core/engine.h"
 #include "tests/support/model_folders.h"
+#include "tests/support/models_dir.h"
 
 #include <string>
 
@@ -18,7 +19,7 @@ class EnginePlan : public testing::Test {
   EnginePlan()
       : folder_(nlohmann::json{{"name", "tiny"}, {"resolution", 128}, {"inference_steps", 4}}) {
     request_.model = {.folder = folder_.path(),
-                      .face_folder = std::string(LATENTSYNC_SOURCE_MODELS_DIR) + "/face",
+                      .face_folder = (test::models_dir() / "face").string(),
                       .device = "cpu"};
     request_.width = 640;
     request_.height = 360;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -26,6 +27,8 @@ T read_at(const std::string& bytes, size_t offset) {
 }  // namespace
 
 std::filesystem::path media_dir() {
+  const char* given = std::getenv("LATENTSYNC_MEDIA_DIR");
+  if (given != nullptr && *given != '\0') return given;
   return std::filesystem::path(LATENTSYNC_SOURCE_GOLDEN_DIR).parent_path() / "media";
 }
 

@@ -9,7 +9,8 @@
 /// Audio clips for tests.
 namespace latentsync::test {
 
-/// tests/data/media of the source tree.
+/// $LATENTSYNC_MEDIA_DIR, for tests that were built in another place, else tests/data/media of the
+/// source tree.
 std::filesystem::path media_dir();
 
 /// Samples of a mono 16 kHz, 16 bit PCM WAVE file. Throws std::runtime_error, naming the file and

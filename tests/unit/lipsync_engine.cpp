@@ -1,6 +1,7 @@
 #include "tests/unit/lipsync_engine.h"
 
 #include "tests/support/golden.h"
+#include "tests/support/models_dir.h"
 
 #include <algorithm>
 #include <cmath>
@@ -65,7 +66,7 @@ void LipsyncEngine::SetUpTestSuite() {
 
 ModelSettings LipsyncEngine::settings() {
   return {.folder = folder_->path(),
-          .face_folder = std::string(LATENTSYNC_SOURCE_MODELS_DIR) + "/face",
+          .face_folder = (test::models_dir() / "face").string(),
           .device = "cpu"};
 }
 

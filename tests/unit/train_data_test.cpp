@@ -6,6 +6,7 @@
 #include "examples/train/measures.h"
 #include "examples/train/storage.h"
 #include "tests/support/compare.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/temporary_folder.h"
 
 #include <algorithm>
@@ -173,7 +174,7 @@ TEST(TrainLatentPool, FramesAreChosenAllOverTheClip) {
 // TAESD's colours are a little off; corrected latents, of other frames of the same face, are not.
 TEST(TrainImageCoder, ColoursAreCorrected) {
   constexpr int64_t kSide = 128;
-  ImageCoder coder(std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "taesd", kSide, at::kCPU);
+  ImageCoder coder(test::models_dir() / "taesd", kSide, at::kCPU);
   const auto places = at::linspace(-1, 1, kSide);
   const auto disc = (places.view({1, -1}).square() + places.view({-1, 1}).square() < 0.5)
                         .to(at::kFloat)

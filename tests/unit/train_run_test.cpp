@@ -10,6 +10,7 @@
 #include "examples/train/storage.h"
 #include "examples/train/unet_training.h"
 #include "tests/support/compare.h"
+#include "tests/support/models_dir.h"
 #include "tests/support/temporary_folder.h"
 
 #include <cmath>
@@ -55,7 +56,7 @@ Options small_run(const test::TemporaryFolder& folder) {
   Options options;
   options.data = folder / "set";
   options.out = folder / "out";
-  options.taesd = std::filesystem::path(LATENTSYNC_SOURCE_MODELS_DIR) / "taesd";
+  options.taesd = test::models_dir() / "taesd";
   auto& shape = options.preset.shape;
   shape.edge = kEdge;
   shape.unet.block_out_channels = {32, 32, 32, 32};
