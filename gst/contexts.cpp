@@ -128,7 +128,7 @@ void answer_device_allocation(Element& element, GstQuery* query, GstCaps* caps, 
 void look_at_memory(Element& element, GstBuffer* buffer) {
   GstMemory* const memory =
       gst_buffer_n_memory(buffer) > 0 ? gst_buffer_peek_memory(buffer, 0) : nullptr;
-  if (!memory || !gst_memory_is_type(memory, "gst.cuda.memory")) return;
+  if (!memory || !gst_memory_is_type(memory, cuda::kMemoryType)) return;
   const auto cuda = element.cuda_context();
   if (cuda && cuda->holds(buffer) && !element.model_is_elsewhere) return;
   const bool elsewhere = !cuda || element.model_is_elsewhere;

@@ -11,6 +11,7 @@ namespace latentsync::cuda {
 
 inline constexpr char kContextType[] = "gst.cuda.context";
 inline constexpr char kMemoryFeature[] = "memory:CUDAMemory";
+inline constexpr char kMemoryType[] = "gst.cuda.memory";
 /// Has gst_video_frame_map() give addresses in device memory.
 constexpr auto kMapDevice = static_cast<GstMapFlags>(GST_MAP_FLAG_LAST << 1);
 

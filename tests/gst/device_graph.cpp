@@ -36,7 +36,7 @@ uint64_t hash_of(GstBuffer* buffer, const GstVideoInfo& format) {
 
 const void* context_of(GstBuffer* buffer) {
   GstMemory* const memory = gst_buffer_peek_memory(buffer, 0);
-  if (!gst_memory_is_type(memory, "gst.cuda.memory")) return nullptr;
+  if (!gst_memory_is_type(memory, cuda::kMemoryType)) return nullptr;
   return reinterpret_cast<cuda::Memory*>(memory)->context;
 }
 
