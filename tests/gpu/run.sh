@@ -10,7 +10,7 @@
 # Writes summary.md, summary.json and a log of each stage to $LATENTSYNC_OUT, or to gpu-out/; build-gpu/ of one run is used by
 # the next. Each stage has a share of the time. It may also use what the stages before it left; what does not fit is left out, and
 # named at the end. $LATENTSYNC_GPU_SECONDS: all stages together, 480 by default; a stage that is run alone has all of it.
-# $LATENTSYNC_GPU_BUILD: another folder than build-gpu/.
+# $LATENTSYNC_GPU_BUILD, $LATENTSYNC_GPU_CARRY: other folders than build-gpu/ and .gpu-carry.
 #
 # Exit status: 0 all passed; 1 something failed; 2 command line; 3 nothing failed, but something was left out; 77 there is no GPU: the
 # script built and ran what a CPU can.
@@ -32,7 +32,7 @@ out=${LATENTSYNC_OUT:-$PWD/gpu-out}
 build=${LATENTSYNC_GPU_BUILD:-$PWD/build-gpu}
 results=$build/results
 # shellcheck disable=SC2034  # the stages use it
-carry=$PWD/.gpu-carry
+carry=${LATENTSYNC_GPU_CARRY:-$PWD/.gpu-carry}
 total=${LATENTSYNC_GPU_SECONDS:-480}
 failures=0
 omissions=0

@@ -161,18 +161,20 @@ class Tables(Folder):
 class Run(Folder):
     """run.sh itself, with a Python that claims to have torch, and programs that do nothing."""
 
-    def run_stages(self, *stages, seconds=60, program="#!/bin/sh\necho '{}'\n"):
-        tests = self.folder / "build" / "tests"
-        tests.mkdir(parents=True, exist_ok=True)
-        python = self.folder / "python"
-        python.write_text('#!/bin/sh\ncase "$*" in *find_spec*) echo /nonexistent;; *sysconfig*) echo /nonexistent;; '
-                          f'*) exec {sys.executable} "$@";; esac\n')
-        bench_program = tests / "latentsync-bench"
-        bench_program.write_text(program)
-        for path in (python, bench_program):
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        environment = {**os.environ, "PYTHON": str(python), "LATENTSYNC_OUT": str(self.folder / "out"),
-                       "LATENTSYNC_GPU_BUILD": str(self.folder / "build"), "LATENTSYNC_GPU_SECONDS": str(seconds)}
+    def program(self, path, text):
+        path = self.folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n" + text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def run_stages(self, *stages, seconds=60, program="echo '{}'\n"):
+        self.program("bin/python", 'case "$*" in\n*find_spec* | *sysconfig*) echo /nonexistent ;;\n'
+                     "*compare_peer*) ;;\n*torch.cuda*) touch \"$3\"; exec sleep 60 ;;\n"
+                     f'*) exec {sys.executable} "$@" ;;\nesac\n')
+        self.program("build/tests/latentsync-bench", program)
+        environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}", "PYTHON": f"{self.folder}/bin/python",
+                       "LATENTSYNC_OUT": f"{self.folder}/out", "LATENTSYNC_GPU_BUILD": f"{self.folder}/build",
+                       "LATENTSYNC_GPU_CARRY": f"{self.folder}/carry", "LATENTSYNC_GPU_SECONDS": str(seconds)}
         return subprocess.run([HERE / "run.sh", *stages], env=environment, capture_output=True, text=True, timeout=60)
 
     def verdicts(self, stage):
@@ -195,18 +197,65 @@ class Run(Folder):
         self.assertIn("no GPU found: nothing was run on CUDA", ran.stdout)
         self.assertTrue((self.folder / "out" / "summary.json").exists())
 
+    def simulate_gpu(self, launch):
+        """A machine with a GPU and with carried binaries, none of which does anything. LAUNCH: of gst-launch-1.0, after its file was
+        written."""
+        self.program("bin/nvidia-smi", "echo 'GPU 0: simulated'\n")
+        self.program("bin/compute-sanitizer", "exit 0\n")
+        for suite in ("kernel", "golden", "device", "unit", "lipsync", "train", "real-size"):
+            self.program(f"carry/binaries/tests/{suite}-tests", "exit 0\n")
+        self.program("carry/binaries/tests/latentsync-bench", "echo '{}'\n")
+        (self.folder / "messages").write_text(PLAN % ("whole", 500 * MIB) + "\n" + WINDOW % ("0.5", "whole", 480 * MIB) + "\n")
+        self.program("carry/gstreamer/bin/gst-launch-1.0",
+                     f'for word; do case $word in location=*.i420) pixels=${{word#location=}} ;; esac; done\n{launch}'
+                     f"[ -z \"$LATENTSYNC_CALLS\" ] || echo 'cudaStreamSynchronize 2' >\"$LATENTSYNC_CALLS\"\ncat {self.folder}/messages\n")
+
+    # The frames that the model on the CPU leaves alone are others.
+    SAME_PIXELS = 'case "$*" in *device=cpu*) echo untouched ;; *) echo edited ;; esac >"${pixels:-/dev/null}"\n'
+
+    def test_with_a_gpu_all_stages_run_to_their_ends(self):
+        self.simulate_gpu(self.SAME_PIXELS)
+        ran = self.run_stages(seconds=480)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertEqual(ran.stderr, "")
+        data = json.loads((self.folder / "out" / "summary.json").read_text())
+        self.assertEqual(list(data["stages"]), ["build", "goldens", "element", "bench", "peer", "plan", "profile", "sanitizer"])
+        for name, stage in data["stages"].items():
+            self.assertEqual({v["verdict"] for v in stage["verdicts"]}, {"passed"}, name)
+        self.assertEqual(data["plans"]["plan-512-automatic"]["windows"][0]["planned"], 500 * MIB)
+        self.assertEqual(set(data["calls"]), {"cudaStreamSynchronize"})
+
+    def test_other_pixels_in_cuda_memory_are_a_failure(self):
+        self.simulate_gpu('echo $$ >"${pixels:-/dev/null}"\n')
+        ran = self.run_stages("build", "element", seconds=100)
+        self.assertEqual(ran.returncode, 1, ran.stdout + ran.stderr)
+        self.assertIn("failed\tframes in CUDA memory get the pixels of frames in system memory", self.verdicts("element"))
+
+    def test_frames_that_are_not_edited_are_a_failure(self):
+        self.simulate_gpu('echo same >"${pixels:-/dev/null}"\n')
+        ran = self.run_stages("build", "element", seconds=100)
+        self.assertEqual(ran.returncode, 1, ran.stdout + ran.stderr)
+        self.assertIn("failed\tframes in CUDA memory are edited", self.verdicts("element"))
+
+    def test_a_budget_that_is_too_small_may_be_refused(self):
+        self.simulate_gpu("case \"$*\" in *vram-budget=2048*) echo 'Got message #1 from element \"l\" (element): "
+                          "latentsync-plan, fits=(boolean)false;'; exit 1 ;; esac\n")
+        ran = self.run_stages("build", "plan", seconds=200)
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        self.assertIn("passed\tplan-512-2048\trefused, as planned", self.verdicts("plan"))
+
     def test_a_program_that_fails_is_a_failure(self):
-        ran = self.run_stages("bench", program="#!/bin/sh\nexit 1\n")
+        ran = self.run_stages("bench", program="exit 1\n")
         self.assertEqual(ran.returncode, 1, ran.stdout + ran.stderr)
         self.assertIn("failed\tbench-", self.verdicts("bench"))
 
     def test_a_stage_ends_with_its_time(self):
-        self.run_stages("bench", seconds=7, program="#!/bin/sh\nexec sleep 30\n")
+        self.run_stages("bench", seconds=7, program="exec sleep 30\n")
         self.assertIn("left out\tbench-demo", self.verdicts("bench"))
         self.assertIn("stopped at the end of the stage's time", self.verdicts("bench"))
 
     def test_what_does_not_fit_is_not_begun(self):
-        self.run_stages("bench", seconds=2, program="#!/bin/sh\nexec sleep 30\n")
+        self.run_stages("bench", seconds=2, program="exec sleep 30\n")
         self.assertIn("were left", self.verdicts("bench"))
 
 
