@@ -5,11 +5,12 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
-usage: tests/run.sh [--slow] [--no-setup] [--build-only] [--filter PATTERN] [--help]
+usage: tests/run.sh [--slow] [--no-setup] [--build-only] [--jobs N] [--filter PATTERN] [--help]
 
   --slow            also the real-size suites: takes minutes, and 8 GB of memory
   --no-setup        do not run ./setup.sh first (build/ is configured, or the compiler finds LibTorch)
   --build-only      set up and build, run no tests
+  --jobs N          suites that run at the same time (2); those that measure time as it passes run alone
   --filter PATTERN  a GoogleTest filter for every suite, e.g. 'Safetensors.*'
 
 $LATENTSYNC_GOLDEN_DIR: golden data to use instead of tests/data/golden.
@@ -20,12 +21,14 @@ TEXT
 slow=no
 setup=yes
 build_only=no
+jobs=2
 filter='*'
 while [ $# -gt 0 ]; do
   case $1 in
     --slow) slow=yes ;;
     --no-setup) setup=no ;;
     --build-only) build_only=yes ;;
+    --jobs) jobs=${2:?--jobs needs a number}; shift ;;
     --filter) filter=${2:?--filter needs a pattern}; shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
@@ -54,57 +57,69 @@ build() {
   ninja -C build
 }
 
-passed=0
-failed=0
-skipped=()
 logs=build/tests/logs
+
+# In real time, with bounds on when something arrives: one by one, after the others.
+in_real_time='gst-(bin_channel|chains|late_policy|live|live_graphs|outage|webrtc)-tests'
 
 # One GoogleTest executable. A crash, a time-out or a suite that ends early counts as a failure.
 run_suite() {
   local suite=$1 name=${1##*/} limit=$2 status=0 ok bad
   local log=$logs/$name.log
-  echo "== $name"
   timeout --kill-after=10 "$limit" "$suite" "--gtest_filter=$filter" </dev/null >"$log" 2>&1 || status=$?
   ok=$(grep -c '\[       OK \]' "$log" || true)
   bad=$(grep -cE '\[  FAILED  \] .*\([0-9]+ ms\)$' "$log" || true)
-  if [ "$status" = 0 ]; then
-    tail -n 3 "$log"
-  else
-    cat "$log"
-    [ "$status" != 124 ] || echo "$name: stopped after $limit s"
+  if [ "$status" != 0 ]; then
     [ "$bad" -gt 0 ] && [ "$status" = 1 ] || bad=$((bad + 1))
-    echo "$name: exit status $status"
   fi
-  passed=$((passed + ok))
-  failed=$((failed + bad))
-  local skips
-  mapfile -t skips < <(sed -nE 's/^\[  SKIPPED \] (.*) \([0-9]+ ms\)$/\1/p' "$log")
-  skipped+=("${skips[@]}")
+  echo "$ok $bad" >"$logs/$name.result"
+  # Under a lock, so that the lines of two suites do not mix.
+  flock "$logs" bash -s "$name" "$status" "$log" "$limit" <<'TEXT'
+    echo "== $1"
+    if [ "$2" = 0 ]; then tail -n 3 "$3"; exit; fi
+    cat "$3"
+    [ "$2" != 124 ] || echo "$1: stopped after $4 s"
+    echo "$1: exit status $2"
+TEXT
+}
+
+# JOBS SUITE...
+run_suites() {
+  local jobs=$1 running=0 limit
+  shift
+  for suite in "$@"; do
+    [ -x "$suite" ] || continue
+    limit=600
+    case $suite in
+      */real-size-*) [ "$slow" = yes ] || continue; limit=1800 ;;
+    esac
+    if [ "$running" -ge "$jobs" ]; then
+      wait -n || true
+      running=$((running - 1))
+    fi
+    run_suite "$suite" "$limit" &
+    running=$((running + 1))
+  done
+  wait
 }
 
 run_check() {
-  local name=$1
+  local name=$1 ok=0
   shift
   echo "== $name"
-  if "$@" </dev/null >"$logs/$name.log" 2>&1; then
-    passed=$((passed + 1))
-  else
-    cat "$logs/$name.log"
-    failed=$((failed + 1))
-  fi
+  "$@" </dev/null >"$logs/$name.log" 2>&1 && ok=1 || cat "$logs/$name.log"
+  echo "$ok $((1 - ok))" >"$logs/$name.result"
 }
 
 build
 [ "$build_only" = no ] || exit 0
 mkdir -p "$logs"
-for suite in build/tests/*-tests build/tests/gst/*-tests; do
-  [ -x "$suite" ] || continue
-  name=$(basename "$suite")
-  case $name in
-    real-size-*) [ "$slow" = no ] || run_suite "$suite" 1800 ;;
-    *) run_suite "$suite" 600 ;;
-  esac
-done
+rm -f "$logs"/*.log "$logs"/*.result
+mapfile -t suites < <(printf '%s\n' build/tests/*-tests build/tests/gst/*-tests)
+mapfile -t together < <(printf '%s\n' "${suites[@]}" | grep -vE "/$in_real_time\$")
+mapfile -t alone < <(printf '%s\n' "${suites[@]}" | grep -E "/$in_real_time\$")
+run_suites "$jobs" "${together[@]}"
+run_suites 1 "${alone[@]}"
 if [ "$filter" = '*' ]; then
   run_check engine-links meson test -C build --no-rebuild engine-links
   run_check gpu-summary tests/gpu/summary_test.py
@@ -114,6 +129,8 @@ if [ "$filter" = '*' ]; then
   fi
 fi
 
+mapfile -t skipped < <(cat "$logs"/*.log | sed -nE 's/^\[  SKIPPED \] (.*) \([0-9]+ ms\)$/\1/p')
 [ ${#skipped[@]} = 0 ] || echo "skipped: ${skipped[*]}"
+read -r passed failed < <(cat "$logs"/*.result | awk '{ passed += $1; failed += $2 } END { print passed + 0, failed + 0 }')
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -31,7 +31,7 @@ at::Tensor sinusoids(int64_t positions, int64_t width) {
 
 }  // namespace
 
-class WhisperConvolution : public torch::nn::Module {
+class WhisperConvolution : public nn::Module {
  public:
   WhisperConvolution(int64_t in, int64_t out, int64_t stride) : stride_(stride) {
     weight_ = register_parameter("weight", nn::new_parameter({out, in, 3}));
@@ -49,7 +49,7 @@ class WhisperConvolution : public torch::nn::Module {
 
 namespace {
 
-class WhisperAttention : public torch::nn::Module {
+class WhisperAttention : public nn::Module {
  public:
   WhisperAttention(int64_t width, int64_t heads) : heads_(heads) {
     query_ = register_module("query", std::make_shared<nn::Linear>(width, width));
@@ -72,7 +72,7 @@ class WhisperAttention : public torch::nn::Module {
   std::shared_ptr<nn::Linear> query_, key_, value_, out_;
 };
 
-class FeedForward : public torch::nn::Module {
+class FeedForward : public nn::Module {
  public:
   explicit FeedForward(int64_t width) {
     widen_ = register_module("0", std::make_shared<nn::Linear>(width, 4 * width));
@@ -87,7 +87,7 @@ class FeedForward : public torch::nn::Module {
 
 }  // namespace
 
-class WhisperBlock : public torch::nn::Module {
+class WhisperBlock : public nn::Module {
  public:
   WhisperBlock(int64_t width, int64_t heads) {
     attn_ = register_module("attn", std::make_shared<WhisperAttention>(width, heads));
@@ -118,7 +118,7 @@ WhisperEncoder::WhisperEncoder(const nn::WhisperConfig& config) : config_(config
   conv2_ = register_module("conv2", std::make_shared<WhisperConvolution>(width, width, 2));
   positional_embedding_ =
       register_buffer("positional_embedding", nn::new_buffer(sinusoids(config.n_audio_ctx, width)));
-  const auto list = register_module("blocks", std::make_shared<torch::nn::Module>());
+  const auto list = register_module("blocks", std::make_shared<nn::Module>());
   for (int64_t i = 0; i < config.n_audio_layer; ++i) {
     blocks_.push_back(list->register_module(
         std::to_string(i), std::make_shared<WhisperBlock>(width, config.n_audio_head)));

@@ -15,7 +15,7 @@ class WhisperConvolution;
 /// Whisper's audio encoder with OpenAI's names below `encoder.`: conv1, conv2, positional_embedding
 /// (a buffer), blocks.N.{attn.{query,key,value,out}, attn_ln, mlp.0, mlp.2, mlp_ln}, ln_post
 /// (source: latentsync/whisper/whisper/model.py).
-class WhisperEncoder : public torch::nn::Module {
+class WhisperEncoder : public nn::Module {
  public:
   /// Errors: kInvalidArgument when the heads do not divide the width.
   explicit WhisperEncoder(const nn::WhisperConfig& config);

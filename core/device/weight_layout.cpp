@@ -25,7 +25,7 @@ std::vector<int64_t> dense_strides(const at::Tensor& weight) {
 
 }  // namespace
 
-std::vector<at::Tensor> weights_of(const torch::nn::Module& module) {
+std::vector<at::Tensor> weights_of(const nn::Module& module) {
   std::vector<at::Tensor> weights;
   for (auto& group : {module.parameters(), module.buffers()}) {
     for (const auto& weight : group) {

@@ -1,16 +1,17 @@
 #pragma once
 
+#include "core/nn/module.h"
+
 #include <cstdint>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 /// Weights of networks as parts of one block of memory, so that one copy moves them all.
 namespace latentsync::device {
 
 /// Parameters and buffers of a network, or of a part of one; those without elements are left out.
-std::vector<at::Tensor> weights_of(const torch::nn::Module& module);
+std::vector<at::Tensor> weights_of(const nn::Module& module);
 
 /// Where weights lie in a block of memory: one behind the other, each with the strides that it has
 /// (channels-last for example) and aligned for every kernel. To be used by one thread at a time;

@@ -117,7 +117,7 @@ BlazeFaceFullRange::BlazeFaceFullRange() {
                                      {3, 192, 48, 2, 96},
                                      {4, 384, 96, 0, 96}};
   const auto child = [this](const char* name) {
-    return register_module(name, std::make_shared<torch::nn::Module>());
+    return register_module(name, std::make_shared<nn::Module>());
   };
   const auto down = child("down"), up = child("up"), lateral = child("lateral"),
              narrow = child("narrow");

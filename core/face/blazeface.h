@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/face/layers.h"
+#include "core/nn/module.h"
 
 #include <array>
 #include <cstdint>
@@ -8,13 +9,12 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::face {
 
 /// BlazeFace (https://arxiv.org/abs/1907.05047) as MediaPipe publishes it: one candidate box for
 /// every anchor of a fixed grid. Runs in float32. Weights: models/face.
-class BlazeFace : public torch::nn::Module {
+class BlazeFace : public nn::Module {
  public:
   /// Numbers of a candidate: box centre x, y, width, height, and six key points x, y.
   static constexpr int64_t kBoxValues = 16;
@@ -57,7 +57,7 @@ class BlazeFaceShortRange : public BlazeFace {
 };
 
 /// A depthwise and a pointwise convolution. Parameter names: depthwise, pointwise.
-class SeparableConvolution : public torch::nn::Module {
+class SeparableConvolution : public nn::Module {
  public:
   SeparableConvolution(int64_t in_channels, int64_t out_channels, int64_t stride);
   at::Tensor forward(const at::Tensor& x);
@@ -71,7 +71,7 @@ class SeparableConvolution : public torch::nn::Module {
 
 /// Two separable convolutions with a narrow middle, then ReLU; x is added where the shapes allow
 /// it. Parameter names: reduce, expand.
-class Bottleneck : public torch::nn::Module {
+class Bottleneck : public nn::Module {
  public:
   Bottleneck(int64_t in_channels, int64_t middle_channels, int64_t out_channels,
              int64_t stride = 1);
@@ -84,7 +84,7 @@ class Bottleneck : public torch::nn::Module {
 
 /// A head of the full-range network: it looks at every place of the image in a coarser grid whose
 /// channels are then spread over 2 x 2 places. Parameter names: pointwise, depthwise.
-class SpreadHead : public torch::nn::Module {
+class SpreadHead : public nn::Module {
  public:
   SpreadHead(int64_t in_channels, int64_t values);
   /// x [N, in, H, W] -> [N, H*W, values].

@@ -1,19 +1,19 @@
 #pragma once
 
 #include "core/face/layers.h"
+#include "core/nn/module.h"
 
 #include <cstdint>
 #include <memory>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::face {
 
 /// FaceMesh (https://arxiv.org/abs/1907.06724) as MediaPipe publishes it, without attention: the
 /// mesh of the one face that an image shows. Runs in float32. Weights:
 /// models/face/face_landmark.safetensors.
-class FaceMesh : public torch::nn::Module {
+class FaceMesh : public nn::Module {
  public:
   static constexpr int64_t kInputSize = 192;
   static constexpr int64_t kPoints = 468;
@@ -32,7 +32,7 @@ class FaceMesh : public torch::nn::Module {
  private:
   /// Half-sized blocks, a narrow last block, and one convolution over the 3 x 3 places that are
   /// left. Parameter names: blocks, narrow, activation, last, head.
-  class Branch : public torch::nn::Module {
+  class Branch : public nn::Module {
    public:
     Branch(int64_t blocks, int64_t values);
     /// x [N, C, 6, 6] -> [N, values].

@@ -1,12 +1,12 @@
 #pragma once
 
 #include "core/nn/layers.h"
+#include "core/nn/module.h"
 
 #include <cstdint>
 #include <memory>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 /// The layers of MediaPipe's face networks. Activations are [N, C, H, W] in channels-last memory.
 namespace latentsync::face {
@@ -31,7 +31,7 @@ struct ConvolutionOptions {
 };
 
 /// 2D convolution that can pad asymmetrically. weight [out, in or 1, k, k], bias [out].
-class Convolution : public torch::nn::Module {
+class Convolution : public nn::Module {
  public:
   Convolution(int64_t in_channels, int64_t out_channels, ConvolutionOptions options = {});
   at::Tensor forward(const at::Tensor& x);
@@ -47,7 +47,7 @@ std::shared_ptr<Convolution> depthwise(int64_t channels, int64_t stride, Padding
 std::shared_ptr<nn::Conv2d> pointwise(int64_t in_channels, int64_t out_channels);
 
 /// ReLU with a slope below zero for each channel. weight [C].
-class ParametricRelu : public torch::nn::Module {
+class ParametricRelu : public nn::Module {
  public:
   explicit ParametricRelu(int64_t channels);
   at::Tensor forward(const at::Tensor& x);
@@ -58,7 +58,7 @@ class ParametricRelu : public torch::nn::Module {
 /// x [N, in, H, W] -> activation(pointwise(depthwise(x)) + shortcut(x)) [N, out, H/stride,
 /// W/stride], out >= in. The shortcut takes the maximum of each stride x stride field and adds
 /// channels of zeros. Parameter names: depthwise, pointwise, activation.
-class SeparableBlock : public torch::nn::Module {
+class SeparableBlock : public nn::Module {
  public:
   /// parametric: the activation has slopes; else it is ReLU.
   SeparableBlock(int64_t in_channels, int64_t out_channels, int64_t stride, bool parametric);

@@ -73,7 +73,7 @@ class Loading {
     return network;
   }
 
-  void fill(torch::nn::Module& network, model::TensorMap tensors, const std::filesystem::path& path,
+  void fill(nn::Module& network, model::TensorMap tensors, const std::filesystem::path& path,
             const ModelSource& source) {
     model::load_state(network, std::move(tensors), path.string(), source.device, source.dtype,
                       [this](const at::Tensor& loaded) {
@@ -346,7 +346,7 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
   loading.begin("UNet");
   networks.unet = loading.fill(std::make_shared<nn::UNet3D>(unet_config), std::move(files.unet),
                                source.folder.unet, source);
-  using Others = std::vector<std::shared_ptr<torch::nn::Module>>;
+  using Others = std::vector<std::shared_ptr<nn::Module>>;
   networks.residency = std::make_shared<Residency>(
       networks.unet, Others{networks.vae, networks.whisper}, source.device);
   // What this thread has launched is in no order with the stream that tasks work on.

@@ -6,7 +6,7 @@
 namespace latentsync::lipsync {
 namespace {
 
-void append_weights(const torch::nn::Module& module, std::vector<at::Tensor>& weights) {
+void append_weights(const nn::Module& module, std::vector<at::Tensor>& weights) {
   const auto more = device::weights_of(module);
   weights.insert(weights.end(), more.begin(), more.end());
 }
@@ -14,7 +14,7 @@ void append_weights(const torch::nn::Module& module, std::vector<at::Tensor>& we
 }  // namespace
 
 Residency::Residency(std::shared_ptr<nn::UNet3D> unet,
-                     std::vector<std::shared_ptr<torch::nn::Module>> others, c10::Device device)
+                     std::vector<std::shared_ptr<nn::Module>> others, c10::Device device)
     : unet_(std::move(unet)), others_(std::move(others)), device_(device) {}
 
 Residency::~Residency() { unet_->set_stage_hook({}); }

@@ -2,6 +2,7 @@
 
 #include "core/device/weight_stream.h"
 #include "core/memory_plan.h"
+#include "core/nn/module.h"
 #include "core/nn/unet3d.h"
 
 #include <memory>
@@ -9,7 +10,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::lipsync {
 
@@ -20,8 +20,8 @@ namespace latentsync::lipsync {
 class Residency {
  public:
   /// OTHERS: the networks of the stages that do not evaluate the UNet.
-  Residency(std::shared_ptr<nn::UNet3D> unet,
-            std::vector<std::shared_ptr<torch::nn::Module>> others, c10::Device device);
+  Residency(std::shared_ptr<nn::UNet3D> unet, std::vector<std::shared_ptr<nn::Module>> others,
+            c10::Device device);
   Residency(const Residency&) = delete;
   Residency& operator=(const Residency&) = delete;
   ~Residency();
@@ -40,7 +40,7 @@ class Residency {
   void unpark();
 
   std::shared_ptr<nn::UNet3D> unet_;
-  std::vector<std::shared_ptr<torch::nn::Module>> others_;
+  std::vector<std::shared_ptr<nn::Module>> others_;
   c10::Device device_;
   std::unique_ptr<device::WeightStream> stream_;
   // While networks wait in host memory: what of the UNet is not streamed, and the others.

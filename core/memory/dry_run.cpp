@@ -44,7 +44,7 @@ std::shared_ptr<Network> on_meta(c10::ScalarType dtype, Arguments&&... arguments
   return network;
 }
 
-int64_t weight_bytes(const torch::nn::Module& network, Rounding rounding) {
+int64_t weight_bytes(const nn::Module& network, Rounding rounding) {
   int64_t bytes = 0;
   for (const auto& tensor : network.parameters()) {
     bytes += rounded(static_cast<int64_t>(tensor.nbytes()), rounding);
@@ -63,14 +63,14 @@ struct StreamedBytes {
 
 StreamedBytes streamed_bytes(const nn::UNet3D& unet, Rounding rounding) {
   StreamedBytes bytes;
-  const auto add_block = [&](const torch::nn::Module& block) {
+  const auto add_block = [&](const nn::Module& block) {
     bytes.largest_block = std::max(bytes.largest_block, weight_bytes(block, rounding));
   };
   for (const auto& child : unet.named_children()) {
     if (child.key() == "mid_block") {
       add_block(*child.value());
     } else if (child.key() == "down_blocks" || child.key() == "up_blocks") {
-      for (const auto& block : child.value()->children()) add_block(*block);
+      for (const auto& block : child.value()->named_children()) add_block(*block.value());
     } else {
       bytes.resident += weight_bytes(*child.value(), rounding);
     }
@@ -175,9 +175,7 @@ class DryRun::Impl {
   }
 
   int64_t weights(const Rung& rung) const {
-    const auto bytes = [&](const torch::nn::Module& network) {
-      return weight_bytes(network, rounding_);
-    };
+    const auto bytes = [&](const nn::Module& network) { return weight_bytes(network, rounding_); };
     const int64_t faces = bytes(*near_faces_) + bytes(*all_faces_) + bytes(*face_mesh_);
     const int64_t others = bytes(*vae_) + bytes(*whisper_) + faces;
     int64_t unet = bytes(*unet_);

@@ -23,7 +23,7 @@ struct Target {
   at::Tensor tensor;
 };
 
-std::vector<Target> targets_of(const torch::nn::Module& module) {
+std::vector<Target> targets_of(const nn::Module& module) {
   std::vector<Target> targets;
   for (const auto& item : module.named_parameters()) targets.push_back({item.key(), item.value()});
   for (const auto& item : module.named_buffers()) targets.push_back({item.key(), item.value()});
@@ -145,7 +145,7 @@ void fill(const Target& target, const at::Tensor& given, const std::string& orig
 }
 
 template <typename Source>
-void load(torch::nn::Module& module, Source&& source, const std::string& origin, at::Device device,
+void load(nn::Module& module, Source&& source, const std::string& origin, at::Device device,
           at::ScalarType dtype, const LoadObserver& observer) {
   const at::NoGradGuard no_grad;
   const std::vector<Target> targets = targets_of(module);
@@ -160,12 +160,12 @@ void load(torch::nn::Module& module, Source&& source, const std::string& origin,
 
 }  // namespace
 
-void load_state(torch::nn::Module& module, const TensorMap& source, const std::string& origin,
+void load_state(nn::Module& module, const TensorMap& source, const std::string& origin,
                 c10::Device device, c10::ScalarType dtype, const LoadObserver& observer) {
   load(module, source, origin, device, dtype, observer);
 }
 
-void load_state(torch::nn::Module& module, TensorMap&& source, const std::string& origin,
+void load_state(nn::Module& module, TensorMap&& source, const std::string& origin,
                 c10::Device device, c10::ScalarType dtype, const LoadObserver& observer) {
   load(module, std::move(source), origin, device, dtype, observer);
 }

@@ -1,13 +1,13 @@
 #pragma once
 
 #include "core/model/tensor_file.h"
+#include "core/nn/module.h"
 
 #include <functional>
 #include <string>
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::model {
 
@@ -24,13 +24,13 @@ using LoadObserver = std::function<void(const at::Tensor& loaded)>;
 /// refused too. Names, shapes and types are checked before anything is changed. Errors:
 /// kForeignModel, naming ORIGIN (the file), the tensor and both shapes; kUnsupported for a value
 /// that is finite but too large for DTYPE.
-void load_state(torch::nn::Module& module, const TensorMap& source, const std::string& origin,
+void load_state(nn::Module& module, const TensorMap& source, const std::string& origin,
                 c10::Device device = c10::kCPU, c10::ScalarType dtype = c10::kFloat,
                 const LoadObserver& observer = {});
 
 /// The same, and each tensor leaves SOURCE as soon as it is loaded, so that memory which SOURCE
 /// alone holds is freed on the way.
-void load_state(torch::nn::Module& module, TensorMap&& source, const std::string& origin,
+void load_state(nn::Module& module, TensorMap&& source, const std::string& origin,
                 c10::Device device = c10::kCPU, c10::ScalarType dtype = c10::kFloat,
                 const LoadObserver& observer = {});
 

@@ -29,7 +29,7 @@ at::Tensor scaled_dot_product(const at::Tensor& q, const at::Tensor& k, const at
 
 /// Multi-head attention with the parameter names to_q, to_k, to_v (without bias) and to_out.0. What
 /// it attends from (x) is let go of before the attention itself.
-class Attention : public torch::nn::Module {
+class Attention : public Module {
  public:
   /// context_dim: width of the keys' and values' source. heads divides dim.
   Attention(int64_t dim, int64_t context_dim, int64_t heads);

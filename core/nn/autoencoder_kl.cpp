@@ -31,7 +31,7 @@ std::shared_ptr<ResnetBlock> resnet(int64_t in, int64_t out, int64_t groups) {
 }
 
 // Halves both sides; rows and columns of zeros are added at the bottom and the right only.
-class Downsampler : public torch::nn::Module {
+class Downsampler : public Module {
  public:
   explicit Downsampler(int64_t channels)
       : conv_(register_module(
@@ -110,7 +110,7 @@ class PackedUpsampling : public UpsamplingKernel {
   std::vector<at::Tensor> packed_;  // by 2 * (parity of the row) + parity of the column
 };
 
-class Upsampler : public torch::nn::Module, public Packable {
+class Upsampler : public Module, public Packable {
  public:
   explicit Upsampler(int64_t channels)
       : conv_(register_module("conv", std::make_shared<Conv2d>(channels, channels))),
@@ -133,7 +133,7 @@ class Upsampler : public torch::nn::Module, public Packable {
 // Resnets and, in all blocks but the last, a change of resolution behind them. Blocks let go of
 // their input as soon as it has been read.
 template <typename Resampler>
-class Block : public torch::nn::Module {
+class Block : public Module {
  public:
   struct Options {
     int64_t in_channels, out_channels, layers, groups;
@@ -172,7 +172,7 @@ class Block : public torch::nn::Module {
   std::shared_ptr<ModuleList<Resampler>> resamplers_;
 };
 
-class MidBlock : public torch::nn::Module {
+class MidBlock : public Module {
  public:
   MidBlock(int64_t channels, int64_t groups) {
     attentions_ = register_module("attentions", std::make_shared<ModuleList<VaeAttention>>());
@@ -194,7 +194,7 @@ class MidBlock : public torch::nn::Module {
 
 }  // namespace
 
-class AutoencoderKLEncoder : public torch::nn::Module {
+class AutoencoderKLEncoder : public Module {
  public:
   explicit AutoencoderKLEncoder(const AutoencoderKLConfig& config) {
     const auto& widths = config.block_out_channels;
@@ -251,7 +251,7 @@ class AutoencoderKLEncoder : public torch::nn::Module {
   std::shared_ptr<GroupNorm> conv_norm_out_;
 };
 
-class AutoencoderKLDecoder : public torch::nn::Module {
+class AutoencoderKLDecoder : public Module {
  public:
   explicit AutoencoderKLDecoder(const AutoencoderKLConfig& config) {
     const std::vector<int64_t> widths(config.block_out_channels.rbegin(),

@@ -20,7 +20,7 @@ struct Posterior {
 
 /// Self-attention over all positions of an image with one head, a group norm (eps 1e-6) before and
 /// the input added behind. Parameter names: group_norm, to_q, to_k, to_v, to_out.0.
-class VaeAttention : public torch::nn::Module {
+class VaeAttention : public Module {
  public:
   VaeAttention(int64_t channels, int64_t groups);
   /// x [N, C, H, W] channels-last -> the same.

@@ -73,7 +73,7 @@ void GatedProjection::pack() {
 FeedForward::FeedForward(int64_t dim) {
   constexpr int64_t kExpansion = 4;
   // Number 1 is the reference's dropout, which has no parameters.
-  const auto net = register_module("net", std::make_shared<ModuleList<torch::nn::Module>>());
+  const auto net = register_module("net", std::make_shared<ModuleList<Module>>());
   gate_ = std::make_shared<GatedProjection>(dim, kExpansion * dim);
   out_ = std::make_shared<Linear>(kExpansion * dim, dim);
   net->push_back(gate_);

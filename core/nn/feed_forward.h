@@ -11,7 +11,7 @@ namespace latentsync::nn {
 /// The first half of a GEGLU feed-forward: proj gives values and gates; the result is values *
 /// gelu(gates), exact GELU. Parameters: proj.weight [2 inner, dim] (values first), proj.bias [2
 /// inner].
-class GatedProjection : public torch::nn::Module, public Packable {
+class GatedProjection : public Module, public Packable {
  public:
   GatedProjection(int64_t dim, int64_t inner);
   at::Tensor forward(at::Tensor x);  ///< [..., dim] -> [..., inner]
@@ -27,7 +27,7 @@ class GatedProjection : public torch::nn::Module, public Packable {
 };
 
 /// GEGLU feed-forward with the parameter names net.0.proj and net.2; inner width 4 dim.
-class FeedForward : public torch::nn::Module {
+class FeedForward : public Module {
  public:
   explicit FeedForward(int64_t dim);
   /// x [N, tokens, dim]; returns the feed-forward of x, plus residual. In chunks the result takes

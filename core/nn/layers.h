@@ -2,6 +2,7 @@
 
 #include "core/nn/conv_kernel.h"
 #include "core/nn/linear_kernel.h"
+#include "core/nn/module.h"
 
 #include <cstdint>
 #include <memory>
@@ -10,9 +11,8 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
-/// The few layers that all networks here are made of, as torch::nn modules with the parameter names
+/// The few layers that all networks here are made of, as modules with the parameter names
 /// of PyTorch.
 ///
 /// Parameters are allocated uninitialised: load them (core/model/state_dict.h) or initialise them
@@ -38,7 +38,7 @@ class Packable {
 };
 
 /// y = x W^T + b over the last dimension. weight [out, in], bias [out] (optional).
-class Linear : public torch::nn::Module, public Packable {
+class Linear : public Module, public Packable {
  public:
   Linear(int64_t in_features, int64_t out_features, bool with_bias = true);
   at::Tensor forward(const at::Tensor& x);
@@ -55,7 +55,7 @@ class Linear : public torch::nn::Module, public Packable {
 
 /// 2D convolution. weight [out, in, k, k], bias [out]. x [N, in, H, W]; the result is
 /// channels-last.
-class Conv2d : public torch::nn::Module, public Packable {
+class Conv2d : public Module, public Packable {
  public:
   using Activation = ConvActivation;
 
@@ -88,7 +88,7 @@ class Conv2d : public torch::nn::Module, public Packable {
 };
 
 /// Group normalisation with an optional SiLU behind it.
-class GroupNorm : public torch::nn::Module {
+class GroupNorm : public Module {
  public:
   GroupNorm(int64_t groups, int64_t channels, double eps);
 
@@ -107,7 +107,7 @@ class GroupNorm : public torch::nn::Module {
 };
 
 /// Layer normalisation over the last dimension, eps 1e-5.
-class LayerNorm : public torch::nn::Module {
+class LayerNorm : public Module {
  public:
   explicit LayerNorm(int64_t features);
   at::Tensor forward(const at::Tensor& x);
@@ -118,7 +118,7 @@ class LayerNorm : public torch::nn::Module {
 
 /// A list of modules named "0", "1", …; an entry may be missing (nullptr), its number stays.
 template <typename M>
-class ModuleList : public torch::nn::Module {
+class ModuleList : public Module {
  public:
   void push_back(std::shared_ptr<M> module) {
     if (module) register_module(std::to_string(items_.size()), module);

@@ -17,7 +17,7 @@ namespace latentsync::nn {
 
 // pe [1, max_frames, dim]: sin on even, cos on odd columns of position * 10000^(-2k / dim), in
 // float32 as the reference makes it; a buffer, which checkpoints have too.
-class TemporalAttention::PositionEncoding : public torch::nn::Module {
+class TemporalAttention::PositionEncoding : public Module {
  public:
   PositionEncoding(int64_t dim, int64_t max_frames) {
     const auto position = at::arange(max_frames, at::kFloat).unsqueeze(1);
@@ -53,7 +53,7 @@ at::Tensor TemporalAttention::forward(at::Tensor x, const at::Tensor& residual, 
 
 namespace {
 
-class TemporalBlock : public torch::nn::Module {
+class TemporalBlock : public Module {
  public:
   explicit TemporalBlock(const MotionModuleOptions& options) {
     attentions_ =
@@ -86,7 +86,7 @@ class TemporalBlock : public torch::nn::Module {
 
 }  // namespace
 
-class MotionModule::TemporalTransformer : public torch::nn::Module {
+class MotionModule::TemporalTransformer : public Module {
  public:
   explicit TemporalTransformer(const MotionModuleOptions& options) {
     norm_ = register_module("norm",

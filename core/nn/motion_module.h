@@ -21,7 +21,7 @@ struct MotionModuleOptions {
 /// motion module). Parameter names below temporal_transformer: norm, proj_in,
 /// transformer_blocks.N.{attention_blocks.M.{to_q, to_k, to_v, to_out.0, pos_encoder.pe}, norms.M,
 /// ff, ff_norm}, proj_out (source: latentsync/models/motion_module.py).
-class MotionModule : public torch::nn::Module {
+class MotionModule : public Module {
  public:
   explicit MotionModule(const MotionModuleOptions& options);
 

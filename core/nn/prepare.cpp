@@ -12,7 +12,7 @@
 namespace latentsync::nn {
 namespace {
 
-int64_t parameter_bytes(const torch::nn::Module& module) {
+int64_t parameter_bytes(const Module& module) {
   int64_t bytes = 0;
   for (const auto& parameter : module.parameters())
     bytes += static_cast<int64_t>(parameter.nbytes());
@@ -26,7 +26,7 @@ int64_t parameter_bytes(const torch::nn::Module& module) {
 /// the network would be resident twice at the end.
 class Packer {
  public:
-  void pack(torch::nn::Module& module) {
+  void pack(Module& module) {
     auto* packable = dynamic_cast<Packable*>(&module);
     if (packable == nullptr) return;
     check_interruption();
@@ -51,25 +51,24 @@ class Packer {
 
 }  // namespace
 
-void prepare_for_inference(torch::nn::Module& module) {
-  module.eval();
+void prepare_for_inference(Module& module) {
   for (auto& parameter : module.parameters()) parameter.requires_grad_(false);
   // Parents come before their children: a parent that packs a child's weight leaves nothing for the
   // child.
   Packer packer;
   packer.pack(module);
-  for (const auto& child : module.modules(/*include_self=*/false)) packer.pack(*child);
+  for (const auto& child : module.modules()) packer.pack(*child);
   packer.give_back();
 }
 
-void prepare_for_training(torch::nn::Module& module) {
-  for (const auto& part : module.modules(/*include_self=*/false)) {
+void prepare_for_training(Module& module) {
+  for (const auto& part : module.modules()) {
     if (auto* layer = dynamic_cast<Packable*>(part.get())) layer->choose_for_training();
   }
   if (auto* layer = dynamic_cast<Packable*>(&module)) layer->choose_for_training();
 }
 
-void initialise_parameters(torch::nn::Module& module, int64_t seed) {
+void initialise_parameters(Module& module, int64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<uint64_t>(seed));
   for (auto& item : module.named_parameters()) {
     auto values = at::empty(item.value().sizes(), at::kFloat);

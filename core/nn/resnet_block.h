@@ -19,7 +19,7 @@ struct ResnetBlockOptions {
 /// norm1, SiLU, conv1, + time embedding, norm2, SiLU, conv2, + shortcut (a 1x1 convolution where
 /// the width changes). Parameter names: norm1, conv1, time_emb_proj, norm2, conv2, conv_shortcut
 /// (source: latentsync/models/resnet.py, diffusers' ResnetBlock2D).
-class ResnetBlock : public torch::nn::Module {
+class ResnetBlock : public Module {
  public:
   explicit ResnetBlock(const ResnetBlockOptions& options);
 

@@ -23,7 +23,7 @@ std::shared_ptr<Conv2d> conv_without_bias(int64_t stride) {
 }  // namespace
 
 TaesdBlock::TaesdBlock(int64_t channels) {
-  const auto row = register_module("conv", std::make_shared<torch::nn::Module>());
+  const auto row = register_module("conv", std::make_shared<Module>());
   first_ = row->register_module("0", conv(channels, channels));
   second_ = row->register_module("2", conv(channels, channels));
   third_ = row->register_module("4", conv(channels, channels));

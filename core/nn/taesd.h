@@ -12,7 +12,7 @@ namespace latentsync::nn {
 
 /// Three convolutions with ReLU between them, the input added, ReLU. Parameter names: conv.0,
 /// conv.2, conv.4. x [N, C, H, W] -> the same shape.
-class TaesdBlock : public torch::nn::Module {
+class TaesdBlock : public Module {
  public:
   explicit TaesdBlock(int64_t channels);
   at::Tensor forward(const at::Tensor& x);
@@ -23,7 +23,7 @@ class TaesdBlock : public torch::nn::Module {
 
 /// One half of TAESD: layers one after the other, their parameters named by their index in the row
 /// ("1.conv.0.weight"), as in the published files.
-class TaesdLayers : public torch::nn::Module {
+class TaesdLayers : public Module {
  public:
   at::Tensor forward(at::Tensor x);
 

@@ -12,7 +12,7 @@ namespace latentsync::nn {
 /// Self-attention, audio cross-attention and feed-forward, each behind a layer norm and with a
 /// residual. Parameter names: norm1, attn1, norm2, attn2, norm3, ff (source:
 /// latentsync/models/attention.py).
-class TransformerBlock : public torch::nn::Module {
+class TransformerBlock : public Module {
  public:
   TransformerBlock(int64_t dim, int64_t audio_dim, int64_t heads);
 
@@ -34,7 +34,7 @@ class TransformerBlock : public torch::nn::Module {
 
 /// Group norm (per frame, eps 1e-6), 1x1 projection, one transformer block over the frame's tokens,
 /// 1x1 projection, residual. Parameter names: norm, proj_in, transformer_blocks.0, proj_out.
-class SpatialTransformer : public torch::nn::Module {
+class SpatialTransformer : public Module {
  public:
   SpatialTransformer(int64_t channels, int64_t audio_dim, int64_t heads, int64_t norm_groups);
 

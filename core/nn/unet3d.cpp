@@ -9,6 +9,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
@@ -28,7 +29,7 @@ at::Tensor timestep_encodings(const at::Tensor& timesteps, int64_t channels) {
 }
 
 // Parameter names linear_1, linear_2.
-class UNet3D::TimeEmbedding : public torch::nn::Module {
+class UNet3D::TimeEmbedding : public Module {
  public:
   explicit TimeEmbedding(int64_t channels) : channels_(channels) {
     linear_1_ = register_module("linear_1", std::make_shared<Linear>(channels, 4 * channels));
@@ -160,7 +161,7 @@ RunConstants UNet3D::constants(at::IntArrayRef timesteps, const at::Tensor& audi
   const auto parts = stages();
   for (size_t i = 0; i < parts.size(); ++i) {
     begin_stage(i);
-    for (const auto& module : parts[i]->modules(/*include_self=*/false)) {
+    for (const auto& module : parts[i]->modules()) {
       if (auto* resnet = dynamic_cast<ResnetBlock*>(module.get())) {
         made.time_shifts[resnet] = resnet->time_shift(embedding).unsqueeze(1).repeat({1, batch, 1});
       } else if (auto* transformer = dynamic_cast<SpatialTransformer*>(module.get())) {
@@ -210,9 +211,8 @@ at::Tensor UNet3D::enter(const at::Tensor& sample) {
   return conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
 }
 
-std::vector<std::shared_ptr<torch::nn::Module>> UNet3D::stages() const {
-  std::vector<std::shared_ptr<torch::nn::Module>> stages(down_blocks_->begin(),
-                                                         down_blocks_->end());
+std::vector<std::shared_ptr<Module>> UNet3D::stages() const {
+  std::vector<std::shared_ptr<Module>> stages(down_blocks_->begin(), down_blocks_->end());
   stages.push_back(mid_block_);
   stages.insert(stages.end(), up_blocks_->begin(), up_blocks_->end());
   return stages;

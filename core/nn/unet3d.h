@@ -18,7 +18,7 @@ namespace latentsync::nn {
 /// LatentSync's noise predictor: Stable Diffusion 1.5's UNet over the frames of a window, with
 /// motion modules and audio cross-attention. Parameter names are those of the published checkpoint
 /// (source: latentsync/models/unet.py).
-class UNet3D : public torch::nn::Module {
+class UNet3D : public Module {
  public:
   explicit UNet3D(const UNet3DConfig& config);
 
@@ -59,7 +59,7 @@ class UNet3D : public torch::nn::Module {
 
   /// The parts that are evaluated one after the other: the down blocks, the mid block, the up
   /// blocks.
-  std::vector<std::shared_ptr<torch::nn::Module>> stages() const;
+  std::vector<std::shared_ptr<Module>> stages() const;
   /// HOOK(i) is called before work that reads weights of stage number i is launched, in each
   /// evaluation and for its constants; what it throws ends them. Empty: none.
   void set_stage_hook(std::function<void(size_t)> hook) { stage_hook_ = std::move(hook); }

@@ -34,7 +34,7 @@ std::shared_ptr<MotionModule> make_motion(int64_t channels, const UNet3DConfig& 
 }
 
 // Makes a stage's layers and registers them under the reference's names.
-std::vector<UNetLayer> make_layers(torch::nn::Module& stage_module, const UNetStageOptions& stage,
+std::vector<UNetLayer> make_layers(Module& stage_module, const UNetStageOptions& stage,
                                    const std::vector<int64_t>& in_channels,
                                    const UNet3DConfig& config) {
   const auto resnets = std::make_shared<ModuleList<ResnetBlock>>();
@@ -56,8 +56,8 @@ std::vector<UNetLayer> make_layers(torch::nn::Module& stage_module, const UNetSt
   return layers;
 }
 
-std::shared_ptr<Resampler> add_resampler(torch::nn::Module& stage_module, const char* name,
-                                         int64_t channels, int64_t stride) {
+std::shared_ptr<Resampler> add_resampler(Module& stage_module, const char* name, int64_t channels,
+                                         int64_t stride) {
   const auto resampler = std::make_shared<Resampler>(channels, stride);
   stage_module.register_module(name, std::make_shared<ModuleList<Resampler>>())
       ->push_back(resampler);

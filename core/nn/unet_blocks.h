@@ -60,7 +60,7 @@ struct UNetStageOptions {
 };
 
 /// A 3x3 convolution below the name "conv".
-class Resampler : public torch::nn::Module {
+class Resampler : public Module {
  public:
   Resampler(int64_t channels, int64_t stride);
   at::Tensor forward(const at::Tensor& x);
@@ -70,7 +70,7 @@ class Resampler : public torch::nn::Module {
 };
 
 /// Names: resnets.N, attentions.N, motion_modules.N, downsamplers.0.conv.
-class DownBlock : public torch::nn::Module {
+class DownBlock : public Module {
  public:
   DownBlock(const UNetStageOptions& stage, const UNet3DConfig& config);
 
@@ -83,7 +83,7 @@ class DownBlock : public torch::nn::Module {
 };
 
 /// Names: resnets.0, attentions.0, (motion_modules.0,) resnets.1.
-class MidBlock : public torch::nn::Module {
+class MidBlock : public Module {
  public:
   explicit MidBlock(const UNet3DConfig& config);
   at::Tensor forward(at::Tensor x, const UNetContext& context);
@@ -95,7 +95,7 @@ class MidBlock : public torch::nn::Module {
 };
 
 /// Names: resnets.N, attentions.N, motion_modules.N, upsamplers.0.conv.
-class UpBlock : public torch::nn::Module {
+class UpBlock : public Module {
  public:
   /// skip_channels: width of each layer's skip connection, in the order of the layers.
   UpBlock(const UNetStageOptions& stage, const std::vector<int64_t>& skip_channels,

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "core/nn/module.h"
+
 #include <cstdint>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::nn {
 
@@ -18,7 +19,7 @@ namespace latentsync::nn {
 /// resolution compute one square of so many pixels (a multiple of kTileStep) after the other, in
 /// less memory and more time (docs/networks.md), without gradients; results are equal within
 /// rounding. A VAE that needs little memory ignores it.
-class Vae : public torch::nn::Module {
+class Vae : public Module {
  public:
   static constexpr int64_t kTileStep = 64;
 

@@ -14,7 +14,7 @@ namespace latentsync::train {
 /// begins as little more than a mean, too: an encoder trained for this head has its say heard from
 /// the first step. A mean over ten rows blurs 200 ms; the encoder, which sees further, learns to
 /// sharpen what it gives so that the mean is right.
-class AudioHead : public torch::nn::Module {
+class AudioHead : public nn::Module {
  public:
   AudioHead(int64_t width, int64_t values);
 

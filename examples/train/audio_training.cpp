@@ -108,7 +108,7 @@ AudioTraining::AudioTraining(std::shared_ptr<audio::WhisperEncoder> encoder, con
                              const AudioTrainingOptions& options, int64_t seed)
     : encoder_(std::move(encoder)),
       head_(std::make_shared<AudioHead>(encoder_->config().n_audio_state, Clip::kMouthValues)),
-      both_(std::make_shared<torch::nn::Module>()),
+      both_(std::make_shared<nn::Module>()),
       clips_(dataset.of(Part::kTrain)),
       sampler_(clips_, ClipSampler::kForVoices),
       windows_(encoder_->config().n_audio_ctx, encoder_->config().n_mels),

@@ -52,7 +52,7 @@ class AudioTraining {
 
   std::shared_ptr<audio::WhisperEncoder> encoder_;
   std::shared_ptr<AudioHead> head_;
-  std::shared_ptr<torch::nn::Module> both_;
+  std::shared_ptr<nn::Module> both_;
   std::vector<const Clip*> clips_;
   ClipSampler sampler_;
   AudioWindows windows_;

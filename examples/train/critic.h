@@ -12,7 +12,7 @@ namespace latentsync::train {
 
 /// Tells true latents from generated ones, place by place: a small convolutional network that the
 /// UNet has to deceive, because what is right on average is blurred. Thrown away afterwards.
-class Critic : public torch::nn::Module {
+class Critic : public nn::Module {
  public:
   Critic();
 

@@ -16,6 +16,7 @@
 #include <string>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/replication_pad2d.h>
@@ -23,6 +24,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 namespace latentsync::train {
 namespace {
@@ -42,7 +44,7 @@ constexpr double kMorphed = 0.5, kMixed = 0.5;
 constexpr double kLeastShare = -0.25;              // of the other one in a face between two
 constexpr double kFinest = 0.02, kCoarsest = 0.1;  // of what is taken from him, parts of the edge
 
-void load_half(torch::nn::Module& half, const std::filesystem::path& path, c10::Device device,
+void load_half(nn::Module& half, const std::filesystem::path& path, c10::Device device,
                c10::ScalarType dtype) {
   half.to(device, dtype);
   model::load_state(half, model::open_tensor_file(path).tensors, path.string(), device, dtype);

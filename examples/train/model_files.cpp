@@ -107,7 +107,7 @@ json config_json(const ModelShape& shape) {
             {"prediction_type", "epsilon"}}}};
 }
 
-model::TensorMap for_file(const model::TensorMap& weights, const torch::nn::Module& module,
+model::TensorMap for_file(const model::TensorMap& weights, const nn::Module& module,
                           const std::string& prefix) {
   model::TensorMap result;
   for (const auto& [name, tensor] : weights) result[prefix + name] = tensor.to(at::kHalf);

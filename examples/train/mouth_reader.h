@@ -14,7 +14,7 @@ namespace latentsync::train {
 
 /// Reads the mouth (the values of Clip::mouth) off a frame's latents: a small convolutional network
 /// whose judgement serves as the sync term of the UNet's loss, and thrown away afterwards.
-class MouthReader : public torch::nn::Module {
+class MouthReader : public nn::Module {
  public:
   /// SIDE: of the latents, a multiple of 4.
   explicit MouthReader(int64_t side);

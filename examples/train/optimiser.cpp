@@ -71,8 +71,7 @@ std::vector<at::Tensor> orthogonalised(const std::vector<at::Tensor>& matrices) 
 
 }  // namespace
 
-Optimiser::Optimiser(torch::nn::Module& module, const OptimiserOptions& options)
-    : options_(options) {
+Optimiser::Optimiser(nn::Module& module, const OptimiserOptions& options) : options_(options) {
   const at::NoGradGuard no_grad;
   int64_t count = 0;
   for (auto& item : module.named_parameters()) {

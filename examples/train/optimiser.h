@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/model/tensor_file.h"
+#include "core/nn/module.h"
 
 #include <cstdint>
 #include <functional>
@@ -8,7 +9,6 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <torch/nn/module.h>
 
 namespace latentsync::train {
 
@@ -39,7 +39,7 @@ class Optimiser {
  public:
   /// MODULE is on its device and in its working type, its parameters initialised; it must outlive
   /// this object, and not be moved or converted meanwhile.
-  Optimiser(torch::nn::Module& module, const OptimiserOptions& options);
+  Optimiser(nn::Module& module, const OptimiserOptions& options);
 
   void zero_gradients();
   /// One step from the gradients that are there. Returns their norm; a norm that is not finite

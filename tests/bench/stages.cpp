@@ -91,7 +91,7 @@ std::shared_ptr<Network> ready(std::shared_ptr<Network> network, const StageOpti
   return network;
 }
 
-int64_t count_parameters(const torch::nn::Module& network) {
+int64_t count_parameters(const nn::Module& network) {
   int64_t count = 0;
   for (const auto& parameter : network.parameters()) count += parameter.numel();
   return count;

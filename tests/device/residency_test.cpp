@@ -32,11 +32,10 @@ struct TestNetworks {
     config.cross_attention_dim = 16;
     unet = std::make_shared<nn::UNet3D>(config);
     other = std::make_shared<nn::Linear>(64, 64);
-    for (const auto& network : std::vector<std::shared_ptr<torch::nn::Module>>{unet, other}) {
+    for (const auto& network : std::vector<std::shared_ptr<nn::Module>>{unet, other}) {
       nn::initialise_parameters(*network, 1);
-      network->eval();
       for (auto& parameter : network->parameters()) parameter.requires_grad_(false);
-      network->to(test_device());
+      network->to(test_device(), at::kFloat);
     }
     sample = at::randn({2, 13, 2, 16, 16}).to(test_device());
     audio = at::randn({4, 5, 16}).to(test_device());

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randint.h>
@@ -16,7 +17,7 @@ namespace latentsync::device {
 namespace {
 
 // A block with a matrix, a filter in channels-last memory and a buffer, of its own size each.
-struct TestBlock : torch::nn::Module {
+struct TestBlock : nn::Module {
   explicit TestBlock(int64_t width) {
     const c10::InferenceMode no_inference(false);  // as networks are loaded
     const auto options = at::TensorOptions(at::kFloat).device(test_device());

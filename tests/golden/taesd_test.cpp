@@ -43,7 +43,7 @@ class GoldenTaesd : public testing::TestWithParam<bool> {
     }
   }
 
-  static void load(torch::nn::Module& module, const std::string& half) {
+  static void load(nn::Module& module, const std::string& half) {
     const auto file = published_half(half);
     model::load_state(module, file.tensors, file.path.string(), test_device(), test_precision());
   }

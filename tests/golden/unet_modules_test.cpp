@@ -18,7 +18,7 @@ namespace {
 // A submodule of the golden UNet by its name in the checkpoint.
 template <typename M>
 std::shared_ptr<M> submodule(nn::UNet3D& unet, const std::string& name) {
-  const auto modules = unet.named_modules("", /*include_self=*/false);
+  const auto modules = unet.named_modules();
   const auto* found = modules.find(name);
   if (found == nullptr) throw std::runtime_error("no module " + name);
   auto typed = std::dynamic_pointer_cast<M>(*found);

@@ -81,7 +81,6 @@ class MeasuredModel {
   static std::shared_ptr<Network> random(const Config& config) {
     auto network = std::make_shared<Network>(config);
     nn::initialise_parameters(*network, 1);
-    network->eval();
     for (auto& parameter : network->parameters()) parameter.requires_grad_(false);
     return network;
   }

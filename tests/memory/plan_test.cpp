@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kMiB = 1 << 20;
 
-int64_t bytes_of(const torch::nn::Module& module) {
+int64_t bytes_of(const nn::Module& module) {
   int64_t bytes = 0;
   for (const auto& tensor : module.parameters()) bytes += static_cast<int64_t>(tensor.nbytes());
   for (const auto& tensor : module.buffers()) bytes += static_cast<int64_t>(tensor.nbytes());

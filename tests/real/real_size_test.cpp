@@ -28,7 +28,7 @@ namespace {
 
 constexpr int64_t kMargin = 200'000'000;  // bytes that loading may take beyond the model's size
 
-int64_t byte_size(const torch::nn::Module& network) {
+int64_t byte_size(const nn::Module& network) {
   int64_t bytes = 0;
   for (const auto& tensor : network.parameters()) bytes += static_cast<int64_t>(tensor.nbytes());
   for (const auto& tensor : network.buffers()) bytes += static_cast<int64_t>(tensor.nbytes());
@@ -101,7 +101,7 @@ class RealSize : public testing::Test {
   }
 
   /// Packs the weights of NETWORK, loaded last, and expects that all is still within the margin.
-  void prepare(const std::string& name, torch::nn::Module& network) {
+  void prepare(const std::string& name, nn::Module& network) {
     Phase phase{.network = name, .name = "prepare"};
     measured(phase, test_device(), [&] {
       nn::prepare_for_inference(network);

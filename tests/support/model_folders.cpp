@@ -28,7 +28,7 @@ model::TensorMap whisper_weights(const nlohmann::json& dims) {
                                          .n_audio_head = dims.at("n_audio_head"),
                                          .n_audio_layer = dims.at("n_audio_layer")});
     weights["encoder.positional_embedding"] =
-        encoder.named_buffers()["positional_embedding"].clone();
+        encoder.named_buffers().at("positional_embedding").clone();
   }
   return weights;
 }

@@ -24,7 +24,7 @@ std::shared_ptr<audio::WhisperEncoder> whisper_encoder(const nn::WhisperConfig& 
   for (const auto& [name, tensor] : weights) {
     if (name.starts_with(kPrefix)) own.emplace(name.substr(sizeof(kPrefix) - 1), tensor);
   }
-  own.emplace("positional_embedding", encoder->named_buffers()["positional_embedding"].clone());
+  own.emplace("positional_embedding", encoder->named_buffers().at("positional_embedding").clone());
   model::load_state(*encoder, own, "test weights", test_device(), test_precision());
   return encoder;
 }

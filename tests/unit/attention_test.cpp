@@ -121,16 +121,16 @@ class FlexAttention : public testing::TestWithParam<bool> {
 
   // The projection NAME of the attention by its dense weights, in double.
   at::Tensor project(int which, const std::string& name, const at::Tensor& x) {
-    return in_double(x).matmul(in_double(weights_[which][name + ".weight"]).t());
+    return in_double(x).matmul(in_double(weights_[which].at(name + ".weight")).t());
   }
   at::Tensor project_out(int which, const at::Tensor& x) {
-    return project(which, "to_out.0", x) + in_double(weights_[which]["to_out.0.bias"]);
+    return project(which, "to_out.0", x) + in_double(weights_[which].at("to_out.0.bias"));
   }
 
   const at::NoGradGuard no_grad_;
   std::shared_ptr<Attention> self_ = std::make_shared<Attention>(kDim, kDim, kHeads);
   std::shared_ptr<Attention> cross_ = std::make_shared<Attention>(kDim, kAudioDim, kHeads);
-  std::vector<torch::OrderedDict<std::string, at::Tensor>> weights_;
+  std::vector<Named<at::Tensor>> weights_;
   at::Tensor x_ = random({3, kHeight* kWidth, kDim});
   at::Tensor audio_ = random({3, 7, kAudioDim});
   MouthRegions regions_;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ TEST(Interruption, LayersGiveUpWithinTheGuard) {
   const at::NoGradGuard no_grad;
   Linear linear(4, 4);
   Conv2d conv(4, 4), pointwise(4, 4, {.kernel = 1, .padding = 0});
-  for (auto* module : std::vector<torch::nn::Module*>{&linear, &conv, &pointwise}) {
+  for (auto* module : std::vector<nn::Module*>{&linear, &conv, &pointwise}) {
     initialise_parameters(*module, 1);
   }
   const auto tokens = at::randn({1, 16, 4}), image = at::randn({1, 4, 4, 4});

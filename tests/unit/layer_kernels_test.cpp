@@ -13,6 +13,7 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/randn_like.h>
 #include <ATen/ops/relu.h>
 #include <gtest/gtest.h>
 

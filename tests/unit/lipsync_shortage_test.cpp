@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 namespace latentsync::test {

@@ -22,7 +22,7 @@ namespace latentsync::model {
 namespace {
 
 /// weight [2, 3], bias [2], and a buffer of indices [2].
-class Layer : public torch::nn::Module {
+class Layer : public nn::Module {
  public:
   Layer() {
     weight = register_parameter("weight", at::empty({2, 3}));
@@ -106,7 +106,7 @@ TEST(LoadState, TakesTheModulesOwnTensors) {
   Layer layer;
   load_state(layer, fitting(), "x");
   TensorMap own = fitting();
-  own["weight"] = layer.named_parameters()["weight"];
+  own["weight"] = layer.named_parameters().at("weight");
   load_state(layer, own, "x", test::test_device(), at::kHalf);
   EXPECT_TRUE(layer.weight.detach().cpu().to(at::kFloat).equal(fitting().at("weight")));
 }
@@ -163,7 +163,7 @@ TEST(LoadState, ChangesNothingWhenItRefuses) {
   EXPECT_EQ(layer.bias[0].item<float>(), 7);
 }
 
-struct Many : torch::nn::Module {
+struct Many : nn::Module {
   static constexpr int64_t kTensors = 12;
   static constexpr int64_t kElements = 4 << 20;  // 16 MiB each, 192 MiB in all
 

@@ -83,7 +83,7 @@ TEST(TrainOptimiser, OrthogonalStepsMoveAllDirectionsAlike) {
 TEST(TrainOptimiser, MatricesMoveAsIfAlone) {
   const std::vector<std::pair<int64_t, int64_t>> shapes = {{48, 4}, {4, 48}, {4, 4},
                                                            {48, 4}, {12, 8}, {4, 20}};
-  const auto step = [](torch::nn::Module& module, const std::vector<at::Tensor>& weights,
+  const auto step = [](nn::Module& module, const std::vector<at::Tensor>& weights,
                        const std::vector<at::Tensor>& slopes) {
     Optimiser optimiser(
         module, {.largest_gradient = 1e9, .orthogonal = [](const std::string&) { return true; }});
@@ -91,7 +91,7 @@ TEST(TrainOptimiser, MatricesMoveAsIfAlone) {
     for (size_t i = 0; i < weights.size(); ++i) (weights[i] * slopes[i]).sum().backward();
     optimiser.step(0.01);
   };
-  torch::nn::Module together;
+  nn::Module together;
   std::vector<std::shared_ptr<nn::Linear>> alone, beside;
   std::vector<at::Tensor> weights, slopes;
   for (size_t i = 0; i < shapes.size(); ++i) {

@@ -18,7 +18,7 @@
 namespace latentsync::train {
 namespace {
 
-model::TensorMap weights_of(const torch::nn::Module& module) {
+model::TensorMap weights_of(const nn::Module& module) {
   model::TensorMap result;
   for (const auto& item : module.named_parameters()) result[item.key()] = item.value().detach();
   return result;
@@ -92,7 +92,7 @@ TEST(TrainStorage, AModelFolderComesBack) {
   }
   for (const auto& item : encoder.named_buffers()) {
     EXPECT_TRUE(
-        test::close(other_encoder.named_buffers()[item.key()], item.value(), {.max_abs = 1e-3}));
+        test::close(other_encoder.named_buffers().at(item.key()), item.value(), {.max_abs = 1e-3}));
   }
 }
 

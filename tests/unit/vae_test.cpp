@@ -41,7 +41,7 @@ std::shared_ptr<AutoencoderKL> small_autoencoder() {
 }
 
 // Every parameter has a finite gradient, and every weight matrix and kernel one that is not zero.
-void expect_gradients(const torch::nn::Module& module) {
+void expect_gradients(const nn::Module& module) {
   for (const auto& item : module.named_parameters()) {
     const auto& gradient = item.value().grad();
     ASSERT_TRUE(gradient.defined()) << item.key();

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/linspace.h>
 #include <c10/core/InferenceMode.h>
