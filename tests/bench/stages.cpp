@@ -63,7 +63,7 @@ at::Tensor random(at::IntArrayRef shape, const StageOptions& options) {
 
 // On a GPU that takes no time; by nn::initialise_parameters() a UNet of the published size takes
 // many seconds, and the values have no effect on the times.
-void fill_on_device(const torch::nn::Module& network) {
+void fill_on_device(const nn::Module& network) {
   constexpr double kDeviation = 0.02;
   for (const auto& parameter : network.parameters()) parameter.detach().normal_(0, kDeviation);
 }
@@ -202,7 +202,7 @@ Stage make_streamed_unet(const StageOptions& options) {
   ready(unet, options);
   const auto inputs = unet_inputs(unet->config(), options);
   auto residency = std::make_shared<lipsync::Residency>(
-      unet, std::vector<std::shared_ptr<torch::nn::Module>>{}, options.device);
+      unet, std::vector<std::shared_ptr<nn::Module>>{}, options.device);
   Rung rung;
   rung.streamed_unet = true;
   return {[=] {
