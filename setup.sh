@@ -46,7 +46,7 @@ packages=(g++ meson ninja-build pkg-config nlohmann-json3-dev libgtest-dev libgm
   python3-venv libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev libges-1.0-dev ges1.0-tools gstreamer1.0-tools
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
   gstreamer1.0-libav gstreamer1.0-nice python3-gi gir1.2-gst-rtsp-server-1.0 gir1.2-gst-plugins-base-1.0 gir1.2-gstreamer-1.0 gir1.2-gtk-3.0
-  gstreamer1.0-gtk3 xvfb xauth ffmpeg espeak-ng patchelf)
+  libgtk-3-dev gstreamer1.0-gtk3 xvfb xauth ffmpeg espeak-ng patchelf)
 # A browser without a screen, and Slurm, for one test each; other distributions have none of these names.
 ! grep -qsx 'ID=debian' /etc/os-release || packages+=(chromium-headless-shell slurmctld slurmd slurm-client munge)
 if [ "$only_print" = yes ]; then
