@@ -53,7 +53,7 @@ cd /opt/latentsync-*
 export GST_PLUGIN_PATH=$(echo $PWD/lib/*/gstreamer-1.0)
 gst-inspect-1.0 latentsync >/dev/null
 bin/latentsync-transcode /tmp/in.mp4 --audio /tmp/speech.wav --duration 1 --stats /tmp/stats.json -o /tmp/out.mp4
-gst-launch-1.0 -q latentsync name=l ! fakesink uridecodebin uri=file:///tmp/out.mp4 ! videoconvert ! queue ! l.video_sink \
+gst-launch-1.0 -q latentsync name=l inference-steps=1 resolution=128 ! fakesink uridecodebin uri=file:///tmp/out.mp4 ! videoconvert ! queue ! l.video_sink \
   filesrc location=/tmp/speech.wav ! wavparse ! queue ! l.audio_sink
 TEXT
   # shellcheck disable=SC2016
