@@ -95,11 +95,17 @@ bool answer_context(Element& element, GstQuery* query) {
   return cuda && cuda::library()->answer_context(element.self, query, cuda->object());
 }
 
+int64_t device_frame_bytes(Element& element, GstCaps* caps, const GstVideoInfo& format) {
+  const auto cuda = element.cuda_context();
+  return cuda && is_allocatable(element, caps) ? cuda->frame_bytes(caps, format)
+                                               : cuda::usual_frame_bytes(format);
+}
+
 void answer_device_allocation(Element& element, GstQuery* query, GstCaps* caps, guint held) {
   const auto cuda = element.cuda_context();
   GstVideoInfo info;
   gst_video_info_from_caps(&info, caps);
-  guint size = static_cast<guint>(cuda::frame_bytes(info));
+  guint size = static_cast<guint>(device_frame_bytes(element, caps, info));
   guint least = 0;
   PoolPtr pool;
   const bool offered = gst_query_get_n_allocation_pools(query) > 0;

@@ -188,6 +188,8 @@ void find_device(Element& element);
 void forget_device(Element& element);
 /// A CONTEXT query; false where it is about something else, or there is no device.
 bool answer_context(Element& element, GstQuery* query);
+/// Bytes of the GPU's memory that a frame of CAPS takes.
+int64_t device_frame_bytes(Element& element, GstCaps* caps, const GstVideoInfo& format);
 /// The pools of an ALLOCATION query for CAPS of device memory: those that are of the element's
 /// context, or one of the element's own, with room for HELD buffers.
 void answer_device_allocation(Element& element, GstQuery* query, GstCaps* caps, guint held);

@@ -68,7 +68,7 @@ Refusal set_caps(Element& element, bool video, EventPtr event) {
     held = element.source.most_held();
     element.monitor->notify();
   }
-  element.worker->set_held_bytes(on_device ? held * cuda::frame_bytes(info) : 0);
+  element.worker->set_held_bytes(on_device ? held * device_frame_bytes(element, caps, info) : 0);
   if (latency_changed) post_latency(element);
   return std::nullopt;
 }

@@ -12,9 +12,18 @@ GstMemory* only_memory(GstBuffer* buffer) {
   return gst_buffer_n_memory(buffer) == 1 ? gst_buffer_peek_memory(buffer, 0) : nullptr;
 }
 
+/// Of a buffer: a pool of GStreamer's has measured one when it has taken its configuration.
+int64_t pool_bytes(GstBufferPool* pool) {
+  GstStructure* const config = gst_buffer_pool_get_config(pool);
+  guint size = 0;
+  gst_buffer_pool_config_get_params(config, nullptr, &size, nullptr, nullptr);
+  gst_structure_free(config);
+  return size;
+}
+
 }  // namespace
 
-int64_t frame_bytes(const GstVideoInfo& format) {
+int64_t usual_frame_bytes(const GstVideoInfo& format) {
   constexpr int64_t kPitch = 512;  // bytes that rows are a multiple of
   const int64_t row = GST_VIDEO_INFO_PLANE_STRIDE(&format, 0);
   const guint planes = GST_VIDEO_INFO_N_PLANES(&format);
@@ -78,6 +87,12 @@ bool PrimaryContext::holds(GstBuffer* buffer) const {
 bool PrimaryContext::is_own_pool(GstBufferPool* pool) const {
   return pool && G_TYPE_CHECK_INSTANCE_TYPE(pool, library_.pool_type()) &&
          reinterpret_cast<Pool*>(pool)->context == object_.get();
+}
+
+int64_t PrimaryContext::frame_bytes(GstCaps* caps, const GstVideoInfo& format) const {
+  const int64_t usual = usual_frame_bytes(format);
+  const PoolPtr pool = new_pool(caps, static_cast<guint>(usual), 0);
+  return pool ? pool_bytes(pool.get()) : usual;
 }
 
 PoolPtr PrimaryContext::new_pool(GstCaps* caps, guint size, guint least) const {

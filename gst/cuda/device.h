@@ -15,8 +15,9 @@ namespace latentsync::cuda {
 
 using ContextPtr = std::unique_ptr<GstObject, ObjectUnref>;
 
-/// Bytes of device memory that GStreamer allocates for a frame.
-int64_t frame_bytes(const GstVideoInfo& format);
+/// Bytes of device memory that GStreamer allocates for a frame, if the driver's rows are multiples
+/// of 512 bytes: where there is no device to ask, PrimaryContext::frame_bytes().
+int64_t usual_frame_bytes(const GstVideoInfo& format);
 
 /// The primary context of a device, in which LibTorch works, and its GstCudaContext. Buffers and
 /// pools hold the latter, and it the former, for as long as they need them.
@@ -43,6 +44,9 @@ class PrimaryContext {
   bool holds(GstBuffer* buffer) const;
   /// Whether a pool's buffers are of object().
   bool is_own_pool(GstBufferPool* pool) const;
+  /// Bytes of device memory that GStreamer allocates for a frame of CAPS here: rows have the length
+  /// that the driver chooses. Allocates one for that.
+  int64_t frame_bytes(GstCaps* caps, const GstVideoInfo& format) const;
   /// Of buffers for CAPS. Null where memory runs out.
   PoolPtr new_pool(GstCaps* caps, guint size, guint least) const;
 

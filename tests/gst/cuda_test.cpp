@@ -286,6 +286,17 @@ TEST_F(Cuda, PoolsAreProposedAndPlannedFor) {
   EXPECT_EQ(requests.back().frame_bytes, int64_t{least} * 512 * 48 * 2);
 }
 
+// What the plan counts for frames is what they take with the rows of the driver at hand.
+TEST_F(Cuda, PlannedFramesHaveTheDriversRows) {
+  cuda_stub::set_pitch(2048);
+  EXPECT_TRUE(DeviceGraph(on_device()).run().ended);
+  const auto requests = fake::opened();
+  ASSERT_FALSE(requests.empty());
+  const int64_t frame = int64_t{2048} * 48 * 2;
+  EXPECT_GE(requests.back().frame_bytes, 34 * frame);
+  EXPECT_EQ(requests.back().frame_bytes % frame, 0);
+}
+
 TEST_F(Cuda, FramesInSystemMemoryAreNotPlannedFor) {
   DeviceGraph::Options options = in_system_memory();
   options.properties = "device=cuda";

@@ -28,6 +28,9 @@ void reset();
 /// How many devices there are from now on, two at first.
 void set_devices(int count);
 
+/// The bytes that rows of memory allocated from now on are multiples of, 512 at first.
+void set_pitch(size_t bytes);
+
 /// The next TIMES calls of the driver's function CALL ("cuMemAllocPitch", without a version) after
 /// the next SKIP fail with RESULT; TIMES 0: all.
 void fail(const std::string& call, cuda::Result result, int skip = 0, int times = 1);

@@ -7,8 +7,6 @@
 namespace latentsync::cuda_stub {
 namespace {
 
-constexpr size_t kPitch = 512;  // bytes that a row is a multiple of
-
 cuda::Result allocate(const char* call, cuda::DevicePtr* address, size_t bytes) {
   if (const auto result = enter(call)) return result;
   if (!current()) return cuda::kInvalidContext;
@@ -103,7 +101,8 @@ cuda::Result cuMemAlloc_v2(cuda::DevicePtr* address, size_t bytes) {
 cuda::Result cuMemAllocPitch_v2(cuda::DevicePtr* address, size_t* pitch, size_t width,
                                 size_t height, unsigned) {
   const std::lock_guard lock(state().mutex);
-  *pitch = (width + kPitch - 1) / kPitch * kPitch;
+  const size_t unit = state().pitch;
+  *pitch = (width + unit - 1) / unit * unit;
   return allocate("cuMemAllocPitch", address, *pitch * height);
 }
 

@@ -60,6 +60,7 @@ void reset() {
   State& shared = state();
   const std::lock_guard lock(shared.mutex);
   shared.devices = 2;
+  shared.pitch = kUsualPitch;
   shared.lost.clear();
   shared.faults.clear();
   shared.calls.clear();
@@ -69,6 +70,11 @@ void reset() {
 void set_devices(int count) {
   const std::lock_guard lock(state().mutex);
   state().devices = count;
+}
+
+void set_pitch(size_t bytes) {
+  const std::lock_guard lock(state().mutex);
+  state().pitch = bytes;
 }
 
 void fail(const std::string& call, cuda::Result result, int skip, int times) {

@@ -71,10 +71,13 @@ struct Fault {
   int times;
 };
 
+constexpr size_t kUsualPitch = 512;
+
 struct State {
   std::recursive_mutex mutex;
   bool initialized = false;
   int devices = 2;
+  size_t pitch = kUsualPitch;
   std::set<cuda::Device> lost;
   std::map<std::string, Fault> faults;
   std::map<std::string, int64_t> calls;
