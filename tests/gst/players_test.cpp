@@ -27,6 +27,23 @@ class Players : public HostTest, public testing::WithParamInterface<const char*>
     player->recorder = std::make_unique<FrameRecorder>(pad_of(player->sink.get()).get());
     return player;
   }
+
+  /// To PAUSED with the first frame at the sink. playbin3 of GStreamer 1.22 does not get there at
+  /// times, whatever its video-filter is (docs/containers.md): then it is started again.
+  static void preroll(Player& player) {
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      gst_element_set_state(player.pipeline.get(), GST_STATE_PAUSED);
+      if (gst_element_get_state(player.pipeline.get(), nullptr, nullptr, 5 * GST_SECOND) ==
+          GST_STATE_CHANGE_SUCCESS) {
+        return;
+      }
+      if (std::string(GetParam()) != "playbin3") break;
+      gst_element_set_state(player.pipeline.get(), GST_STATE_NULL);
+      player.recorder->take();
+      fake::reset();
+    }
+    FAIL() << "no first frame";
+  }
 };
 
 // All frames, timestamps and bytes are those of the command line.
@@ -36,6 +53,7 @@ TEST_P(Players, FramesAreThoseOfTheCommandLine) {
     const auto wanted = of_the_command_line(uri);
     fake::reset();
     const auto player = made(GetParam(), "whole", uri);
+    ASSERT_NO_FATAL_FAILURE(preroll(*player));
     gst_element_set_state(player->pipeline.get(), GST_STATE_PLAYING);
     ASSERT_TRUE(wait_eos(player->pipeline.get()));
     EXPECT_EQ(player->recorder->frames(), wanted);
@@ -49,6 +67,7 @@ TEST_P(Players, SpeechFollowsFiftySeeks) {
     SCOPED_TRACE(context);
     fake::reset();
     const auto player = made(GetParam(), context);
+    ASSERT_NO_FATAL_FAILURE(preroll(*player));
     seek_at_random(player->pipeline.get(), *player->recorder);
     expect_own_speech();
   }
@@ -61,6 +80,7 @@ TEST_P(Players, TheNextTitleBeginsAnew) {
     fake::reset();
     player->recorder->take();
     g_object_set(player->pipeline.get(), "uri", second().c_str(), nullptr);
+    ASSERT_NO_FATAL_FAILURE(preroll(*player));
     gst_element_set_state(player->pipeline.get(), GST_STATE_PLAYING);
     ASSERT_TRUE(wait_eos(player->pipeline.get()));
     EXPECT_EQ(player->recorder->frames().size(), 50U);
