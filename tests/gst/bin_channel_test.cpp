@@ -1,5 +1,4 @@
-#include "tests/gst/numbered_media.h"
-#include "tests/gst/pipeline.h"
+#include "tests/gst/bin_fixture.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -15,38 +14,17 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class BinChannel : public ElementTest {
+class BinChannel : public BinTest {
  protected:
-  static void SetUpTestSuite() {
-    media_ = std::make_unique<NumberedMedia>();
-    video_ = media_->video_uri("title.mp4", 0, 100);
-    speech_ = media_->speech_uri("speech.wav", 12000);
-  }
-  static void TearDownTestSuite() { media_.reset(); }
-
   /// A file through the bin, in real time, whose windows are short.
   static std::string line(const std::string& properties) {
-    return "uridecodebin uri=" + video_ +
+    return "uridecodebin uri=" + title() +
            " : videoconvert ! latentsyncbin name=l model-path=fake: window-frames=8 "
            "audio-lookahead=120000000 " +
            properties + " ! fakesink name=s sync=true";
   }
   static std::string speaker() {
-    return "uridecodebin uri=" + speech_ + " : audioconvert ! interaudiosink channel=talk";
-  }
-  static Ref<GstPad> sink_of(const Pipeline& pipeline) {
-    const auto sink = pipeline.element("s");
-    return Ref<GstPad>(gst_element_get_static_pad(sink.get(), "sink"));
-  }
-  static bool change(const Pipeline& pipeline, GstState state) {
-    gst_element_set_state(pipeline.get(), state);
-    return gst_element_get_state(pipeline.get(), nullptr, nullptr, 10 * GST_SECOND) ==
-           GST_STATE_CHANGE_SUCCESS;
-  }
-  static bool seek(const Pipeline& pipeline, int ms) {
-    return gst_element_seek_simple(
-        pipeline.get(), GST_FORMAT_TIME,
-        static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE), ms * GST_MSECOND);
+    return "uridecodebin uri=" + speech() + " : audioconvert ! interaudiosink channel=talk";
   }
   static std::vector<int> range(int first, int last) {
     std::vector<int> numbers;
@@ -84,18 +62,11 @@ class BinChannel : public ElementTest {
                                            gst_element_get_base_time(pipeline.get())) /
                             static_cast<GstClockTimeDiff>(GST_MSECOND));
   }
-
-  static std::unique_ptr<NumberedMedia> media_;
-  static std::string video_;
-  static std::string speech_;
 };
-std::unique_ptr<NumberedMedia> BinChannel::media_;
-std::string BinChannel::video_;
-std::string BinChannel::speech_;
 
-// Frames get what arrives when they are due, from the start, after a seek in PLAYING and after a
-// pause; audio-offset moves it.
-TEST_F(BinChannel, FramesHearWhatArrives) {
+// Frames are edited with the speech that arrives when they are due, from the start, after a seek in
+// PLAYING and after a pause; audio-offset moves it.
+TEST_F(BinChannel, EditedFramesMatchTheSpeechThatArrived) {
   watch(seconds(60));
   Pipeline other(speaker());
   Pipeline pipeline(line("audio-channel=talk"));
@@ -142,7 +113,7 @@ TEST_F(BinChannel, NothingWaitsForAQuietChannel) {
 
 // A sink that wants many frames before it is in PAUSED gets them.
 TEST_F(BinChannel, PrerollOfManyFrames) {
-  Pipeline pipeline("uridecodebin uri=" + video_ +
+  Pipeline pipeline("uridecodebin uri=" + title() +
                     " : videoconvert ! latentsyncbin model-path=fake: audio-channel=nobody ! "
                     "x264enc rc-lookahead=60 ! fakesink sync=true");
   EXPECT_TRUE(change(pipeline, GST_STATE_PAUSED));
@@ -170,7 +141,7 @@ TEST_F(BinChannel, ContradictionsAreTold) {
   const struct {
     std::string properties;
     std::vector<std::string> words;
-  } cases[] = {{"audio-channel=talk audio-uri=" + speech_, {"audio-uri", "audio-channel"}},
+  } cases[] = {{"audio-channel=talk audio-uri=" + speech(), {"audio-uri", "audio-channel"}},
                {"audio-channel=talk audio-context=whole", {"whole", "audio-channel", "sliding"}}};
   for (const auto& one : cases) {
     Pipeline pipeline(line(one.properties));

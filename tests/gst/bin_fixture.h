@@ -10,6 +10,10 @@ namespace latentsync::test {
 
 class BinTest : public HostTest {
  protected:
+  void TearDown() override {
+    expect_freed();
+    HostTest::TearDown();
+  }
   /// A file through the bin; PROPERTIES in place of the speech's URI.
   static std::string line(const std::string& properties);
   static std::string line() { return line("audio-uri=" + speech()); }

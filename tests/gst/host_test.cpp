@@ -3,8 +3,33 @@
 #include "tests/gst/process.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace latentsync::test {
+namespace {
+
+/// What GStreamer's tracer of leaks follows: see main().
+std::vector<std::string> live_elements() {
+  std::vector<std::string> found;
+  GList* const tracers = gst_tracing_get_active_tracers();
+  for (GList* item = tracers; item; item = item->next) {
+    if (std::string(G_OBJECT_TYPE_NAME(item->data)) != "GstLeaksTracer") continue;
+    GstStructure* answer = nullptr;
+    g_signal_emit_by_name(item->data, "get-live-objects", &answer);
+    const GValue* const list = gst_structure_get_value(answer, "live-objects-list");
+    for (guint i = 0; i < gst_value_list_get_size(list); ++i) {
+      gchar* const text =
+          gst_structure_to_string(gst_value_get_structure(gst_value_list_get_value(list, i)));
+      found.emplace_back(text);
+      g_free(text);
+    }
+    gst_structure_free(answer);
+  }
+  g_list_free_full(tracers, gst_object_unref);
+  return found;
+}
+
+}  // namespace
 
 std::unique_ptr<NumberedMedia> HostTest::media_;
 std::string HostTest::title_, HostTest::second_, HostTest::irregular_, HostTest::speech_;
@@ -22,6 +47,14 @@ void HostTest::TearDownTestSuite() { media_.reset(); }
 void HostTest::SetUp() {
   ElementTest::SetUp();
   watch(std::chrono::seconds(60));
+}
+
+void HostTest::expect_freed() {
+  const auto end = std::chrono::steady_clock::now() + patience(std::chrono::seconds(2));
+  while (!live_elements().empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(live_elements(), std::vector<std::string>{}) << "elements are leaked";
 }
 
 std::string HostTest::file(const std::string& name) {

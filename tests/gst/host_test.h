@@ -17,6 +17,8 @@ class HostTest : public ElementTest {
   static void SetUpTestSuite();
   static void TearDownTestSuite();
   void SetUp() override;
+  /// For TearDown(): no latentsyncbin and no latentsync is alive; whoever is stopping may take 2 s.
+  static void expect_freed();
 
   /// Frames 0 to 99, and 500 to 549.
   static const std::string& title() { return title_; }

@@ -8,6 +8,10 @@ namespace {
 
 class Players : public HostTest, public testing::WithParamInterface<const char*> {
  protected:
+  void TearDown() override {
+    expect_freed();
+    HostTest::TearDown();
+  }
   struct Player {
     Ref<GstElement> pipeline;
     Ref<GstElement> sink;
@@ -94,6 +98,10 @@ INSTANTIATE_TEST_SUITE_P(, Players, testing::Values("playbin", "playbin3"),
 
 class GstPlayer : public HostTest {
  protected:
+  void TearDown() override {
+    expect_freed();
+    HostTest::TearDown();
+  }
   /// Waits for a message of GstPlay.
   static bool wait_for(GstBus* bus, GstPlayMessage wanted) {
     while (const Ref<GstMessage> message{gst_bus_timed_pop(bus, 20 * GST_SECOND)}) {
