@@ -258,7 +258,9 @@ Result<kernels::ImageView> MappedFrames::map(Mapping& mapping, bool writing) {
   mapping.ready = nullptr;
   // Only now: mapping may have copied the pixels.
   if (on_device && !(mapping.ready = order_.ready(frame.buffer.get()))) {
-    if (auto failure = order_.finish()) return std::move(*failure);
+    // Mapped without an event it would pass for memory of the machine when it is asked for again.
+    unmap(mapping);
+    return order_.finish().value_or(unreadable("no event for device memory"));
   }
   return view(mapping);
 }

@@ -157,10 +157,7 @@ uint64_t Worker::prepare(NextWindow window) {
     std::lock_guard lock(mutex_);
     if (!std::exchange(can_prepare_, false)) return 0;
   }
-  auto cuda = frames_device();
-  // Two threads with the same frames on a device that is lost: not yet.
-  if (cuda && cuda->holds(window.group.frame(0).buffer.get())) return 0;
-  return preparer_.begin(*session_, std::move(window), std::move(cuda));
+  return preparer_.begin(*session_, std::move(window), frames_device());
 }
 
 /// The session stays what it is until the next job, or another session, is asked for.

@@ -1,6 +1,7 @@
 #include "tests/gst/cuda_stub/control.h"
 #include "tests/gst/device_graph.h"
 
+#include <algorithm>
 #include <dlfcn.h>
 #include <set>
 
@@ -201,9 +202,8 @@ TEST_F(Cuda, FadesAreTheSame) {
   expect_equal(run(options), expected);
 }
 
-// A device that is lost while frames are being rendered: one error, and the element starts again.
-TEST_F(Cuda, ALostDeviceIsOneError) {
-  const Ran expected = run(in_system_memory());
+/// With the device lost at frame 16, and a second run when it is there again.
+void expect_one_error_of_a_lost_device(const Ran& expected) {
   fake::reset();
   DeviceGraph graph(on_device());
   graph.on_frame([](size_t number) {
@@ -218,6 +218,40 @@ TEST_F(Cuda, ALostDeviceIsOneError) {
   graph.on_frame(nullptr);
   fake::reset();
   expect_equal(graph.run(), expected);
+}
+
+// A device that is lost while frames are being rendered: one error, and the element starts again.
+TEST_F(Cuda, ALostDeviceIsOneError) { expect_one_error_of_a_lost_device(run(in_system_memory())); }
+
+/// With the next window prepared while one is rendered.
+class CudaPreparing : public DeviceTest {
+ protected:
+  void SetUp() override {
+    DeviceTest::SetUp();
+    g_setenv("LATENTSYNC_PREPARE_AHEAD", "1", TRUE);
+  }
+  void TearDown() override {
+    g_unsetenv("LATENTSYNC_PREPARE_AHEAD");
+    DeviceTest::TearDown();
+  }
+};
+
+// Frames in device memory are prepared ahead of time, and get the same pixels.
+TEST_F(CudaPreparing, ChangesNoPixel) {
+  const Ran expected = run(in_system_memory());
+  fake::reset();
+  fake::behave("delay=20ms");
+  expect_equal(run(on_device()), expected);
+  const auto windows = fake::windows();
+  EXPECT_TRUE(std::any_of(windows.begin(), windows.end(), [](auto& w) { return w.prepared; }));
+  EXPECT_EQ(devices(), std::set<int>{0});
+}
+
+// A frame that could not be read in device memory is never read as if it were in the machine's.
+TEST_F(CudaPreparing, ALostDeviceIsOneError) {
+  const Ran expected = run(in_system_memory());
+  constexpr int kRuns = 8;  // where the threads are by then is another place each time
+  for (int i = 0; i < kRuns; ++i) expect_one_error_of_a_lost_device(expected);
 }
 
 // Whichever call fails, an error or a copy by way of the host is all that comes of it. (A pool of
