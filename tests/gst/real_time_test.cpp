@@ -3,11 +3,14 @@
 #include "tests/gst/process.h"
 #include "tests/gst/rtsp_client.h"
 #include "tests/gst/told.h"
+#include "tests/support/temporary_folder.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <thread>
+#include <vector>
 
 /// RTP and RTSP graphs on the real clock: frames arrive when the answered latency is over, however
 /// slow the engine is, before and after the sender has been killed.
@@ -126,6 +129,38 @@ TEST_P(RealTime, Rtp) {
   }
 }
 
+/// A camera and a microphone of this process for a server in another one.
+class SharedSources {
+ public:
+  SharedSources()
+      : pipeline_(std::string(kFlashes) + sink("camera") + kBeeps + sink("microphone")),
+        meter_(pipeline_, FlashMeter::Place::kSources) {
+    pipeline_.start();
+  }
+
+  /// For a script.
+  std::vector<std::string> settings() const {
+    return {
+        "CAMERA=" + source("camera") + "video/x-raw,format=I420,width=64,height=48,framerate=25/1",
+        "MICROPHONE=" + source("microphone") +
+            "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved"};
+  }
+  const FlashMeter& meter() const { return meter_; }
+
+ private:
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string sink(const std::string& name) const {
+    return " ! shmsink wait-for-connection=false sync=false socket-path=" + path(name) + " ";
+  }
+  std::string source(const std::string& name) const {
+    return "shmsrc is-live=true do-timestamp=true socket-path=" + path(name) + " ! ";
+  }
+
+  const TemporaryFolder folder_;
+  Pipeline pipeline_;
+  FlashMeter meter_;
+};
+
 // What an RTSP server with the element has its clients show.
 TEST_P(RealTime, Rtsp) {
   if (is_short()) GTEST_SKIP() << "set LATENTSYNC_LIVE_SECONDS";
@@ -133,13 +168,17 @@ TEST_P(RealTime, Rtsp) {
   for (const bool again : {false, true}) {
     SCOPED_TRACE(again ? "the server is back" : "before");
     if (again) std::this_thread::sleep_for(away());
-    const Running server(
-        script_command("rtsp-server.py", {kCamera, kMicrophone, options(GetParam())}, port(4)));
+    const SharedSources sources;
+    auto settings = sources.settings();
+    settings.push_back(options(GetParam()));
+    const Running server(script_command("rtsp-server.py", settings, port(4)));
     const auto client = rtsp_client("rtsp://127.0.0.1:" + port(4) + "/live");
     ASSERT_TRUE(client);
     const FlashMeter meter(*client);
     settle(*client, meter);
     expect_in_time(*client, meter);
+    std::printf("from the camera to the client, ms: %s\n",
+                testing::PrintToString(meter.delays(sources.meter(), 1300 * GST_MSECOND)).c_str());
   }
 }
 
