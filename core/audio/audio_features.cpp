@@ -1,5 +1,6 @@
 #include "core/audio/audio_features.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ at::Tensor encode_block(WhisperEncoder& encoder, const at::Tensor& mel, double p
   const at::NoGradGuard no_grad;
   const auto missing = 2 * encoder.config().n_audio_ctx - mel.size(1);
   const auto full = at::constant_pad_nd(mel, {0, missing}, padding);
-  return encoder.forward(full.unsqueeze(0).to(encoder.device(), encoder.dtype()))
+  return encoder.forward(device::to_device(full.unsqueeze(0).to(encoder.dtype()), encoder.device()))
       .squeeze(0)
       .transpose(0, 1);
 }
@@ -80,7 +81,7 @@ at::Tensor SlidingAudio::features(std::span<const float> context, int64_t contex
     const auto power = log_mel_.log_power(signal, first, columns);
     // The block's own maximum: with one maximum for two fading blocks, the end of a fade would
     // show.
-    const double maximum = columns > 0 ? power.max().item<double>() : kSilentLogPower;
+    const double maximum = columns > 0 ? *power.max().const_data_ptr<float>() : kSilentLogPower;
     const auto mel = normalise_log_mel(power, maximum);
     return encode_block(*encoder_, ended ? mel : mirrored(mel, grid_.rows * 2),
                         padding_of(fill, maximum));

@@ -1,5 +1,6 @@
 #include "core/audio/feature_grid.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -26,7 +27,7 @@ struct BlockPart {
 };
 
 at::Tensor to_index(const std::vector<int64_t>& values, c10::Device device) {
-  return at::tensor(values, at::kLong).to(device);
+  return device::to_device(at::tensor(values, at::kLong), device);
 }
 
 }  // namespace
@@ -80,7 +81,8 @@ at::Tensor slice_frames(const BlockGrid& grid, std::span<const int64_t> frame_ti
       dtype = states.scalar_type();
       mixed = at::zeros({next, states.size(1), states.size(2)}, states.options().dtype(at::kFloat));
     }
-    const auto weight = at::tensor(part.weight, at::kFloat).to(device).view({-1, 1, 1});
+    const auto weight =
+        device::to_device(at::tensor(part.weight, at::kFloat), device).view({-1, 1, 1});
     mixed.index_add_(
         0, to_index(part.target, device),
         states.index_select(0, to_index(part.row_in_block, device)).to(at::kFloat) * weight);

@@ -1,5 +1,6 @@
 #include "core/audio/log_mel.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -91,9 +92,9 @@ at::Tensor LogMel::log_power(const Signal& signal, int64_t first_column, int64_t
     throw Error(ErrorCode::kInvalidArgument, "a spectrogram has no columns before the first");
   }
   if (columns == 0) return at::empty({filters_.size(0), 0}, filters_.options());
-  const auto samples = cut(signal, first_column * kSamplesPerColumn - kReach,
-                           (columns - 1) * kSamplesPerColumn + kFourierSize)
-                           .to(window_.device());
+  const auto samples = device::to_device(cut(signal, first_column * kSamplesPerColumn - kReach,
+                                             (columns - 1) * kSamplesPerColumn + kFourierSize),
+                                         window_.device());
   const auto frames = samples.unfold(0, kFourierSize, kSamplesPerColumn) * window_;
   const auto power = at::view_as_real(at::fft_rfft(frames)).square_().sum(-1);
   return at::linear(power, filters_).clamp_min_(1e-10).log10_().t().contiguous();

@@ -22,7 +22,7 @@
 namespace latentsync::device {
 namespace {
 
-thread_local const Executor* current = nullptr;
+thread_local const Executor* of_this_thread = nullptr;
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -108,7 +108,13 @@ void Executor::begin() {
   thread.detach();
 }
 
-bool Executor::is_current() const { return current == this; }
+bool Executor::is_current() const { return of_this_thread == this; }
+
+const Executor* Executor::current() { return of_this_thread; }
+
+void Executor::count_wait() const { ++client_->host_waits_; }
+
+void Executor::count_upload(int64_t bytes) const { client_->uploaded_bytes_ += bytes; }
 
 size_t Executor::waiting() const {
   const std::lock_guard lock(mutex_);
@@ -137,7 +143,7 @@ void Executor::run_task(const TaskOptions& options, c10::function_ref<void()> wo
 }
 
 void Executor::serve() {
-  current = this;
+  of_this_thread = this;
   const c10::InferenceMode inference;
   begin_threads();
   if (device_.is_cpu()) return work_in_turns();
@@ -162,7 +168,9 @@ void Executor::work_in_turns() {
     lock.unlock();
 
     const bool wait = task.options.wait;
+    client_ = task.client;
     auto failure = perform(task);
+    client_ = nullptr;
     lock.lock();
     task.failure = std::move(failure);
     task.state = Task::State::kFinished;
@@ -192,6 +200,7 @@ std::exception_ptr Executor::perform(Task& task) {
   }
   // Whatever has been launched may use the caller's memory.
   try {
+    if (task.options.wait) count_wait();
     if (failure || task.options.wait) synchronize();
   } catch (...) {
     if (!failure) failure = std::current_exception();

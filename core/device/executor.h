@@ -65,6 +65,12 @@ class Executor {
   /// Whether the caller is the executor's thread.
   bool is_current() const;
   c10::Device device() const { return device_; }
+  /// The caller's, in a task; null elsewhere.
+  static const Executor* current();
+  /// In a task: counts a wait of the host, or bytes on their way to the device, for the task's
+  /// client.
+  void count_wait() const;
+  void count_upload(int64_t bytes) const;
   /// Tasks that wait for their turn.
   size_t waiting() const;
 
@@ -88,6 +94,7 @@ class Executor {
   const pid_t process_;
   c10::Stream stream_, copy_stream_;
   std::exception_ptr failure_;  // of the device: nothing can be done any more
+  Client* client_ = nullptr;  // of the task that is being done; the executor's thread alone uses it
 
   mutable std::mutex mutex_;
   std::condition_variable posted_;

@@ -5,7 +5,9 @@
 
 namespace latentsync::device {
 
-Client::Counts Client::counts() const { return {tasks_, most_turns_waited_, waited_ns_}; }
+Client::Counts Client::counts() const {
+  return {tasks_, most_turns_waited_, waited_ns_, host_waits_, uploaded_bytes_};
+}
 
 // Less is more urgent; tasks that are equal have their turns in the order of posting.
 struct TaskQueue::Urgency {

@@ -18,6 +18,9 @@ class Client {
     int64_t most_turns_waited = 0;  ///< the most tasks of others that a task has waited for; one
                                     ///< that was running already is counted
     int64_t waited_ns = 0;          ///< of all tasks
+    int64_t host_waits = 0;         ///< of the host for the device: tasks with TaskOptions::wait,
+                                    ///< and read_back() in any task
+    int64_t uploaded_bytes = 0;     ///< by upload() in tasks
   };
 
   Client() = default;
@@ -28,8 +31,10 @@ class Client {
 
  private:
   friend class TaskQueue;
+  friend class Executor;
 
   std::atomic<int64_t> tasks_ = 0, most_turns_waited_ = 0, waited_ns_ = 0;
+  std::atomic<int64_t> host_waits_ = 0, uploaded_bytes_ = 0;
   uint64_t last_turn_ = 0;  // of the queue; 0: none yet. The queue's owner guards it
 };
 

@@ -26,11 +26,19 @@ at::Tensor to_host(const at::Tensor& values, c10::ScalarType dtype) {
   return host;
 }
 
+at::Tensor read_back(const at::Tensor& values) {
+  if (const auto* executor = Executor::current()) executor->count_wait();
+  return values.is_cpu() ? values : values.cpu();
+}
+
 at::Tensor staging(int64_t bytes, c10::Device device) {
   return at::empty({bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
 }
 
 at::Tensor upload(const at::Tensor& staged, c10::Device device) {
+  if (const auto* current = Executor::current()) {
+    current->count_upload(static_cast<int64_t>(staged.nbytes()));
+  }
   if (device.is_cpu()) return staged;
   const auto& executor = Executor::of(device);
   if (!executor.is_current()) return staged.to(device);
@@ -49,7 +57,10 @@ at::Tensor upload(const at::Tensor& staged, c10::Device device) {
 }
 
 at::Tensor to_device(const at::Tensor& values, c10::Device device) {
-  if (!values.is_cpu() || device.is_cpu()) return values.to(device);
+  const bool there = values.device().type() == device.type() &&
+                     (!device.has_index() || values.device().index() == device.index());
+  if (there) return values;
+  if (!values.is_cpu() || device.is_cpu() || device.is_meta()) return values.to(device);
   const auto contiguous = values.contiguous();
   if (contiguous.is_pinned()) return upload(contiguous, device);
   const auto staged = host_memory_like(contiguous, /*page_locked=*/true);

@@ -14,6 +14,11 @@ namespace latentsync::device {
 /// stream, as it has when an executor's task ends. Errors: c10::Error where memory runs out.
 at::Tensor to_host(const at::Tensor& values, c10::ScalarType dtype);
 
+/// VALUES in host memory, when the device has finished what this thread has launched on its current
+/// stream before: the host waits, which is counted for the task's client. What is read together
+/// costs one wait. Errors: what the device reports.
+at::Tensor read_back(const at::Tensor& values);
+
 /// Memory of the host, uint8 [BYTES], to be filled for upload(): page-locked for an accelerator.
 /// Errors: c10::Error where there is none left.
 at::Tensor staging(int64_t bytes, c10::Device device);
@@ -24,7 +29,8 @@ at::Tensor staging(int64_t bytes, c10::Device device);
 /// current stream copies. Errors: c10::Error where memory runs out.
 at::Tensor upload(const at::Tensor& staged, c10::Device device);
 
-/// VALUES on DEVICE, those of the host by upload().
+/// VALUES on DEVICE; where they lie there already, they themselves. Those of the host go by
+/// upload(): it does not wait.
 at::Tensor to_device(const at::Tensor& values, c10::Device device);
 
 }  // namespace latentsync::device

@@ -45,16 +45,16 @@ DdimScheduler::DdimScheduler(int64_t steps, const DdimOptions& options) {
     timesteps_.push_back(index * stride_ + options.steps_offset);
   }
   alphas_cumprod_ = at::cumprod(1 - betas(options), 0);
-  final_alpha_cumprod_ = options.set_alpha_to_one ? 1 : alphas_cumprod_[0].item<double>();
+  final_alpha_cumprod_ = options.set_alpha_to_one ? 1 : *alphas_cumprod_.const_data_ptr<float>();
 }
 
 double DdimScheduler::alpha(int64_t index) const {
-  return alphas_cumprod_[timesteps_.at(index)].item<double>();
+  return alphas_cumprod_.const_data_ptr<float>()[timesteps_.at(index)];
 }
 
 double DdimScheduler::previous_alpha(int64_t index) const {
   const auto previous = timesteps_.at(index) - stride_;
-  return previous < 0 ? final_alpha_cumprod_ : alphas_cumprod_[previous].item<double>();
+  return previous < 0 ? final_alpha_cumprod_ : alphas_cumprod_.const_data_ptr<float>()[previous];
 }
 
 // With x0 = (x - sqrt(1 - a) e) / sqrt(a), the next sample is sqrt(a') x0 + sqrt(1 - a') e: a sum

@@ -1,5 +1,6 @@
 #include "core/diffusion/denoiser.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <array>
@@ -46,6 +47,11 @@ void check_shapes(const at::Tensor& noise, const Conditioning& conditioning) {
   }
 }
 
+at::Tensor audio_of(const Conditioning& conditioning) {
+  const auto& masked = conditioning.masked_latents;
+  return device::to_device(conditioning.audio_embeddings.to(masked.scalar_type()), masked.device());
+}
+
 // The network's input [batch, C + 1 + C + C, F, h, w] and its audio, of which only the first C
 // channels change from step to step.
 class NetworkInput {
@@ -86,9 +92,7 @@ class GuidedPrediction {
         guided_(options.guidance_scale > 1),
         batched_(guided_ && options.batch_guidance),
         input_(conditioning, batched_ ? 2 : 1),
-        constants_(predictor.prepare(
-            timesteps, conditioning.audio_embeddings.to(conditioning.masked_latents.options()),
-            batched_ ? 2 : 1)) {}
+        constants_(predictor.prepare(timesteps, audio_of(conditioning), batched_ ? 2 : 1)) {}
 
   at::Tensor operator()(const at::Tensor& latents, int64_t step, nn::CacheUse use) {
     const auto& sample = input_.with(latents);
@@ -143,7 +147,7 @@ at::Tensor Denoiser::run(const at::Tensor& noise, const Conditioning& conditioni
   at::Tensor latents;
   run([&] {
     predicted_noise.emplace(predictor_, scheduler_.timesteps(), conditioning, options_);
-    latents = noise.to(conditioning.masked_latents.device(), at::kFloat)
+    latents = device::to_device(noise.to(at::kFloat), conditioning.masked_latents.device())
                   .expand(conditioning.masked_latents.sizes());
   });
   const auto interval = options_.cache_interval;

@@ -1,5 +1,7 @@
 #include "core/face/appearance.h"
 
+#include "core/device/transfer.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -39,14 +41,21 @@ at::Tensor appearance_of(const FrameSampler& frame) {
 }
 
 double likeness(const at::Tensor& before, const at::Tensor& now) {
-  return correlation(before, now).item<double>();
+  return *device::read_back(correlation(before, now)).const_data_ptr<float>();
+}
+
+at::Tensor difference(const at::Tensor& before, const at::Tensor& now) {
+  return at::stack({(now - before).abs().mean(), correlation(before, now)});
+}
+
+bool is_cut(std::span<const float, 2> difference) {
+  // Written so that values which are no numbers are a cut.
+  return !(difference[0] <= kCutChange && difference[1] >= kCutLikeness);
 }
 
 bool is_cut(const at::Tensor& before, const at::Tensor& now) {
-  const auto change = (now - before).abs().mean();
-  const auto values = at::stack({change, correlation(before, now)}).to(at::kCPU);
-  // Written so that values which are no numbers are a cut.
-  return !(values[0].item<double>() <= kCutChange && values[1].item<double>() >= kCutLikeness);
+  const auto values = device::read_back(difference(before, now));
+  return is_cut(std::span<const float, 2>(values.const_data_ptr<float>(), 2));
 }
 
 }  // namespace latentsync::face

@@ -2,6 +2,8 @@
 
 #include "core/face/frame_sampler.h"
 
+#include <span>
+
 #include <ATen/core/Tensor.h>
 
 namespace latentsync::face {
@@ -22,5 +24,10 @@ double likeness(const at::Tensor& before, const at::Tensor& now);
 /// Whether something else is seen now. Appearances of one brightness, and values that are no
 /// numbers, are like nothing else.
 bool is_cut(const at::Tensor& before, const at::Tensor& now);
+
+/// is_cut() in two parts, for several frames that are read back together: what the device computes,
+/// float32 [2], and what its values in host memory mean.
+at::Tensor difference(const at::Tensor& before, const at::Tensor& now);
+bool is_cut(std::span<const float, 2> difference);
 
 }  // namespace latentsync::face

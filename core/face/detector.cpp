@@ -1,5 +1,7 @@
 #include "core/face/detector.h"
 
+#include "core/device/transfer.h"
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -7,6 +9,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 
 namespace latentsync::face {
 namespace {
@@ -63,10 +66,12 @@ Detection weighted_mean(std::span<const Detection> faces) {
 std::vector<Detection> decode(const BlazeFace::Candidates& candidates,
                               std::span<const BlazeFace::Grid> grids, int64_t input_size,
                               double score_limit) {
-  const auto boxes = candidates.boxes[0].to(at::kCPU, at::kFloat).contiguous();
-  const auto logits = candidates.logits[0].to(at::kCPU, at::kFloat).contiguous();
-  const float* values = boxes.const_data_ptr<float>();
-  const float* logit = logits.const_data_ptr<float>();
+  // One copy from the device for both.
+  const auto& boxes = candidates.boxes[0];
+  const auto read =
+      device::read_back(at::cat({boxes.flatten(), candidates.logits[0]}).to(at::kFloat));
+  const float* values = read.const_data_ptr<float>();
+  const float* logit = values + boxes.numel();
   std::vector<Detection> faces;
   for (const auto& grid : grids) {
     for (int64_t place = 0; place < grid.cells * grid.cells; ++place) {

@@ -7,6 +7,9 @@
 #include "core/face/plausibility.h"
 
 #include <algorithm>
+#include <deque>
+#include <iterator>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -38,16 +41,23 @@ Point wanted_place(const FrameSampler& frame, const FollowSettings& settings) {
 class WindowOfFaces {
  public:
   WindowOfFaces(const FaceTracker& tracker, const FollowSettings& settings, FollowState& state,
-                size_t count)
-      : tracker_(tracker), settings_(settings), state_(state), count_(count) {}
+                std::span<const FrameSampler* const> frames, size_t frames_ahead)
+      : tracker_(tracker),
+        settings_(settings),
+        state_(state),
+        samplers_(frames),
+        frames_ahead_(frames_ahead) {}
 
-  void add(const FrameSampler& frame);
+  /// The frame after those that were added.
+  void add_next();
   std::vector<FrameFaces> finish();
 
  private:
   bool all() const { return settings_.select == FaceSelect::kAll; }
   bool is_search_due() const;
-  void follow_known(const FrameSampler& frame);
+  void look_ahead();
+  std::optional<TrackedFace> follow(FollowedFace& face);
+  void follow_known();
   void drop_hidden();
   void search(const FrameSampler& frame);
   void begin(const FrameSampler& frame, const Detection& detection);
@@ -61,8 +71,11 @@ class WindowOfFaces {
   const FaceTracker& tracker_;
   const FollowSettings& settings_;
   FollowState& state_;
-  size_t count_;
+  std::span<const FrameSampler* const> samplers_;
+  size_t frames_ahead_;
   std::vector<FrameFaces> frames_;
+  // Of each identity that is followed: what is known of it in this frame and the next ones.
+  std::map<int64_t, std::deque<Sight>> ahead_;
   const FrameSampler* before_ = nullptr;  // the frame before in this window
 
   // Of the current frame: faces of the frame before that could not be followed, but may be found by
@@ -72,7 +85,8 @@ class WindowOfFaces {
   bool new_scene_ = false;
 };
 
-void WindowOfFaces::add(const FrameSampler& frame) {
+void WindowOfFaces::add_next() {
+  const auto& frame = *samplers_[frames_.size()];
   lost_.clear();
   ended_.clear();
   if (state_.settings && !same_choice(*state_.settings, settings_)) {
@@ -84,7 +98,7 @@ void WindowOfFaces::add(const FrameSampler& frame) {
   const auto* before = std::exchange(before_, &frame);
   frames_.emplace_back();
 
-  follow_known(frame);
+  follow_known();
   auto scene_before = std::exchange(state_.scene, at::Tensor());
   if (state_.faces.empty() || due || (all() && !lost_.empty())) {
     if (state_.faces.empty()) {
@@ -106,14 +120,43 @@ std::vector<FrameFaces> WindowOfFaces::finish() {
 }
 
 bool WindowOfFaces::is_search_due() const {
-  if (static_cast<int64_t>(count_) < kSearchInterval) return state_.since_search >= kSearchInterval;
+  if (std::ssize(samplers_) < kSearchInterval) return state_.since_search >= kSearchInterval;
   return static_cast<int64_t>(frames_.size()) % kSearchInterval == 0;
 }
 
-void WindowOfFaces::follow_known(const FrameSampler& frame) {
+// For all faces of which nothing is known of this frame.
+void WindowOfFaces::look_ahead() {
+  std::vector<const FaceTrack*> tracks;
+  std::vector<std::deque<Sight>*> places;
+  for (const auto& face : state_.faces) {
+    auto& sights = ahead_[face.identity];
+    if (!sights.empty() && sights.front().region == face.track.region) continue;
+    sights.clear();
+    tracks.push_back(&face.track);
+    places.push_back(&sights);
+  }
+  if (tracks.empty()) return;
+  const auto rest = samplers_.subspan(frames_.size() - 1);
+  auto found = tracker_.look_ahead(rest.first(std::min(rest.size(), frames_ahead_)), tracks);
+  for (size_t i = 0; i < places.size(); ++i) {
+    places[i]->assign(std::make_move_iterator(found[i].begin()),
+                      std::make_move_iterator(found[i].end()));
+  }
+}
+
+std::optional<TrackedFace> WindowOfFaces::follow(FollowedFace& face) {
+  auto& sights = ahead_[face.identity];
+  if (sights.empty()) return std::nullopt;
+  auto sight = std::move(sights.front());
+  sights.pop_front();
+  return FaceTracker::follow(std::move(sight), face.track);
+}
+
+void WindowOfFaces::follow_known() {
+  look_ahead();
   for (auto& before : std::exchange(state_.faces, {})) {
     auto face = before;
-    const auto seen = tracker_.follow(frame, face.track);
+    const auto seen = follow(face);
     if (!seen || !add_if_plausible(std::move(face), *seen)) lost_.push_back(std::move(before));
   }
   drop_hidden();
@@ -243,7 +286,8 @@ void WindowOfFaces::fade_out(int64_t identity) {
 
 }  // namespace
 
-FaceFollower::FaceFollower(FaceTracker tracker) : tracker_(std::move(tracker)) {}
+FaceFollower::FaceFollower(FaceTracker tracker, size_t frames_ahead)
+    : tracker_(std::move(tracker)), frames_ahead_(std::max<size_t>(1, frames_ahead)) {}
 
 std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const> frames,
                                              const FollowSettings& settings, FollowState& state,
@@ -251,10 +295,10 @@ std::vector<FrameFaces> FaceFollower::follow(std::span<const FrameSampler* const
   const at::NoGradGuard no_grad;
   aligned_size(settings.resolution);
   auto next = state;
-  WindowOfFaces window(tracker_, settings, next, frames.size());
-  for (const auto* frame : frames) {
+  WindowOfFaces window(tracker_, settings, next, frames, frames_ahead_);
+  for (size_t i = 0; i < frames.size(); ++i) {
     if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "Face detection was cancelled.");
-    window.add(*frame);
+    window.add_next();
   }
   auto found = window.finish();
   state = std::move(next);

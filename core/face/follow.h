@@ -81,7 +81,10 @@ struct FollowState {
 /// Chooses faces and follows them through a stream's windows.
 class FaceFollower {
  public:
-  explicit FaceFollower(FaceTracker tracker);
+  /// FRAMES_AHEAD: so many frames of a window are looked at together for faces that are followed,
+  /// before it is decided where each is lost. The results are the same: more waits less for a
+  /// device, and looks in vain at more frames behind those in which faces are lost.
+  explicit FaceFollower(FaceTracker tracker, size_t frames_ahead = 1);
 
   /// The faces of each frame of a window. The result depends on the frames and on where windows
   /// begin and end: an edit fades out before a gap that lies in the same window. STOP is looked at
@@ -95,6 +98,7 @@ class FaceFollower {
 
  private:
   FaceTracker tracker_;
+  size_t frames_ahead_;
 };
 
 }  // namespace latentsync::face

@@ -1,6 +1,8 @@
 #include "core/face/frame_sampler.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
+#include "core/face/device_square.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +13,7 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/grid_sampler_2d.h>
+#include <ATen/ops/zeros.h>
 
 namespace latentsync::face {
 namespace {
@@ -40,6 +43,12 @@ void check_square(const RotatedSquare& square, int64_t edge) {
   if (edge < 1 || !(square.size > 0) || !std::isfinite(sum)) {
     throw Error(ErrorCode::kInvalidArgument, "A sampled square must have a finite, positive size.");
   }
+}
+
+at::Tensor FrameSampler::sample_at(const at::Tensor& square, int64_t edge, Outside outside) const {
+  const auto shown = square_in(device::read_back(square).const_data_ptr<double>());
+  if (is_usable(shown, width(), height())) return sample(shown, edge, outside);
+  return at::zeros({1, 3, edge, edge}, at::TensorOptions(at::kFloat).device(square.device()));
 }
 
 TensorSampler::TensorSampler(at::Tensor picture) : picture_(std::move(picture)) {
@@ -86,8 +95,9 @@ at::Tensor TensorSampler::sample(const RotatedSquare& square, int64_t edge, Outs
   std::transform(std::begin(values), std::end(values), matrix.mutable_data_ptr<float>(),
                  [](double value) { return static_cast<float>(value); });
 
-  const auto grid = at::affine_grid_generator(matrix.to(part.device()), {1, 3, edge, edge},
-                                              /*align_corners=*/false);
+  const auto grid =
+      at::affine_grid_generator(device::to_device(matrix, part.device()), {1, 3, edge, edge},
+                                /*align_corners=*/false);
   const auto view =
       at::grid_sampler_2d(part, grid, kBilinear, outside == Outside::kBlack ? kZeros : kBorder,
                           /*align_corners=*/false);

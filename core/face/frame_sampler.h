@@ -23,6 +23,9 @@ class FrameSampler {
   /// [1, 3, edge, edge] float32 RGB in [0, 1]: pixel (row i, column j) shows the place ((j + 0.5) /
   /// edge, (i + 0.5) / edge) of the square, resampled bilinearly and antialiased where it shrinks.
   virtual at::Tensor sample(const RotatedSquare& square, int64_t edge, Outside outside) const = 0;
+  /// The same of a square that the device has (core/face/device_square.h), where the samples lie;
+  /// unless is_usable() of it, the view has values that mean nothing. Here the host reads it back.
+  virtual at::Tensor sample_at(const at::Tensor& square, int64_t edge, Outside outside) const;
 };
 
 /// Throws Error kInvalidArgument unless the square and the view's edge are positive and finite.

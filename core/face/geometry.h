@@ -7,6 +7,8 @@ namespace latentsync::face {
 struct Point {
   double x = 0;
   double y = 0;
+
+  bool operator==(const Point&) const = default;
 };
 
 struct Box {
@@ -24,6 +26,8 @@ struct RotatedSquare {
   Point center;
   double size = 0;
   double rotation = 0;
+
+  bool operator==(const RotatedSquare&) const = default;
 };
 
 /// The picture's place of (u, v), which run from 0 to 1 over the square's own edges.

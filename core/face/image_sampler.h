@@ -27,8 +27,12 @@ class ImageSampler : public FrameSampler {
   int64_t height() const override { return image_.height; }
   /// A square of less than a millionth of a pixel for each of the view's is a c10::Error.
   at::Tensor sample(const RotatedSquare& square, int64_t edge, Outside outside) const override;
+  /// The host does not read the square.
+  at::Tensor sample_at(const at::Tensor& square, int64_t edge, Outside outside) const override;
 
  private:
+  at::Tensor new_view(int64_t edge) const;
+
   kernels::ImageView image_;
   c10::Device device_;
   at::Tensor copy_;  ///< the planes on the device; undefined where they are read where they lie

@@ -1,5 +1,8 @@
 #include "core/face/landmarks.h"
 
+#include "core/device/transfer.h"
+#include "kernels/mesh_square/mesh_square.h"
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -13,21 +16,8 @@ namespace {
 // MediaPipe's enlargement of the box to a region, and the points that stand upright in it: the
 // outer corners of the eyes.
 constexpr double kRegionScale = 1.5;
-constexpr size_t kFirstEyeCorner = 33;
-constexpr size_t kSecondEyeCorner = 263;
-
-// From what the network gives for a view of REGION: the points' coordinates, then the presence.
-FaceLandmarks mesh_of(std::span<const float> values, const RotatedSquare& region) {
-  const double edge = FaceMesh::kInputSize;
-  FaceLandmarks landmarks;
-  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return landmarks;
-  for (size_t i = 0; i < landmarks.points.size(); ++i) {
-    const auto place = place_in(region, values[3 * i] / edge, values[3 * i + 1] / edge);
-    landmarks.points[i] = {place.x, place.y, values[3 * i + 2] / edge * region.size};
-  }
-  landmarks.presence = 1 / (1 + std::exp(-static_cast<double>(values.back())));
-  return landmarks;
-}
+constexpr int kFirstEyeCorner = 33;
+constexpr int kSecondEyeCorner = 263;
 
 }  // namespace
 
@@ -45,6 +35,27 @@ RotatedSquare next_region(const FaceLandmarks& landmarks) {
           std::atan2(second.y - first.y, second.x - first.x)};
 }
 
+FaceLandmarks mesh_of(std::span<const float> values, const RotatedSquare& region) {
+  const double edge = FaceMesh::kInputSize;
+  FaceLandmarks landmarks;
+  if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return landmarks;
+  for (size_t i = 0; i < landmarks.points.size(); ++i) {
+    const auto place = place_in(region, values[3 * i] / edge, values[3 * i + 1] / edge);
+    landmarks.points[i] = {place.x, place.y, values[3 * i + 2] / edge * region.size};
+  }
+  landmarks.presence = 1 / (1 + std::exp(-static_cast<double>(values.back())));
+  return landmarks;
+}
+
+at::Tensor next_region(const at::Tensor& values, const at::Tensor& region) {
+  return kernels::mesh_square(values, region,
+                              {.points = FaceMesh::kPoints,
+                               .edge = FaceMesh::kInputSize,
+                               .scale = kRegionScale,
+                               .first = kFirstEyeCorner,
+                               .second = kSecondEyeCorner});
+}
+
 FaceLandmarker::FaceLandmarker(std::shared_ptr<FaceMesh> network) : network_(std::move(network)) {}
 
 at::Tensor FaceLandmarker::view(const FrameSampler& frame, const RotatedSquare& region) {
@@ -57,18 +68,19 @@ FaceLandmarks FaceLandmarker::find(const at::Tensor& view, const RotatedSquare& 
 
 std::vector<FaceLandmarks> FaceLandmarker::find_all(const at::Tensor& views,
                                                     std::span<const RotatedSquare> regions) const {
-  const at::NoGradGuard no_grad;
-  const auto output = network_->forward(views);
-  // One copy from the device for both outputs.
-  const auto values = at::cat({output.landmarks.flatten(1), output.presence.unsqueeze(1)}, 1)
-                          .to(at::kCPU)
-                          .contiguous();
-  const auto count = static_cast<size_t>(values.size(1));
+  const auto values = device::read_back(this->values(views));
   std::vector<FaceLandmarks> found;
   for (size_t i = 0; i < regions.size(); ++i) {
-    found.push_back(mesh_of({values.const_data_ptr<float>() + i * count, count}, regions[i]));
+    found.push_back(mesh_of({values.const_data_ptr<float>() + i * kValues, kValues}, regions[i]));
   }
   return found;
+}
+
+// One tensor, and so one copy from the device, for both outputs.
+at::Tensor FaceLandmarker::values(const at::Tensor& views) const {
+  const at::NoGradGuard no_grad;
+  const auto output = network_->forward(views);
+  return at::cat({output.landmarks.flatten(1), output.presence.unsqueeze(1)}, 1).contiguous();
 }
 
 }  // namespace latentsync::face

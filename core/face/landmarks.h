@@ -33,6 +33,14 @@ Box bounding_box(const FaceLandmarks& landmarks);
 /// times the bounding box's longer edge.
 RotatedSquare next_region(const FaceLandmarks& landmarks);
 
+/// The same without the host: from VALUES of a view, as FaceLandmarker::values() gives them, and
+/// the REGION that it shows to the next one, as core/face/device_square.h has them.
+at::Tensor next_region(const at::Tensor& values, const at::Tensor& region);
+
+/// The mesh in the picture, from VALUES of a view of REGION in host memory. The presence is 0 where
+/// anything is not finite.
+FaceLandmarks mesh_of(std::span<const float> values, const RotatedSquare& region);
+
 /// Runs FaceMesh on a region of a picture.
 class FaceLandmarker {
  public:
@@ -48,6 +56,10 @@ class FaceLandmarker {
   /// The same for VIEWS [N, 3, FaceMesh::kInputSize, FaceMesh::kInputSize] of N regions at once.
   std::vector<FaceLandmarks> find_all(const at::Tensor& views,
                                       std::span<const RotatedSquare> regions) const;
+
+  /// What find() reads back: float32 [N, kValues] on the network's device.
+  at::Tensor values(const at::Tensor& views) const;
+  static constexpr size_t kValues = 3 * FaceMesh::kPoints + 1;
 
  private:
   std::shared_ptr<FaceMesh> network_;

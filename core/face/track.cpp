@@ -1,14 +1,20 @@
 #include "core/face/track.h"
 
+#include "core/device/transfer.h"
 #include "core/face/appearance.h"
+#include "core/face/device_square.h"
 #include "core/face/plausibility.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
 
 namespace latentsync::face {
 namespace {
@@ -56,10 +62,94 @@ double evidence(const TrackedFace& face) {
 }
 
 bool is_usable(const RotatedSquare& region, const FrameSampler& frame) {
-  const auto& center = region.center;
-  return std::isfinite(region.rotation) && std::isfinite(region.size) && region.size >= 1 &&
-         center.x >= 0 && center.x < static_cast<double>(frame.width()) && center.y >= 0 &&
-         center.y < static_cast<double>(frame.height());
+  return is_usable(region, frame.width(), frame.height());
+}
+
+bool is_there(const Sight& sight) {
+  return sight.face && sight.face->landmarks.presence >= kLeastConfidence;
+}
+
+// A track's way through frames, on the device: what FaceMesh gives in each, and where that leads.
+struct Way {
+  std::vector<at::Tensor> views;
+  std::vector<at::Tensor> values;   // float32 [FaceLandmarker::kValues]
+  std::vector<at::Tensor> regions;  // one more than views
+};
+
+Way way_of(const FaceLandmarker& landmarker, std::span<const FrameSampler* const> frames,
+           const RotatedSquare& first) {
+  Way way;
+  for (const auto* frame : frames) {
+    if (way.views.empty()) {
+      way.views.push_back(FaceLandmarker::view(*frame, first));
+      way.regions.push_back(square_on(way.views.front().device(), first));
+    } else {
+      way.views.push_back(
+          frame->sample_at(way.regions.back(), FaceMesh::kInputSize, Outside::kEdge));
+    }
+    way.values.push_back(landmarker.values(way.views.back())[0]);
+    way.regions.push_back(next_region(way.values.back(), way.regions.back()));
+  }
+  return way;
+}
+
+// The values of WAY's frames and the regions that they lead to, in host memory: one copy of bytes
+// from the device for all ways.
+class ReadWays {
+ public:
+  explicit ReadWays(std::span<const Way> ways) {
+    std::vector<at::Tensor> rows;
+    for (const auto& way : ways) {
+      for (size_t i = 0; i < way.values.size(); ++i) {
+        rows.push_back(way.values[i].view(at::kByte));
+        rows.push_back(way.regions[i + 1].view(at::kByte));
+      }
+    }
+    if (!rows.empty()) bytes_ = device::read_back(at::cat(rows));
+  }
+
+  /// Of the next frame, in the order of the ways.
+  std::span<const float> next_values() {
+    std::memcpy(values_.data(), take(sizeof values_), sizeof values_);
+    return values_;
+  }
+  RotatedSquare next_region() {
+    std::array<double, 4> square;
+    std::memcpy(square.data(), take(sizeof square), sizeof square);
+    return square_in(square.data());
+  }
+  void skip(size_t frames) { at_ += frames * (sizeof values_ + 4 * sizeof(double)); }
+
+ private:
+  const uint8_t* take(size_t size) {
+    at_ += size;
+    return bytes_.const_data_ptr<uint8_t>() + at_ - size;
+  }
+
+  at::Tensor bytes_;
+  size_t at_ = 0;
+  std::array<float, FaceLandmarker::kValues> values_;
+};
+
+// What WAY means, as far as it is one; the appearances, and whether they are cuts, are still to be
+// found.
+std::vector<Sight> sights_of(const Way& way, ReadWays& read, RotatedSquare region,
+                             std::span<const FrameSampler* const> frames) {
+  std::vector<Sight> sights;
+  for (size_t i = 0; i < way.views.size(); ++i) {
+    Sight sight{.region = region};
+    const auto mesh = mesh_of(read.next_values(), region);
+    region = read.next_region();
+    if (is_usable(region, *frames[i])) {
+      sight.face = TrackedFace{bounding_box(mesh), mesh};
+      sight.next.region = region;
+    }
+    sights.push_back(std::move(sight));
+    if (is_there(sights.back()) && !is_jump(sights.back().region, region)) continue;
+    read.skip(way.views.size() - sights.size());
+    break;
+  }
+  return sights;
 }
 
 }  // namespace
@@ -67,17 +157,55 @@ bool is_usable(const RotatedSquare& region, const FrameSampler& frame) {
 FaceTracker::FaceTracker(FaceDetector detector, FaceLandmarker landmarker)
     : detector_(std::move(detector)), landmarker_(std::move(landmarker)) {}
 
-std::optional<TrackedFace> FaceTracker::follow(const FrameSampler& frame, FaceTrack& track) const {
+std::vector<std::vector<Sight>> FaceTracker::look_ahead(
+    std::span<const FrameSampler* const> frames, std::span<const FaceTrack* const> tracks) const {
   const at::NoGradGuard no_grad;
-  if (!track.region) return std::nullopt;
-  auto seen = look(frame, *track.region);
-  if (!seen || !(seen->face.landmarks.presence >= kLeastConfidence)) return std::nullopt;
-  if (is_cut(track.appearance, seen->next.appearance) ||
-      is_jump(*track.region, *seen->next.region)) {
+  std::vector<Way> ways(tracks.size());
+  for (size_t t = 0; t < tracks.size(); ++t) {
+    const auto& region = tracks[t]->region;
+    if (region && is_usable(*region, *frames.front())) {
+      ways[t] = way_of(landmarker_, frames, *region);
+    }
+  }
+  ReadWays read(ways);
+  std::vector<std::vector<Sight>> sights(tracks.size());
+  std::vector<at::Tensor> differences;
+  for (size_t t = 0; t < tracks.size(); ++t) {
+    if (ways[t].views.empty()) continue;
+    sights[t] = sights_of(ways[t], read, *tracks[t]->region, frames);
+    const auto* before = &tracks[t]->appearance;
+    for (size_t i = 0; i < sights[t].size() && is_there(sights[t][i]); ++i) {
+      auto& sight = sights[t][i];
+      sight.next.appearance = face_appearance(ways[t].views[i], sight.region, *sight.next.region);
+      differences.push_back(difference(*before, sight.next.appearance));
+      before = &sight.next.appearance;
+    }
+  }
+  if (differences.empty()) return sights;
+  const auto values = device::read_back(at::stack(differences));
+  const float* value = values.const_data_ptr<float>();
+  for (auto& of_track : sights) {
+    for (size_t i = 0; i < of_track.size() && is_there(of_track[i]); ++i, value += 2) {
+      of_track[i].cut = is_cut(std::span<const float, 2>(value, 2));
+    }
+  }
+  return sights;
+}
+
+std::optional<TrackedFace> FaceTracker::follow(Sight sight, FaceTrack& track) {
+  if (!is_there(sight) || sight.cut || is_jump(*track.region, *sight.next.region)) {
     return std::nullopt;
   }
-  track = std::move(seen->next);
-  return std::move(seen->face);
+  track = std::move(sight.next);
+  return std::move(sight.face);
+}
+
+std::optional<TrackedFace> FaceTracker::follow(const FrameSampler& frame, FaceTrack& track) const {
+  const FrameSampler* const frames[] = {&frame};
+  const FaceTrack* const tracks[] = {&track};
+  auto sights = std::move(look_ahead(frames, tracks).front());
+  if (sights.empty()) return std::nullopt;
+  return follow(std::move(sights.front()), track);
 }
 
 std::optional<TrackedFace> FaceTracker::begin(const FrameSampler& frame, const Detection& detection,

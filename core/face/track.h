@@ -6,6 +6,7 @@
 #include "core/face/landmarks.h"
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -25,14 +26,31 @@ struct TrackedFace {
   FaceLandmarks landmarks;  ///< their presence says how certain it is that there is a face
 };
 
+/// What FaceMesh sees of a followed face in one frame.
+struct Sight {
+  RotatedSquare region;             ///< that was looked at
+  std::optional<TrackedFace> face;  ///< none where it leads to no place in the frame
+  FaceTrack next;                   ///< that goes on from here
+  bool cut = false;                 ///< it does not look as it did in the frame before
+};
+
 /// Follows a face from frame to frame, and finds faces where there is none to follow.
 class FaceTracker {
  public:
   FaceTracker(FaceDetector detector, FaceLandmarker landmarker);
 
-  /// The face of TRACK in the next frame, if it is still there with at least kLeastConfidence and
-  /// did not jump: nothing that was smoothed over earlier frames holds for another one. TRACK is
-  /// then the new one, else unchanged.
+  /// What is seen of the faces of TRACKS in FRAMES, one after the other, each looked for where the
+  /// frame before leads: without deciding anything in between, so that the host waits twice however
+  /// many they are. For each track up to the frame that says by itself that it ends, which is the
+  /// last one; at least one frame, where the track has a region that lies in the first.
+  std::vector<std::vector<Sight>> look_ahead(std::span<const FrameSampler* const> frames,
+                                             std::span<const FaceTrack* const> tracks) const;
+
+  /// The face of TRACK in the frame of SIGHT, which was looked at where TRACK leads, if it is still
+  /// there with at least kLeastConfidence and did not jump: nothing that was smoothed over earlier
+  /// frames holds for another one. TRACK is then the new one, else unchanged.
+  static std::optional<TrackedFace> follow(Sight sight, FaceTrack& track);
+  /// The same in the next frame.
   std::optional<TrackedFace> follow(const FrameSampler& frame, FaceTrack& track) const;
 
   /// The faces of the whole frame, best first.

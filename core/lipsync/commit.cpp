@@ -2,6 +2,7 @@
 
 #include "core/device/fence.h"
 #include "core/device/frame_events.h"
+#include "core/device/transfer.h"
 #include "core/lipsync/failure.h"
 #include "core/lipsync/frame_views.h"
 
@@ -18,9 +19,9 @@ kernels::PreparedPaste prepare_paste(const PlacedFace& face, const at::Tensor& i
   const auto weights = kernels::soft_mask(face.crop_to_frame, mask.resolution, mask.resolution) *
                        mask.blend * face.weight;
   const auto device = device_of(view);
-  return {image.to(device, at::kFloat).contiguous(), kernels::ValueRange::kSigned,
-          weights.to(device, at::kFloat).contiguous(), face.crop_to_frame,
-          field_view(view, face.field)};
+  return {device::to_device(image.to(at::kFloat), device).contiguous(),
+          kernels::ValueRange::kSigned, device::to_device(weights.contiguous(), device),
+          face.crop_to_frame, field_view(view, face.field)};
 }
 
 }  // namespace

@@ -16,8 +16,7 @@ namespace latentsync::lipsync {
 namespace {
 
 // Nothing of a picture that holds NaN may be seen: it would be black.
-void check_finite(const at::Tensor& images, c10::ScalarType dtype) {
-  if (at::isfinite(images).all().item<bool>()) return;
+[[noreturn]] void refuse_values(c10::ScalarType dtype) {
   const std::string what = "The model's values exceed the range of " + precision_name(dtype);
   if (dtype == c10::kHalf) {
     throw Error(ErrorCode::kUnsupported, what + ": set precision=bfloat16 or precision=float32.");
@@ -52,8 +51,9 @@ class FaceDenoising {
       for (size_t i = 0; i < parts.size(); ++i) {
         latents.push_back(denoise_part(rung, parts[i], i, parts.size()));
       }
-      return context_.device.task(context_.seconds.denoise,
-                                  [&] { return at::cat(latents, 2).to(context_.networks.dtype); });
+      return context_.device.launch(context_.seconds.denoise, [&] {
+        return at::cat(latents, 2).to(context_.networks.dtype);
+      });
     });
   }
 
@@ -79,11 +79,8 @@ class FaceDenoising {
       context_.progress.denoised(number_, static_cast<int64_t>(part) * steps + done,
                                  static_cast<int64_t>(parts) * steps);
     };
-    device::StageClock clock(networks.device);
-    auto denoised = denoiser.run(noise, conditioning, report, context_.stop,
-                                 context_.unet_runner(rung, clock, context_.seconds.denoise));
-    clock.collect();
-    return denoised;
+    return denoiser.run(noise, conditioning, report, context_.stop,
+                        context_.unet_runner(rung, context_.seconds.denoise));
   }
 
   const WindowContext& context_;
@@ -93,23 +90,27 @@ class FaceDenoising {
   size_t frames_;
 };
 
+// On their way to where they are used.
+struct DecodedFace {
+  at::Tensor images;
+  at::Tensor finite;  ///< bool in host memory
+};
+
 // The images of a sequence, the window's NUMBERth, as the networks give them: their precision takes
 // half of the memory and loses nothing.
-at::Tensor decode_face(const WindowContext& context, size_t number, const at::Tensor& latents,
-                       c10::Device where) {
+DecodedFace decode_face(const WindowContext& context, size_t number, const at::Tensor& latents,
+                        c10::Device where) {
   const auto report = [&](int64_t done, int64_t batches) {
     context.progress.decoded(number, done, batches);
   };
   return context.device.at_rung([&](const Rung& rung) {
-    device::StageClock clock(context.networks.device);
     const auto images =
         make_renderer(context, rung)
-            .decode(latents, report, context.vae_runner(rung, clock, context.seconds.decode));
-    clock.collect();
+            .decode(latents, report, context.vae_runner(rung, context.seconds.decode));
     const auto dtype = context.networks.dtype;
-    return context.device.task(context.seconds.decode, [&] {
-      check_finite(images, dtype);
-      return where.is_cpu() ? device::to_host(images, dtype) : images.to(where, dtype);
+    return context.device.launch(context.seconds.decode, [&] {
+      return DecodedFace{where.is_cpu() ? device::to_host(images, dtype) : images.to(dtype),
+                         device::to_host(at::isfinite(images).all(), at::kBool)};
     });
   });
 }
@@ -145,10 +146,16 @@ std::vector<at::Tensor> denoise_faces(const WindowContext& context,
 
 std::vector<at::Tensor> decode_faces(const WindowContext& context,
                                      std::span<const at::Tensor> latents, c10::Device where) {
-  std::vector<at::Tensor> images;
+  std::vector<DecodedFace> faces;
   for (size_t i = 0; i < latents.size(); ++i) {
     check_stop(context.stop);
-    images.push_back(decode_face(context, i, latents[i], where));
+    faces.push_back(decode_face(context, i, latents[i], where));
+  }
+  context.device.wait();
+  std::vector<at::Tensor> images;
+  for (auto& face : faces) {
+    if (!*face.finite.const_data_ptr<bool>()) refuse_values(context.networks.dtype);
+    images.push_back(std::move(face.images));
   }
   return images;
 }

@@ -32,9 +32,10 @@ std::vector<at::Tensor> denoise_faces(const WindowContext& context,
                                       std::span<const diffusion::Conditioning> conditioning,
                                       size_t frames);
 
-/// The images of LATENTS [F, 3, R, R] around [-1, 1] in the networks' precision, on the device
-/// WHERE. Errors: kCancelled, those of the networks; kForeignModel and kUnsupported for values that
-/// are no numbers.
+/// The images of LATENTS [F, 3, R, R] around [-1, 1] in the networks' precision, in system memory
+/// or on the networks' device, as WHERE is one of them. The host waits for them, once, and for all
+/// that was launched before. Errors: kCancelled, those of the networks; kForeignModel and
+/// kUnsupported for values that are no numbers.
 std::vector<at::Tensor> decode_faces(const WindowContext& context,
                                      std::span<const at::Tensor> latents, c10::Device where);
 

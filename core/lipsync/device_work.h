@@ -17,48 +17,49 @@
 namespace latentsync::lipsync {
 
 /// A window's work on its model's device: task by task in turns with other sessions, and again one
-/// rung lower where the device's memory runs out.
+/// rung lower where the device's memory runs out. For one thread at a time.
 class DeviceWork {
  public:
   /// SHARE must outlive this object. DEADLINE_NS is the window's (core/engine.h). STOP gives up
   /// waiting for a turn.
   DeviceWork(DeviceShare& share, std::optional<int64_t> deadline_ns, std::stop_token stop)
       : share_(share),
-        options_{.client = &share.client(), .deadline_ns = deadline_ns, .stop = std::move(stop)} {}
+        options_{.client = &share.client(), .deadline_ns = deadline_ns, .stop = std::move(stop)},
+        clock_(share.executor().device()) {}
 
-  /// WORK's result, when it has had its turn; on the executor's thread, in inference mode. The time
-  /// from its beginning on is added to SECONDS. Errors: kCancelled, those of WORK.
+  /// WORK's result, when it has had its turn and the device has done it: the host waits. On the
+  /// executor's thread, in inference mode. collect() adds its time to SECONDS, which must live
+  /// until then. Errors: kCancelled, those of WORK.
   template <typename Work>
   auto task(double& seconds, Work&& work) const -> std::invoke_result_t<Work&> {
-    Clock::time_point begin;
-    auto result = share_.executor().run(options_, [&] {
+    return run(/*wait=*/true, seconds, work);
+  }
+
+  /// WORK's turn likewise, but only until its kernels are launched: what it returns may be used by
+  /// later tasks alone, and memory of the host that they read or write when wait() has returned.
+  template <typename Work>
+  auto launch(double& seconds, Work&& work) const -> std::invoke_result_t<Work&> {
+    return run(/*wait=*/false, seconds, work);
+  }
+
+  /// The same without a time.
+  template <typename Work>
+  auto launch(Work&& work) const -> std::invoke_result_t<Work&> {
+    return share_.executor().run(options(/*wait=*/false), [&] {
       const auto scope = share_.budget();
-      begin = Clock::now();
       return work();
     });
-    seconds += since(begin);
-    return result;
   }
 
-  /// WORK's turn likewise, but only until its kernels are launched: what it makes may be used by
-  /// later tasks alone. CLOCK has its time.
-  template <typename Work>
-  void launch(device::StageClock& clock, double& seconds, Work&& work) const {
-    auto options = options_;
-    options.wait = false;
-    share_.executor().run(options, [&] {
-      const auto scope = share_.budget();
-      clock.timed(seconds, work);
-    });
+  /// Returns when the device has done all that was launched. Errors: kCancelled, what the device
+  /// reports.
+  void wait() const {
+    share_.executor().run(options(/*wait=*/true), [] {});
   }
 
-  /// The same without a clock.
-  template <typename Work>
-  void launch(Work&& work) const {
-    auto options = options_;
-    options.wait = false;
-    share_.executor().run(options, [&] { work(); });
-  }
+  /// Adds the times of all work so far, which the device must be waited for where it is not done.
+  /// Errors: what the device reports.
+  void collect() const { clock_.collect(); }
 
   /// The result of WORK that the device has no part in, without a turn; in inference mode.
   template <typename Work>
@@ -93,6 +94,20 @@ class DeviceWork {
   }
 
  private:
+  device::TaskOptions options(bool wait) const {
+    auto options = options_;
+    options.wait = wait;
+    return options;
+  }
+
+  template <typename Work>
+  auto run(bool wait, double& seconds, Work& work) const -> std::invoke_result_t<Work&> {
+    return share_.executor().run(options(wait), [&] {
+      const auto scope = share_.budget();
+      return clock_.timed(seconds, work);
+    });
+  }
+
   /// Makes room for another attempt, or throws FAILED.
   void recover(size_t index, const DeviceFailure& failed) const;
 
@@ -103,6 +118,7 @@ class DeviceWork {
 
   DeviceShare& share_;
   device::TaskOptions options_;
+  mutable device::StageClock clock_;  // for the executor in a task, for the caller between tasks
 };
 
 }  // namespace latentsync::lipsync

@@ -1,5 +1,6 @@
 #include "core/lipsync/mouths.h"
 
+#include "core/device/transfer.h"
 #include "core/face/mouth.h"
 #include "core/lipsync/prepare.h"
 
@@ -61,10 +62,10 @@ at::Tensor pasted(const WindowContext& context, std::span<const EditedFace> face
     images.push_back(edited.image);
     weights.push_back(static_cast<float>(edited.face.weight));
   }
-  const auto weight = at::tensor(weights).to(device).view({-1, 1, 1, 1}) *
-                      context.mask.blend.to(device, at::kFloat);
+  const auto weight = device::to_device(at::tensor(weights), device).view({-1, 1, 1, 1}) *
+                      device::to_device(context.mask.blend, device);
   const auto crops = take_crops(places, views, context.settings.resolution, device);
-  const auto generated = at::stack(images).to(device, at::kFloat);
+  const auto generated = device::to_device(at::stack(images).to(at::kFloat), device);
   return at::lerp(crops, generated, weight).add(1).div(2).clamp(0, 1);
 }
 

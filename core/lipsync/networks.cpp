@@ -321,10 +321,14 @@ Networks load_networks(const ModelSource& source, std::stop_token stop,
                     .audio_block_fill = source.config.audio_block_fill,
                     .device = source.device,
                     .dtype = source.dtype,
+                    .copies_frames = !source.device.is_cpu(),
                     .info = describe(source, unet_config, files)};
   loading.begin("face networks");
+  // A device is not waited for in each frame; a processor does nothing in vain.
+  const int64_t frames_ahead = source.device.is_cpu() ? 1 : kMostWindowFrames;
   networks.faces = std::make_shared<face::FaceFollower>(
-      face::load_face_tracker(source.face_folder, source.device));
+      face::load_face_tracker(source.face_folder, source.device),
+      static_cast<size_t>(frames_ahead));
   loading.begin("autoencoder");
   std::shared_ptr<nn::AutoencoderKL> full;
   if (source.vae == model::VaeType::kFull) {

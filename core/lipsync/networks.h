@@ -65,6 +65,7 @@ struct Networks {
   audio::BlockFill audio_block_fill = audio::BlockFill::kZeros;
   c10::Device device = c10::kCPU;
   c10::ScalarType dtype = c10::kFloat;
+  bool copies_frames = false;  ///< those in system memory go to the device: it is no processor
   ModelInfo info;
   /// Of what was read; empty where a file was replaced meanwhile.
   FileStates files;

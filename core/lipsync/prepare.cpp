@@ -16,27 +16,29 @@
 namespace latentsync::lipsync {
 namespace {
 
-// The faces of the frames, and the state that they leave.
+// The faces of the frames, the state that they leave, and the frames that they were found in.
 struct FoundFaces {
-  std::vector<face::FrameFaces> frames;
+  std::vector<face::FrameFaces> faces;
   face::FollowState follow;
+  FramesInReach frames;
 };
 
 FoundFaces find_faces(const WindowContext& context, std::span<const kernels::ImageView> views,
                       face::FollowState follow) {
   const auto& settings = context.settings;
+  FramesInReach frames(views, context.networks);
   std::vector<face::ImageSampler> samplers;
   samplers.reserve(views.size());
-  for (const auto& view : views) samplers.emplace_back(view, context.networks.device);
-  std::vector<const face::FrameSampler*> frames;
-  for (const auto& sampler : samplers) frames.push_back(&sampler);
-  auto found = context.networks.faces->follow(frames,
+  for (const auto& view : frames.views()) samplers.emplace_back(view, context.networks.device);
+  std::vector<const face::FrameSampler*> pictures;
+  for (const auto& sampler : samplers) pictures.push_back(&sampler);
+  auto faces = context.networks.faces->follow(pictures,
                                               {.select = settings.face_select,
                                                .nearest_x = settings.nearest_x,
                                                .nearest_y = settings.nearest_y,
                                                .resolution = settings.resolution},
                                               follow, context.stop);
-  return {std::move(found), std::move(follow)};
+  return {std::move(faces), std::move(follow), std::move(frames)};
 }
 
 at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio, size_t frame_count) {
@@ -44,14 +46,14 @@ at::Tensor audio_of(const FaceSequence& sequence, const at::Tensor& audio, size_
   for (const auto& face : sequence.faces) {
     rows.push_back(static_cast<int64_t>(face.frame + (face.later ? frame_count : 0)));
   }
-  return audio.index_select(0, at::tensor(rows, at::kLong).to(audio.device()));
+  return audio.index_select(0, device::to_device(at::tensor(rows, at::kLong), audio.device()));
 }
 
 at::Tensor features_of(const WindowContext& context, std::span<const kernels::ImageView> views,
                        const AudioFeatures& audio) {
   check_stop(context.stop);
   return context.device.at_rung([&](const Rung& rung) {
-    return context.device.task(context.seconds.audio, [&] {
+    return context.device.launch(context.seconds.audio, [&] {
       context.use_others(rung);
       const nn::Interruptible interruptible(context.stop);
       return audio(has_fields(views));
@@ -66,7 +68,7 @@ at::Tensor crops_of(const WindowContext& context, const FaceSequence& sequence,
   const auto crop = [&] { return take_crops(sequence, views, context.settings.resolution, where); };
   return context.device.at_rung([&](const Rung&) {
     return where.is_cpu() ? context.device.beside(context.seconds.face, crop)
-                          : context.device.task(context.seconds.face, crop);
+                          : context.device.launch(context.seconds.face, crop);
   });
 }
 
@@ -75,46 +77,39 @@ at::Tensor crops_of(const WindowContext& context, const FaceSequence& sequence,
 at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::ImageView> views,
                       int64_t resolution, c10::Device device) {
   const auto count = static_cast<int64_t>(sequence.faces.size());
+  const auto where = device_of(views[sequence.faces.front().frame]);
   const auto crops =
-      at::empty({count, 3, resolution, resolution}, at::TensorOptions(at::kFloat).device(device));
+      at::empty({count, 3, resolution, resolution}, at::TensorOptions(at::kFloat).device(where));
   for (int64_t i = 0; i < count; ++i) {
     const auto& face = sequence.faces[i];
-    const auto view = field_view(views[face.frame], face.field);
-    const auto where = device_of(view);
-    const auto crop = where == device ? crops[i]
-                                      : at::empty({3, resolution, resolution},
-                                                  at::TensorOptions(at::kFloat).device(where));
-    kernels::warp_crop(view, face.crop_to_frame, kernels::ValueRange::kSigned, crop);
-    if (where != device) crops[i].copy_(crop);
+    kernels::warp_crop(field_view(views[face.frame], face.field), face.crop_to_frame,
+                       kernels::ValueRange::kSigned, crops[i]);
   }
-  return crops;
+  return device::to_device(crops, device);
 }
 
 std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
                                                   std::span<const FaceSequence> sequences,
-                                                  std::span<const kernels::ImageView> views,
-                                                  const at::Tensor& audio) {
+                                                  FramesInReach frames, const at::Tensor& audio) {
   const auto& networks = context.networks;
+  const auto frame_count = frames.views().size();
   std::vector<diffusion::Conditioning> conditioning;
   for (size_t i = 0; i < sequences.size(); ++i) {
     check_stop(context.stop);
-    const auto crops = crops_of(context, sequences[i], views);
+    const auto crops = crops_of(context, sequences[i], frames.views());
+    if (i + 1 == sequences.size()) frames = FramesInReach(std::vector<kernels::ImageView>{});
     const auto report = [&](int64_t done, int64_t batches) {
       context.progress.encoded(i, done, batches);
     };
     conditioning.push_back(context.device.at_rung([&](const Rung& rung) {
       at::Tensor input, embeddings;
-      device::StageClock clock(networks.device);
-      const auto run_part = context.vae_runner(rung, clock, context.seconds.encode);
+      const auto run_part = context.vae_runner(rung, context.seconds.encode);
       run_part([&] {
         input = device::to_device(crops, networks.device);
-        embeddings = audio_of(sequences[i], audio, views.size());
+        embeddings = audio_of(sequences[i], audio, frame_count);
       });
-      auto encoded =
-          make_renderer(context, rung)
-              .encode(input, context.mask, embeddings, context.posterior_noise, report, run_part);
-      clock.collect();
-      return encoded;
+      return make_renderer(context, rung)
+          .encode(input, context.mask, embeddings, context.posterior_noise, report, run_part);
     }));
   }
   return conditioning;
@@ -126,7 +121,7 @@ void add_audio(const WindowContext& context, std::span<const kernels::ImageView>
   const auto features = features_of(context, views, audio);
   for (size_t i = 0; i < prepared.sequences.size(); ++i) {
     prepared.conditioning[i].audio_embeddings = context.device.at_rung([&](const Rung&) {
-      return context.device.task(context.seconds.audio, [&] {
+      return context.device.launch(context.seconds.audio, [&] {
         return audio_of(prepared.sequences[i], features, views.size());
       });
     });
@@ -137,16 +132,17 @@ Prepared prepare_window(const WindowContext& context, std::span<const kernels::I
                         face::FollowState follow, const AudioFeatures& audio) {
   const auto& device = context.device;
   auto found = device.at_rung([&](const Rung&) {
-    return device.task(context.seconds.face, [&] { return find_faces(context, views, follow); });
+    return device.launch(context.seconds.face, [&] { return find_faces(context, views, follow); });
   });
   Prepared prepared{.follow = std::move(found.follow)};
-  for (const auto& frame : found.frames) prepared.frames.push_back(frame_result(frame));
+  for (const auto& faces : found.faces) prepared.frames.push_back(frame_result(faces));
   prepared.sequences =
-      split_fields(make_sequences(found.frames, context.settings.resolution), views);
+      split_fields(make_sequences(found.faces, context.settings.resolution), views);
   context.progress.faces_found(prepared.sequences);
   if (!prepared.sequences.empty()) {
     const auto features = features_of(context, views, audio);
-    prepared.conditioning = encode_faces(context, prepared.sequences, views, features);
+    prepared.conditioning =
+        encode_faces(context, prepared.sequences, std::move(found.frames), features);
   }
   return prepared;
 }

@@ -4,6 +4,7 @@
 #include "core/diffusion/denoiser.h"
 #include "core/face/follow.h"
 #include "core/lipsync/face_sequences.h"
+#include "core/lipsync/frames_in_reach.h"
 #include "core/lipsync/window_context.h"
 
 #include <functional>
@@ -44,11 +45,11 @@ void add_audio(const WindowContext& context, std::span<const kernels::ImageView>
 at::Tensor take_crops(const FaceSequence& sequence, std::span<const kernels::ImageView> views,
                       int64_t resolution, c10::Device device);
 
-/// What each sequence is denoised towards. AUDIO as AudioFeatures gives it for the window. Errors:
-/// kCancelled, those of the networks.
+/// What each sequence is denoised towards. FRAMES are all of the window; their copies are given
+/// back as soon as no crop is left to be taken. AUDIO as AudioFeatures gives it for the window.
+/// Errors: kCancelled, those of the networks.
 std::vector<diffusion::Conditioning> encode_faces(const WindowContext& context,
                                                   std::span<const FaceSequence> sequences,
-                                                  std::span<const kernels::ImageView> views,
-                                                  const at::Tensor& audio);
+                                                  FramesInReach frames, const at::Tensor& audio);
 
 }  // namespace latentsync::lipsync

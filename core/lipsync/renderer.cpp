@@ -1,5 +1,6 @@
 #include "core/lipsync/renderer.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 #include "core/lipsync/mask_picture.h"
 #include "core/nn/interruption.h"
@@ -41,7 +42,8 @@ void run(const PartRunner& run_part, const std::function<void()>& part) {
 
 FaceMask FaceMask::make(int64_t resolution, c10::Device device) {
   const auto keep = kernels::face_mask(mask_picture(), resolution);
-  return {resolution, keep.to(device), kernels::latent_mask(keep).to(device), fading_in(keep)};
+  return {resolution, device::to_device(keep, device),
+          device::to_device(kernels::latent_mask(keep), device), fading_in(keep)};
 }
 
 void check_stop(const std::stop_token& stop) {
@@ -74,7 +76,9 @@ at::Tensor Renderer::encode_images(const at::Tensor& crops,
   });
   const auto encode = [&](int64_t begin, int64_t count) {
     const auto of_batch =
-        noise.defined() ? noise.narrow(0, begin, count).to(crops.device(), dtype_) : noise;
+        noise.defined()
+            ? device::to_device(noise.narrow(0, begin, count).to(dtype_), crops.device())
+            : noise;
     latents.narrow(0, begin, count)
         .copy_(vae_.encode_images(images(begin, count), of_batch, options_.tile));
   };

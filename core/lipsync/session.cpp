@@ -42,10 +42,11 @@ void order_after_producers(const DeviceWork& device, std::span<const kernels::Im
   });
 }
 
-// What reads and writes frames where they lie: no turn of the device in system memory.
+// What reads and writes frames where they lie: no turn of the device in system memory. On a device
+// the host does not wait for it, and SECONDS are those of launching it.
 template <typename Work>
 auto at_frames(const DeviceWork& device, c10::Device where, double& seconds, Work&& work) {
-  return where.is_cpu() ? device.beside(seconds, work) : device.task(seconds, work);
+  return device.beside(seconds, [&] { return where.is_cpu() ? work() : device.launch(work); });
 }
 
 template <typename Work>
@@ -192,6 +193,9 @@ WindowResult LipsyncSession::render_window(const Window& window, const RenderSet
   if (!entries.empty() && !window.deadline_ns) cache_->wait(stop);
   // Frames are the last that changes: what can fail comes before the first one is written to.
   check_stop(stop);
+  // Decoding has waited for the device; without a face something may still read the frames.
+  if (!generated) device.wait();
+  device.collect();
   if (generated) {
     at_frames(device, device_of(input.views.front()), result.seconds.paste, [&] {
       generated->pasting.write(*window.frames);
@@ -230,6 +234,8 @@ void LipsyncSession::prepare_ahead(const Window& window, const RenderSettings& s
                                 .progress = unreported,
                                 .seconds = seconds};
     prepared = prepare_input(context, window, input, entering->follow);
+    device.wait();  // the frames are read until then
+    device.collect();
     prepared->seconds = seconds;
   } catch (...) {
     end();
@@ -318,9 +324,7 @@ LipsyncSession::Generated LipsyncSession::generate(const WindowContext& context,
 FaceMask LipsyncSession::mask_of(const DeviceWork& device, int64_t resolution) {
   const std::lock_guard lock(mask_mutex_);
   if (mask_.resolution != resolution) {
-    double seconds = 0;
-    mask_ =
-        device.task(seconds, [&] { return FaceMask::make(resolution, model_->networks().device); });
+    mask_ = device.launch([&] { return FaceMask::make(resolution, model_->networks().device); });
   }
   return mask_;
 }

@@ -31,23 +31,23 @@ struct WindowContext {
   }
 
   /// Gives each part of a denoising run to the device as a task that can be interrupted, with the
-  /// UNet where RUNG has it, and goes on when it is launched; CLOCK adds its time to PART_SECONDS.
-  /// All of them must outlive the runner, as this object must.
-  PartRunner unet_runner(const Rung& rung, device::StageClock& clock, double& part_seconds) const {
-    return runner(clock, part_seconds, [this, &rung] {
+  /// UNet where RUNG has it, and goes on when it is launched; its time is part of PART_SECONDS. All
+  /// of them must outlive the runner, as this object must.
+  PartRunner unet_runner(const Rung& rung, double& part_seconds) const {
+    return runner(part_seconds, [this, &rung] {
       if (networks.residency) networks.residency->use_unet(rung);
     });
   }
   /// The same for the autoencoder's batches.
-  PartRunner vae_runner(const Rung& rung, device::StageClock& clock, double& part_seconds) const {
-    return runner(clock, part_seconds, [this, &rung] { use_others(rung); });
+  PartRunner vae_runner(const Rung& rung, double& part_seconds) const {
+    return runner(part_seconds, [this, &rung] { use_others(rung); });
   }
 
  private:
   template <typename Use>
-  PartRunner runner(device::StageClock& clock, double& part_seconds, Use use) const {
-    return [this, &clock, &part_seconds, use](const std::function<void()>& part) {
-      device.launch(clock, part_seconds, [&] {
+  PartRunner runner(double& part_seconds, Use use) const {
+    return [this, &part_seconds, use](const std::function<void()>& part) {
+      device.launch(part_seconds, [&] {
         const nn::Interruptible interruptible(stop);
         use();
         part();

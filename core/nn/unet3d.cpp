@@ -1,5 +1,6 @@
 #include "core/nn/unet3d.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <cmath>
@@ -24,7 +25,8 @@ at::Tensor timestep_encodings(const at::Tensor& timesteps, int64_t channels) {
   const auto half = channels / 2;
   const auto frequencies =
       at::exp(at::arange(half, at::kFloat) * (-std::log(10000.0) / static_cast<double>(half)));
-  const auto angles = timesteps.to(at::kCPU, at::kFloat).unsqueeze(1) * frequencies;
+  const auto steps = timesteps.is_cpu() ? timesteps : device::read_back(timesteps);
+  const auto angles = steps.to(at::kFloat).unsqueeze(1) * frequencies;
   return at::cat({angles.cos(), angles.sin()}, 1);
 }
 
@@ -37,7 +39,9 @@ class UNet3D::TimeEmbedding : public Module {
   }
 
   at::Tensor forward(const at::Tensor& timesteps, const at::TensorOptions& options) {
-    const auto encoding = timestep_encodings(timesteps, channels_).to(options);
+    const auto encoding = device::to_device(
+        timestep_encodings(timesteps, channels_).to(c10::typeMetaToScalarType(options.dtype())),
+        options.device());
     return linear_2_->forward(at::silu(linear_1_->forward(encoding)));
   }
 
@@ -156,7 +160,10 @@ at::Tensor UNet3D::forward(const at::Tensor& sample, int64_t timestep,
 RunConstants UNet3D::constants(at::IntArrayRef timesteps, const at::Tensor& audio, int64_t batch) {
   check_audio(audio, audio.dim() == 3 ? audio.size(0) : 0);
   const auto options = conv_in_->bias.options();
-  RunConstants made{.timesteps = timesteps.vec(), .audio = audio.to(options), .batch = batch};
+  RunConstants made{
+      .timesteps = timesteps.vec(),
+      .audio = device::to_device(audio.to(conv_in_->bias.scalar_type()), options.device()),
+      .batch = batch};
   const auto embedding = at::silu(time_embedding_->forward(at::tensor(timesteps), options));
   const auto parts = stages();
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -208,7 +215,9 @@ at::Tensor UNet3D::forward_each(const at::Tensor& sample, const at::Tensor& time
 
 // [B, C, F, H, W] -> [B*F, C, H, W], through the first convolution
 at::Tensor UNet3D::enter(const at::Tensor& sample) {
-  return conv_in_->forward(sample.to(conv_in_->bias.options()).transpose(1, 2).flatten(0, 1));
+  const auto input =
+      device::to_device(sample.to(conv_in_->bias.scalar_type()), conv_in_->bias.device());
+  return conv_in_->forward(input.transpose(1, 2).flatten(0, 1));
 }
 
 std::vector<std::shared_ptr<Module>> UNet3D::stages() const {

@@ -21,15 +21,6 @@ Affine inverse(const Affine& map) {
   return back;
 }
 
-Affine compose(const Affine& first, const Affine& second) {
-  return {.xx = second.xx * first.xx + second.xy * first.yx,
-          .xy = second.xx * first.xy + second.xy * first.yy,
-          .x0 = second.xx * first.x0 + second.xy * first.y0 + second.x0,
-          .yx = second.yx * first.xx + second.yy * first.yx,
-          .yy = second.yx * first.xy + second.yy * first.yy,
-          .y0 = second.yx * first.x0 + second.yy * first.y0 + second.y0};
-}
-
 Affine crop_to_frame(const Affine& frame_to_aligned, double aligned_width, double aligned_height,
                      double crop_width, double crop_height) {
   TORCH_CHECK(aligned_width > 0 && aligned_height > 0 && crop_width > 0 && crop_height > 0,

@@ -3,35 +3,14 @@
 #include "kernels/image/average_loops.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace latentsync::kernels {
 namespace {
 
-int32_t block_edge(double spacing, int32_t size) {
-  // What rounding takes from a whole number is no smaller block.
-  constexpr double kRounding = 1e-6;
-  return static_cast<int32_t>(
-      std::clamp(std::floor(spacing + kRounding), 1.0, static_cast<double>(size)));
-}
-
 int32_t block_count(int32_t size, int32_t block) { return (size + block - 1) / block; }
 
 }  // namespace
-
-Blocks blocks_of(const Affine& to_samples, const Component& component) {
-  return {block_edge(std::hypot(to_samples.xx, to_samples.xy), component.width),
-          block_edge(std::hypot(to_samples.yx, to_samples.yy), component.height)};
-}
-
-Affine to_blocks(const Affine& to_samples, const Blocks& blocks) {
-  const auto centre = [](int32_t block) { return 0.5 / block - 0.5; };
-  return compose(to_samples, {.xx = 1.0 / blocks.across,
-                              .x0 = centre(blocks.across),
-                              .yy = 1.0 / blocks.down,
-                              .y0 = centre(blocks.down)});
-}
 
 OwnedTile average_tile(const Component& component, const Blocks& blocks, const Affine& map,
                        int64_t width, int64_t height, const Border& border) {

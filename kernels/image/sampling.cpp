@@ -111,13 +111,6 @@ Filter::Filter(const Footprint& footprint)
   down_.weights = weights_down_.data();
 }
 
-Affine to_samples(const Affine& map, const Component& component) {
-  return compose(map, {.xx = 1 / component.spacing_x,
-                       .x0 = -component.offset_x / component.spacing_x,
-                       .yy = 1 / component.spacing_y,
-                       .y0 = -component.offset_y / component.spacing_y});
-}
-
 Affine from_samples(const Component& component, const Affine& map) {
   return compose({.xx = component.spacing_x,
                   .x0 = component.offset_x,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/image/affine.h"
+#include "kernels/image/component_maps.h"
 #include "kernels/image/components.h"
 #include "kernels/image/resample_loops.h"
 
@@ -29,9 +30,6 @@ enum class Outside {
 struct Footprint {
   double x, y;
 };
-
-/// From the target's points (luma samples, crop pixels) to the numbers of a component's samples.
-Affine to_samples(const Affine& map, const Component& component);
 
 /// From the numbers of a component's samples to points of the map's target.
 Affine from_samples(const Component& component, const Affine& map);

@@ -14,16 +14,28 @@ namespace latentsync::kernels {
 
 namespace {
 
-CudaSource source_of(const Components& frame, int c, const Affine& crop_to_frame,
-                     const WarpOptions& options) {
-  const auto& component = frame.of[c];
-  const auto border = border_of(options.outside, frame.color, lone_component(frame, c));
-  CudaSource source{.component = component,
-                    .map = to_samples(crop_to_frame, component),
-                    .repeat = border.repeat,
-                    .fill = border.fill[0]};
-  if (options.filter == WarpFilter::kAverages) {
-    const auto blocks = blocks_of(source.map, component);
+// Without what depends on the map.
+CudaWarpCrop problem_of(const Components& frame, ValueRange range, const at::Tensor& crop,
+                        const WarpOptions& options) {
+  const auto [scale, offset] = from_unit(range);
+  CudaWarpCrop problem{.scale = scale,
+                       .offset = offset,
+                       .crop = crop.mutable_data_ptr<float>(),
+                       .width = static_cast<int>(crop.size(2)),
+                       .height = static_cast<int>(crop.size(1))};
+  for (int c = 0; c < 3; ++c) {
+    const auto border = border_of(options.outside, frame.color, lone_component(frame, c));
+    problem.sources[c] = {
+        .component = frame.of[c], .repeat = border.repeat, .fill = border.fill[0]};
+    std::copy_n(frame.color.to_rgb[c], 4, problem.to_rgb[c]);
+  }
+  return problem;
+}
+
+void place_source(CudaSource& source, const Affine& crop_to_frame, WarpFilter filter) {
+  source.map = to_samples(crop_to_frame, source.component);
+  if (filter == WarpFilter::kAverages) {
+    const auto blocks = blocks_of(source.map, source.component);
     source.map = to_blocks(source.map, blocks);
     source.block_across = blocks.across;
     source.block_down = blocks.down;
@@ -32,7 +44,6 @@ CudaSource source_of(const Components& frame, int c, const Affine& crop_to_frame
     source.footprint_x = footprint.x;
     source.footprint_y = footprint.y;
   }
-  return source;
 }
 
 }  // namespace
@@ -40,17 +51,18 @@ CudaSource source_of(const Components& frame, int c, const Affine& crop_to_frame
 void warp_crop_on_cuda(const Components& frame, const Affine& crop_to_frame, ValueRange range,
                        const at::Tensor& crop, const WarpOptions& options) {
   const c10::cuda::CUDAGuard guard(crop.device());
-  const auto [scale, offset] = from_unit(range);
-  CudaWarpCrop problem{.scale = scale,
-                       .offset = offset,
-                       .crop = crop.mutable_data_ptr<float>(),
-                       .width = static_cast<int>(crop.size(2)),
-                       .height = static_cast<int>(crop.size(1))};
-  for (int c = 0; c < 3; ++c) {
-    problem.sources[c] = source_of(frame, c, crop_to_frame, options);
-    std::copy_n(frame.color.to_rgb[c], 4, problem.to_rgb[c]);
-  }
+  auto problem = problem_of(frame, range, crop, options);
+  for (auto& source : problem.sources) place_source(source, crop_to_frame, options.filter);
   C10_CUDA_CHECK(launch_warp_crop(problem, c10::cuda::getCurrentCUDAStream()));
+}
+
+void warp_square_on_cuda(const Components& frame, const at::Tensor& square, int frame_width,
+                         int frame_height, ValueRange range, const at::Tensor& crop,
+                         const WarpOptions& options) {
+  const c10::cuda::CUDAGuard guard(crop.device());
+  C10_CUDA_CHECK(launch_warp_square(problem_of(frame, range, crop, options),
+                                    square.const_data_ptr<double>(), frame_width, frame_height,
+                                    c10::cuda::getCurrentCUDAStream()));
 }
 
 }  // namespace latentsync::kernels

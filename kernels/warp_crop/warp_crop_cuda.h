@@ -27,4 +27,9 @@ struct CudaWarpCrop {
 
 cudaError_t launch_warp_crop(const CudaWarpCrop& problem, cudaStream_t stream);
 
+/// The same of averages, where the device has the square that the crop shows: the four numbers of a
+/// Square, of a frame with so many luma samples. The sources' maps and blocks are not read.
+cudaError_t launch_warp_square(const CudaWarpCrop& problem, const double* square, int frame_width,
+                               int frame_height, cudaStream_t stream);
+
 }  // namespace latentsync::kernels

@@ -1,5 +1,6 @@
 #include "core/device/executor.h"
 
+#include "core/device/transfer.h"
 #include "core/error.h"
 
 #include <atomic>
@@ -222,6 +223,27 @@ TEST(DeviceExecutor, ManyClientsAtOnce) {
   EXPECT_TRUE(alone);
   EXPECT_EQ(run + cancelled, kClients * kTasks);
   for (const auto& client : clients) EXPECT_LE(client.counts().most_turns_waited, 2 * kClients);
+}
+
+// Counted for its client is each time that the host waits for the device: at the end of a task that
+// waits, and where a task reads something back. What is only launched costs none.
+TEST(DeviceExecutor, CountsTheWaitsOfTheHost) {
+  Client client, other;
+  const auto values = at::ones({2});
+  cpu().run({.client = &client, .wait = false}, [&] { values.add(1); });
+  EXPECT_EQ(client.counts().host_waits, 0);
+  cpu().run({.client = &client}, [] {});
+  EXPECT_EQ(client.counts().host_waits, 1);
+  cpu().run({.client = &client, .wait = false}, [&] {
+    read_back(values);
+    // Work within a task is the task's.
+    cpu().run({.client = &other}, [&] { EXPECT_TRUE(read_back(values).equal(values)); });
+  });
+  EXPECT_EQ(client.counts().host_waits, 3);
+  read_back(values);
+  EXPECT_EQ(client.counts().host_waits, 3);
+  EXPECT_EQ(other.counts().host_waits, 0);
+  EXPECT_EQ(Executor::current(), nullptr);
 }
 
 // A device that is not there is an error of the task, not of the thread.

@@ -267,8 +267,8 @@ TEST_F(GoldenPipeline, DefaultPathIsNearTheReference) {
                                          .seconds = seconds,
                                          .posterior_noise = path_->posterior_noise(0)};
     progress.faces_found({&sequence, 1});
-    const auto conditioning =
-        lipsync::encode_faces(context, {&sequence, 1}, views, path_->features(range));
+    const auto conditioning = lipsync::encode_faces(
+        context, {&sequence, 1}, lipsync::FramesInReach(views), path_->features(range));
     const auto latents =
         lipsync::denoise_faces(context, {&sequence, 1}, conditioning, views.size());
     const auto edited = lipsync::decode_faces(context, latents, networks.device);
