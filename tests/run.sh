@@ -60,7 +60,7 @@ build() {
 logs=build/tests/logs
 
 # In real time, with bounds on when something arrives: one by one, after the others.
-in_real_time='gst-(bin_channel|chains|late_policy|live|live_graphs|outage|webrtc)-tests'
+in_real_time='gst-(bin_channel|chains|late_policy|live|live_graphs|outage|real_time|webrtc)-tests'
 
 # One GoogleTest executable. A crash, a time-out or a suite that ends early counts as a failure.
 run_suite() {
