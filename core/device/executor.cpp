@@ -175,9 +175,11 @@ void Executor::work_in_turns() {
     task.failure = std::move(failure);
     task.state = Task::State::kFinished;
     finished_.notify_all();  // under the lock: the task's owner may be gone right after
+    const bool alone = queue_.alone(now_ns());
     lock.unlock();
 
-    if (wait || failure_) continue;
+    // What is launched on one stream is done in order: only the next turn's choice needs the wait.
+    if (wait || failure_ || alone) continue;
     try {
       synchronize();
     } catch (...) {

@@ -34,9 +34,10 @@ struct TaskOptions {
 /// threads for each thread that asks for them: here they exist once a device. On an accelerator a
 /// stream of its own is current on the thread, not ordered with the default stream; the next task
 /// is chosen when the device has finished the last, so that a more urgent one waits for no more
-/// than one. Long work is therefore posted in parts: a denoising step, a batch of the autoencoder.
-/// On a CPU a task uses as many cores as the calling thread's at::get_num_threads() gives, and
-/// OMP_NUM_THREADS with it, however many clients there are.
+/// than one; but tasks that only launch work follow each other at once while one client has had the
+/// device to itself for TaskQueue::kAloneNs. Long work is therefore posted in parts: a denoising
+/// step, a batch of the autoencoder. On a CPU a task uses as many cores as the calling thread's
+/// at::get_num_threads() gives, and OMP_NUM_THREADS with it, however many clients there are.
 class Executor {
  public:
   /// DEVICE's; a CUDA device without an index is the first one. It is made when it is first asked

@@ -40,7 +40,7 @@ void StageClock::collect() {
   for (const auto& stage : stages_) {
     if (stage.last) {
       constexpr double kSecondsPerMillisecond = 1e-3;
-      stage.last->synchronize();
+      if (!stage.last->query()) stage.last->synchronize();
       *stage.seconds += stage.first->elapsedTime(*stage.last) * kSecondsPerMillisecond;
     } else {
       *stage.seconds += std::chrono::duration<double>(stage.ended - stage.began).count();

@@ -33,6 +33,11 @@ TaskQueue::Urgency TaskQueue::urgency_of(const QueuedTask& task, int64_t now_ns)
   return {.unhurried = true, .last_turn = task.client->last_turn_};
 }
 
+bool TaskQueue::alone(int64_t now_ns) const {
+  return last_ != nullptr && now_ns - since_ns_ >= kAloneNs &&
+         std::ranges::all_of(tasks_, [&](const QueuedTask* task) { return task->client == last_; });
+}
+
 QueuedTask& TaskQueue::pop(int64_t now_ns) {
   const auto chosen = std::ranges::min_element(
       tasks_, {}, [&](const QueuedTask* task) { return urgency_of(*task, now_ns); });
@@ -41,6 +46,8 @@ QueuedTask& TaskQueue::pop(int64_t now_ns) {
   Client& client = *task.client;
   const auto waited = static_cast<int64_t>(turns_ - task.posted_turn);
   client.last_turn_ = ++turns_;
+  if (last_ != &client) since_ns_ = now_ns;
+  last_ = &client;
   ++client.tasks_;
   client.waited_ns_ += now_ns - task.posted_ns;
   if (waited > client.most_turns_waited_) client.most_turns_waited_ = waited;

@@ -58,6 +58,7 @@ struct QueuedTask {
 class TaskQueue {
  public:
   static constexpr int64_t kPatienceNs = 2'000'000'000;
+  static constexpr int64_t kAloneNs = 10'000'000'000;
 
   explicit TaskQueue(int64_t patience_ns = kPatienceNs) : patience_ns_(patience_ns) {}
 
@@ -68,6 +69,10 @@ class TaskQueue {
   /// Takes out the most urgent one, whose turn it is now, and counts it for its client. The queue
   /// must not be empty.
   QueuedTask& pop(int64_t now_ns);
+
+  /// Whether all turns of the last kAloneNs, the last one included, were one client's, and no other
+  /// client has a task here: then nobody is kept waiting by work that is launched ahead.
+  bool alone(int64_t now_ns) const;
 
   bool empty() const { return tasks_.empty(); }
   size_t size() const { return tasks_.size(); }
@@ -80,6 +85,8 @@ class TaskQueue {
   std::vector<QueuedTask*> tasks_;  // in the order in which they were posted
   Client shared_;                   // of the tasks without one
   uint64_t turns_ = 0;              // begun so far
+  const Client* last_ = nullptr;    // of the last turn; compared only
+  int64_t since_ns_ = 0;            // of the first of the turns that were all LAST's
 };
 
 }  // namespace latentsync::device

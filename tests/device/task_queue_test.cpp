@@ -109,5 +109,30 @@ TEST(DeviceTaskQueue, TurnsAreCounted) {
   EXPECT_EQ(b.counts().tasks, 1);
 }
 
+// A client is alone after a time in which all turns were its own, until another one has a task.
+TEST(DeviceTaskQueue, AClientIsAloneAfterATime) {
+  TaskQueue queue(kPatience);
+  Client a, b;
+  EXPECT_FALSE(queue.alone(2 * TaskQueue::kAloneNs)) << "nobody has had a turn";
+  QueuedTask first{&a, {}, 0}, second{&a, {}, 10}, other{&b, {}, 20}, third{&a, {}, 30};
+  queue.push(first);
+  queue.pop(5);
+  EXPECT_FALSE(queue.alone(4 + TaskQueue::kAloneNs));
+  EXPECT_TRUE(queue.alone(5 + TaskQueue::kAloneNs));
+  queue.push(second);
+  EXPECT_TRUE(queue.alone(5 + TaskQueue::kAloneNs)) << "its own task waits";
+  queue.push(other);
+  EXPECT_FALSE(queue.alone(5 + TaskQueue::kAloneNs)) << "another client's task waits";
+  const int64_t later = 5 + TaskQueue::kAloneNs;
+  queue.pop(later);
+  queue.pop(later);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_FALSE(queue.alone(later)) << "another client has had a turn";
+  queue.push(third);
+  queue.pop(later + 1);
+  EXPECT_FALSE(queue.alone(later + TaskQueue::kAloneNs));
+  EXPECT_TRUE(queue.alone(later + 1 + TaskQueue::kAloneNs));
+}
+
 }  // namespace
 }  // namespace latentsync::device

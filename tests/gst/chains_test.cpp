@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <unistd.h>
 
 /// The scripts of examples/chains, with the real hosts and a fake model.
@@ -11,14 +12,22 @@ namespace {
 
 class Chains : public HostTest {
  protected:
-  /// Ends the test unless the script does what it should; what it says.
+  /// Ends the test unless the script does what it should; what it says. The leaks tracer lists
+  /// what is alive when gst-launch-1.0 ends.
   static std::string run(const std::string& script, const std::string& settings,
                          const std::string& arguments, const std::string& uri = title()) {
-    const Finished finished =
-        run_process("export OPTIONS=model-path=fake:; export " + settings +
-                    "; timeout -k 2 50 '" LATENTSYNC_SOURCE_ROOT "/examples/chains/" + script +
-                    "' " + uri + " " + speech() + " " + arguments + " 2>&1");
+    const Finished finished = run_process(
+        "export GST_TRACERS=leaks GST_DEBUG=GST_TRACER:7 GST_DEBUG_NO_COLOR=1; "
+        "export OPTIONS=model-path=fake:; export " +
+        settings + "; timeout -k 2 50 '" LATENTSYNC_SOURCE_ROOT "/examples/chains/" + script +
+        "' " + uri + " " + speech() + " " + arguments + " 2>&1");
     EXPECT_EQ(finished.status, 0) << finished.output;
+    std::istringstream lines(finished.output);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_FALSE(line.find("object-alive") != std::string::npos &&
+                   line.find("GstLatentsync") != std::string::npos)
+          << line;
+    }
     return finished.output;
   }
   static std::string path(const std::string& name) { return file(name).substr(7); }
