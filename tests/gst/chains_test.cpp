@@ -12,8 +12,7 @@ namespace {
 
 class Chains : public HostTest {
  protected:
-  /// Ends the test unless the script does what it should; what it says. The leaks tracer lists
-  /// what is alive when gst-launch-1.0 ends.
+  /// Ends the test unless the script does what it should; what it says.
   static std::string run(const std::string& script, const std::string& settings,
                          const std::string& arguments, const std::string& uri = title()) {
     const Finished finished = run_process(
@@ -22,13 +21,17 @@ class Chains : public HostTest {
         settings + "; timeout -k 2 50 '" LATENTSYNC_SOURCE_ROOT "/examples/chains/" + script +
         "' " + uri + " " + speech() + " " + arguments + " 2>&1");
     EXPECT_EQ(finished.status, 0) << finished.output;
-    std::istringstream lines(finished.output);
+    return finished.output;
+  }
+  /// In what the leaks tracer lists at the end of gst-launch-1.0, none of our elements is alive.
+  /// (uritranscodebin and ges-launch-1.0 of GStreamer 1.22 leak any effect, identity too.)
+  static void expect_freed(const std::string& output) {
+    std::istringstream lines(output);
     for (std::string line; std::getline(lines, line);) {
       EXPECT_FALSE(line.find("object-alive") != std::string::npos &&
                    line.find("GstLatentsync") != std::string::npos)
           << line;
     }
-    return finished.output;
   }
   static std::string path(const std::string& name) { return file(name).substr(7); }
   inline static const std::string kLossless =
@@ -42,6 +45,7 @@ TEST_F(Chains, Play) {
           "");
   EXPECT_NE(output.find("latentsync-window"), std::string::npos) << output;
   EXPECT_NE(output.find("EOS"), std::string::npos) << output;
+  expect_freed(output);
 }
 
 // uritranscodebin writes the frames of the command line.
@@ -83,7 +87,7 @@ TEST_F(Chains, Edit) {
 TEST_F(Chains, File) {
   for (const std::string& uri : {title(), irregular()}) {
     SCOPED_TRACE(uri);
-    run("file.sh", "ENCODER=avenc_ffv1", path("file.mkv"), uri);
+    expect_freed(run("file.sh", "ENCODER=avenc_ffv1", path("file.mkv"), uri));
     EXPECT_EQ(frames_of_file(file("file.mkv")), of_the_command_line(uri));
   }
   Pipeline sound("uridecodebin uri=" + file("file.mkv") + " caps=audio/x-raw : fakesink");
