@@ -134,6 +134,11 @@ class Studio {
       return state.arrivals >= arrivals_ && state.ended == state.begun;
     });
     take_frames();
+    // As an application does: the latency grows with what windows are measured to take.
+    if (const size_t posted = rig_.messages(GST_MESSAGE_LATENCY).size(); posted != answered_) {
+      answered_ = posted;
+      update_latency();
+    }
   }
 
   void take_frames() {
@@ -154,6 +159,7 @@ class Studio {
   std::atomic<uint64_t> heard_ = 0;
   uint64_t sound_ = 0;
   uint64_t arrivals_ = 0;
+  size_t answered_ = 0;  ///< LATENCY messages
   TaskWatch watch_;
   Rig rig_;
   Picture picture_;
