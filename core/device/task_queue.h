@@ -71,7 +71,7 @@ class TaskQueue {
   QueuedTask& pop(int64_t now_ns);
 
   /// Whether all turns of the last kAloneNs, the last one included, were one client's, and no other
-  /// client has a task here: then nobody is kept waiting by work that is launched ahead.
+  /// client has a task here: then work that is launched ahead delays no other client.
   bool alone(int64_t now_ns) const;
 
   bool empty() const { return tasks_.empty(); }

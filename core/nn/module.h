@@ -13,7 +13,7 @@
 /// gives them in a checkpoint.
 ///
 /// LibTorch's class of this name brings its serialisation and its JIT along, which every file that
-/// includes a layer would compile: four fifths of the time of most of them.
+/// includes a layer would compile: most of the time of many of them (docs/performance.md).
 namespace latentsync::nn {
 
 /// Values under names, in the order in which they were added.
