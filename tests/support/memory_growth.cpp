@@ -22,6 +22,13 @@ int64_t resident_bytes(const std::string& field) {
   return 0;
 }
 
+/// What the process allocated. Pages of files (libraries, mapped models) are left out: the system
+/// takes and returns them as it likes, and what it returned before the beginning is no growth.
+int64_t allocated_bytes() {
+  const int64_t own = resident_bytes("RssAnon") + resident_bytes("RssShmem");
+  return own > 0 ? own : resident_bytes(kNow);
+}
+
 /// Whether the peak begins anew at what is resident now.
 bool reset_peak() {
   std::ofstream reset("/proc/self/clear_refs");
@@ -42,6 +49,7 @@ MemoryGrowth::MemoryGrowth(c10::Device device) : device_(device) {
   has_peak_ = reset_peak();
   if (!has_peak_) std::cerr << "no peaks of memory can be measured here\n";
   before_ = resident_bytes(kNow);
+  allocated_before_ = allocated_bytes();
   if (device_.is_cpu()) return;
   if (!device_.has_index()) device_.set_index(0);
   at::getDeviceAllocator(device_.type())->resetPeakStats(device_.index());
@@ -51,7 +59,7 @@ MemoryGrowth::MemoryGrowth(c10::Device device) : device_(device) {
 int64_t MemoryGrowth::now() const {
   // On both sides of the difference, or it would count what the allocator has not given back yet.
   ::malloc_trim(0);
-  return resident_bytes(kNow) - before_;
+  return allocated_bytes() - allocated_before_;
 }
 
 int64_t MemoryGrowth::peak() const { return total_peak() - before_; }

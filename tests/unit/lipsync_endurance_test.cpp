@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -69,6 +71,16 @@ class LipsyncEndurance : public LipsyncEngine {
     return least;
   }
 
+  /// The mappings of files below FOLDER.
+  static int mapped_from(const std::filesystem::path& folder) {
+    std::ifstream maps("/proc/self/maps");
+    int count = 0;
+    for (std::string line; std::getline(maps, line);) {
+      count += line.find(folder.string()) != std::string::npos;
+    }
+    return count;
+  }
+
   const GoldenModelFolder first_{kQuick}, second_{kQuick};
 };
 
@@ -90,6 +102,7 @@ TEST_F(LipsyncEndurance, TwoHundredLoadsLeaveNothingBehind) {
     EXPECT_EQ(account->live(), 0) << i;
   }
   EXPECT_LT(settled(*memory, wanted), 4 * kMiB);
+  EXPECT_EQ(mapped_from(first_.path()) + mapped_from(second_.path()), 0) << "files are mapped";
 }
 
 // Four threads that load, render and stop as they like, of the same two models, get what they ask
