@@ -115,10 +115,12 @@ class DryRun::Impl {
     const int64_t frames = part_frames(window_frames, rung.window_frames);
     PlannedRung planned{.rung = rung, .weights = weights(rung)};
     planned.frames = frames_bytes(settings.resolution, frames);
+    // Until the last face's crops are taken, beside the encoding of the others.
+    const int64_t copies = copied_bytes(window_frames, width, height);
     planned.stages = {
-        {"face", face_bytes(window_frames, width, height)},
-        {"audio", audio_bytes()},
-        {"encode", encode_bytes(rung, settings.resolution, frames)},
+        {"face", face_bytes() + copies},
+        {"audio", audio_bytes() + copies},
+        {"encode", encode_bytes(rung, settings.resolution, frames) + copies},
         {"denoise", denoise_bytes(rung, settings, frames)},
         {"decode", decode_bytes(rung, settings.resolution, frames)},
         {"paste", paste_bytes(settings.resolution, frames)},
@@ -202,26 +204,25 @@ class DryRun::Impl {
     return account->live() + kTableBytes;
   }
 
-  // On another device than the frames', the face networks have copies of them.
-  int64_t face_bytes(int64_t frames, int64_t width, int64_t height) {
-    const bool copies = rounding_ == Rounding::kCaching;
+  // Of the frames in system memory, on another device.
+  int64_t copied_bytes(int64_t frames, int64_t width, int64_t height) const {
+    if (rounding_ != Rounding::kCaching) return 0;
+    return rounded(frames * width * height * kFramePixelBytes, rounding_);
+  }
+
+  int64_t face_bytes() {
     return counted(
-               faces_, std::tuple(frames, width, height),
-               [&] {
-                 return copies ? empty({frames, width * height * kFramePixelBytes}, at::kByte)
-                               : at::Tensor();
-               },
-               [&](const at::Tensor&) {
-                 const auto look = [&](face::BlazeFace& network) {
-                   const int64_t edge = network.input_size();
-                   return network.forward(empty({1, 3, edge, edge}, at::kFloat));
-                 };
-                 look(*near_faces_);
-                 look(*all_faces_);
-                 constexpr int64_t kEdge = face::FaceMesh::kInputSize;
-                 face_mesh_->forward(empty({1, 3, kEdge, kEdge}, at::kFloat));
-               }) +
-           (copies ? rounded(frames * width * height * kFramePixelBytes, rounding_) : 0);
+        faces_, 0, [] { return at::Tensor(); },
+        [&](const at::Tensor&) {
+          const auto look = [&](face::BlazeFace& network) {
+            const int64_t edge = network.input_size();
+            return network.forward(empty({1, 3, edge, edge}, at::kFloat));
+          };
+          look(*near_faces_);
+          look(*all_faces_);
+          constexpr int64_t kEdge = face::FaceMesh::kInputSize;
+          face_mesh_->forward(empty({1, 3, kEdge, kEdge}, at::kFloat));
+        });
   }
 
   int64_t audio_bytes() {
@@ -300,8 +301,7 @@ class DryRun::Impl {
   std::shared_ptr<face::BlazeFaceFullRange> all_faces_;
   std::shared_ptr<face::FaceMesh> face_mesh_;
   std::shared_ptr<nn::Vae> vae_;
-  std::map<std::tuple<int64_t, int64_t, int64_t>, int64_t> faces_;
-  std::map<int, int64_t> audio_;
+  std::map<int, int64_t> faces_, audio_;
   std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, int64_t> encode_, decode_;
   std::map<std::tuple<int64_t, int64_t, bool, bool, bool, int, int64_t, int64_t, int64_t>, int64_t>
       denoise_;

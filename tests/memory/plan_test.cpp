@@ -90,6 +90,27 @@ TEST(DryRun, PeakIsTheSumOfItsParts) {
   EXPECT_EQ(whole.peak, whole.weights + whole.frames + largest);
 }
 
+// Copies of a window's frames lie on a device until the crops of the last face have been taken, so
+// beside the encoding of the others; a CPU reads the frames where they are.
+TEST(DryRun, CopiesOfFramesAreCountedWhileTheyLive) {
+  const auto grown = [](Rounding rounding, const std::string& name) {
+    DryRun dry_run(test::small_configs(), at::kFloat, rounding);
+    const auto input = test::small_input();
+    const auto with_width = [&](int64_t width) {
+      return stage(dry_run.run({}, input.settings, 16, width, 1080), name);
+    };
+    return with_width(3840) - with_width(1920);
+  };
+  for (const char* name : {"face", "audio", "encode"}) {
+    EXPECT_NEAR(static_cast<double>(grown(Rounding::kCaching, name)), 16. * 1920 * 1080 * 3,
+                2 * kMiB)
+        << name;
+    EXPECT_EQ(grown(Rounding::kNone, name), 0) << name;
+  }
+  EXPECT_EQ(grown(Rounding::kCaching, "denoise"), 0);
+  EXPECT_EQ(grown(Rounding::kCaching, "decode"), 0);
+}
+
 TEST(DryRun, MovedWeightsLeaveTheDevice) {
   const auto all = run({}), host = run({.host_networks = true});
   const auto streamed = run({.host_networks = true, .streamed_unet = true});
